@@ -1,0 +1,116 @@
+package api
+
+import (
+	"odradek/core/record"
+	"odradek/core/stream"
+)
+
+// ProduceRequest is Produce, versions 3–11, after the connection has prepared every batch.
+type ProduceRequest struct {
+	TransactionalID string // "" for none
+	Acks            int16  // 0 none, 1 leader, −1 all
+	TimeoutMs       int32
+	Partitions      []ProducePartition // in the order of the request
+}
+
+// ProducePartition is one partition's batch. Where Err is not None the batch was refused by record.Prepare and Batch is empty.
+type ProducePartition struct {
+	Topic     string
+	TopicID   record.UUID // of the topic whose policy prepared the batch; zero if the topic was unknown
+	Partition int32
+	Err       Code
+	Message   string        // what was wrong and what to do, for Err
+	Errors    []RecordError // the offending records, for Err
+	Batch     record.Batch
+}
+
+// RecordError names one offending record of a batch (KIP-467). Index is its place in the batch, from 0.
+type RecordError struct {
+	Index   int32
+	Message string
+}
+
+// ProduceResponse answers a ProduceRequest, partition by partition in the request's order.
+type ProduceResponse struct {
+	Partitions []ProduceResult
+}
+
+// ProduceResult is one partition's answer. LogAppendTime is NoTimestamp unless the topic stamps append time.
+type ProduceResult struct {
+	Topic         string
+	Partition     int32
+	Err           Code
+	BaseOffset    record.Offset
+	LogAppendTime record.UnixMillis
+	LogStart      record.Offset
+	Message       string
+	Errors        []RecordError
+	CurrentLeader record.NodeID // hint for Err NOT_LEADER_OR_FOLLOWER (KIP-951), else NoNode
+	CurrentEpoch  record.Epoch
+}
+
+// Isolation is a fetch's isolation level.
+type Isolation int8
+
+// The isolation levels of Fetch and ListOffsets.
+const (
+	ReadUncommitted Isolation = 0
+	ReadCommitted   Isolation = 1
+)
+
+// FetchRequest is Fetch, versions 4–18.
+type FetchRequest struct {
+	ReplicaID    record.NodeID // NoNode for a consumer
+	MaxWaitMs    int32
+	MinBytes     int32
+	MaxBytes     int32
+	Isolation    Isolation
+	SessionID    int32
+	SessionEpoch int32
+	Rack         string
+	ByID         bool // topics are named by id (version 13 on)
+	Partitions   []FetchPartition
+}
+
+// FetchPartition is one partition asked for.
+type FetchPartition struct {
+	Topic            string
+	TopicID          record.UUID
+	Partition        int32
+	CurrentEpoch     record.Epoch // leader epoch the client believes in; NoEpoch: not checked
+	Offset           record.Offset
+	LastFetchedEpoch record.Epoch
+	LogStart         record.Offset
+	MaxBytes         int32
+}
+
+// FetchResponse answers a FetchRequest. Its records are named by extents, never held.
+type FetchResponse struct {
+	Err        Code
+	SessionID  int32
+	ByID       bool
+	Partitions []FetchResult
+}
+
+// FetchResult is one partition's answer.
+type FetchResult struct {
+	Topic         string
+	TopicID       record.UUID
+	Partition     int32
+	Err           Code
+	HighWatermark record.Offset
+	LastStable    record.Offset
+	LogStart      record.Offset
+	CurrentLeader record.NodeID // hint for Err NOT_LEADER_OR_FOLLOWER, else NoNode
+	CurrentEpoch  record.Epoch
+	Extents       []stream.Extent // consecutive; together whole batches
+}
+
+// Size is the number of record bytes that r names.
+func (r *FetchResult) Size() int64 {
+	var n int64
+	for i := range r.Extents {
+		n += int64(r.Extents[i].Len)
+	}
+	return n
+}

@@ -1,0 +1,77 @@
+package api
+
+import "strconv"
+
+// Code is a Kafka protocol error code; 0 is success.
+type Code int16
+
+// The error codes in use, under Kafka's names.
+const (
+	UnknownServerError         Code = -1
+	None                       Code = 0
+	OffsetOutOfRange           Code = 1
+	CorruptMessage             Code = 2
+	UnknownTopicOrPartition    Code = 3
+	InvalidFetchSize           Code = 4
+	LeaderNotAvailable         Code = 5
+	NotLeaderOrFollower        Code = 6
+	RequestTimedOut            Code = 7
+	MessageTooLarge            Code = 10
+	CoordinatorNotAvailable    Code = 15
+	InvalidTopicException      Code = 17
+	RecordListTooLarge         Code = 18
+	NotEnoughReplicas          Code = 19
+	NotEnoughReplicasAppend    Code = 20
+	InvalidRequiredAcks        Code = 21
+	InvalidTimestamp           Code = 32
+	UnsupportedVersion         Code = 35
+	TopicAlreadyExists         Code = 36
+	InvalidPartitions          Code = 37
+	InvalidReplicationFactor   Code = 38
+	InvalidReplicaAssignment   Code = 39
+	InvalidConfig              Code = 40
+	NotController              Code = 41
+	InvalidRequest             Code = 42
+	PolicyViolation            Code = 44
+	OutOfOrderSequenceNumber   Code = 45
+	DuplicateSequenceNumber    Code = 46
+	InvalidProducerEpoch       Code = 47
+	KafkaStorageError          Code = 56
+	UnknownProducerID          Code = 59
+	FetchSessionIDNotFound     Code = 70
+	InvalidFetchSessionEpoch   Code = 71
+	TopicDeletionDisabled      Code = 73
+	FencedLeaderEpoch          Code = 74
+	UnknownLeaderEpoch         Code = 75
+	UnsupportedCompressionType Code = 76
+	OffsetNotAvailable         Code = 78
+	InvalidRecord              Code = 87
+	ThrottlingQuotaExceeded    Code = 89
+	UnknownTopicID             Code = 100
+	InconsistentTopicID        Code = 103
+)
+
+var codeNames = map[Code]string{
+	UnknownServerError: "UNKNOWN_SERVER_ERROR", None: "NONE", OffsetOutOfRange: "OFFSET_OUT_OF_RANGE", CorruptMessage: "CORRUPT_MESSAGE",
+	UnknownTopicOrPartition: "UNKNOWN_TOPIC_OR_PARTITION", InvalidFetchSize: "INVALID_FETCH_SIZE", LeaderNotAvailable: "LEADER_NOT_AVAILABLE",
+	NotLeaderOrFollower: "NOT_LEADER_OR_FOLLOWER", RequestTimedOut: "REQUEST_TIMED_OUT", MessageTooLarge: "MESSAGE_TOO_LARGE",
+	CoordinatorNotAvailable: "COORDINATOR_NOT_AVAILABLE", InvalidTopicException: "INVALID_TOPIC_EXCEPTION", RecordListTooLarge: "RECORD_LIST_TOO_LARGE",
+	NotEnoughReplicas: "NOT_ENOUGH_REPLICAS", NotEnoughReplicasAppend: "NOT_ENOUGH_REPLICAS_AFTER_APPEND", InvalidRequiredAcks: "INVALID_REQUIRED_ACKS",
+	InvalidTimestamp: "INVALID_TIMESTAMP", UnsupportedVersion: "UNSUPPORTED_VERSION", TopicAlreadyExists: "TOPIC_ALREADY_EXISTS",
+	InvalidPartitions: "INVALID_PARTITIONS", InvalidReplicationFactor: "INVALID_REPLICATION_FACTOR", InvalidReplicaAssignment: "INVALID_REPLICA_ASSIGNMENT",
+	InvalidConfig: "INVALID_CONFIG", NotController: "NOT_CONTROLLER", InvalidRequest: "INVALID_REQUEST", PolicyViolation: "POLICY_VIOLATION",
+	OutOfOrderSequenceNumber: "OUT_OF_ORDER_SEQUENCE_NUMBER", DuplicateSequenceNumber: "DUPLICATE_SEQUENCE_NUMBER",
+	InvalidProducerEpoch: "INVALID_PRODUCER_EPOCH", KafkaStorageError: "KAFKA_STORAGE_ERROR", UnknownProducerID: "UNKNOWN_PRODUCER_ID",
+	FetchSessionIDNotFound: "FETCH_SESSION_ID_NOT_FOUND", InvalidFetchSessionEpoch: "INVALID_FETCH_SESSION_EPOCH",
+	TopicDeletionDisabled: "TOPIC_DELETION_DISABLED", FencedLeaderEpoch: "FENCED_LEADER_EPOCH", UnknownLeaderEpoch: "UNKNOWN_LEADER_EPOCH",
+	UnsupportedCompressionType: "UNSUPPORTED_COMPRESSION_TYPE", OffsetNotAvailable: "OFFSET_NOT_AVAILABLE", InvalidRecord: "INVALID_RECORD",
+	ThrottlingQuotaExceeded: "THROTTLING_QUOTA_EXCEEDED", UnknownTopicID: "UNKNOWN_TOPIC_ID", InconsistentTopicID: "INCONSISTENT_TOPIC_ID",
+}
+
+// String returns Kafka's name of c.
+func (c Code) String() string {
+	if s, ok := codeNames[c]; ok {
+		return s
+	}
+	return "ERROR_" + strconv.Itoa(int(c))
+}

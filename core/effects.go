@@ -1,0 +1,144 @@
+package core
+
+import (
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"odradek/core/api"
+	"odradek/core/image"
+	"odradek/core/record"
+	"odradek/core/stream"
+)
+
+// Effects is what Steps want done. Step appends, whoever carries the effects out calls Reset. All of it may be carried out at once and in any
+// order, but for these (DESIGN §2.1): Disk is FIFO per stream, Stores per slot, Replies per connection; Publish is seen before any Reply of
+// the same or a later Step; extents of Replies are pinned before the next Step. Effects are plain data.
+type Effects struct {
+	Publish *image.Image // nil: nothing new
+	Disk    []DiskOp
+	Stores  []Store
+	Jobs    []Job
+	Replies []Reply
+	Notes   []Note
+	Halts   []Halt
+}
+
+// Reset empties fx for reuse; what it named is forgotten, not changed.
+func (fx *Effects) Reset() {
+	clear(fx.Disk)
+	clear(fx.Stores)
+	clear(fx.Jobs)
+	clear(fx.Replies)
+	clear(fx.Notes)
+	clear(fx.Halts)
+	*fx = Effects{Disk: fx.Disk[:0], Stores: fx.Stores[:0], Jobs: fx.Jobs[:0], Replies: fx.Replies[:0], Notes: fx.Notes[:0], Halts: fx.Halts[:0]}
+}
+
+// DiskKind says which fields of a DiskOp count.
+type DiskKind uint8
+
+// The disk effects of DESIGN §2.
+const (
+	DiskCreate   DiskKind = iota + 1 // Dir, Topic: a folder and its partition.metadata, synced
+	DiskAppend                       // Generation, Batch, Sync: completes with Written and, if Sync, Durable
+	DiskSync                         // Generation: completes with Durable up to what was written before it
+	DiskTruncate                     // Generation, To: drops offsets from To on, synced; completes with Durable(Generation, To)
+	DiskRoll                         // Base: the next append starts the segment of that base offset
+	DiskDelete                       // To: segments wholly below To; or All: the stream
+)
+
+// DiskOp is one disk effect of a stream. FIFO per stream, across Steps.
+type DiskOp struct {
+	Kind       DiskKind
+	Stream     stream.ID
+	Generation stream.Generation
+	Dir        stream.DirID
+	Topic      string
+	Batch      record.Batch
+	Sync       bool
+	Base       record.Offset
+	To         record.Offset
+	All        bool
+}
+
+// Slot names one small file: a path below a log directory.
+type Slot struct {
+	Dir  stream.DirID
+	Name string
+}
+
+// Store replaces the file of a slot atomically: write aside, fsync, rename, fsync the directory. It completes with Stored(slot, version).
+type Store struct {
+	Slot    Slot
+	Version uint64
+	Bytes   []byte
+}
+
+// JobKind says which fields of a Job count.
+type JobKind uint8
+
+// The jobs. Each completes exactly once, in any order.
+const (
+	JobLocate JobKind = iota + 1 // Locate, Budget: completes with Located
+	JobLoad                      // Stream, From: completes with Loaded
+)
+
+// LoadBytes is the size of a piece that a Load brings.
+const LoadBytes = 64 << 10
+
+// Job is a read of stored bytes.
+type Job struct {
+	Kind   JobKind
+	ID     JobID
+	Locate []LocatePartition
+	Budget int64 // bytes over all partitions of a Locate; the first batch of all is given whole whatever its size
+	Stream stream.ID
+	From   record.Offset
+}
+
+// LocatePartition asks for the batches of one partition from an offset on, or for the first record at or after a time.
+type LocatePartition struct {
+	Stream    stream.ID
+	From      record.Offset
+	Limit     record.Offset // exclusive: no extent holds a batch at or beyond it
+	MaxBytes  int32
+	ByTime    bool
+	Timestamp record.UnixMillis // ByTime
+}
+
+// Reply answers one request. It owns all that it names. The connection sends replies in the order of requests.
+type Reply struct {
+	Conn        ConnID
+	Correlation int32
+	Key         api.Key
+	ThrottleMs  int32
+	Produce     *api.ProduceResponse
+	Fetch       *api.FetchResponse
+	Body        kmsg.Response // every other key; its version is set by the connection
+}
+
+// NoteKind names a change of state that operators are told of.
+type NoteKind string
+
+// Note is one line of the operators' log: a change of state.
+type Note struct {
+	Kind   NoteKind
+	Fields []KeyValue
+}
+
+// HaltScope says what must stop: one stream, one log directory, or the node.
+type HaltScope uint8
+
+// The scopes of Halt.
+const (
+	HaltStream HaltScope = iota + 1
+	HaltDir
+	HaltNode
+)
+
+// Halt says that an invariant broke or a disk failed, and what is given up for it.
+type Halt struct {
+	Scope  HaltScope
+	Stream stream.ID
+	Dir    stream.DirID
+	Reason string
+}

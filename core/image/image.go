@@ -1,0 +1,4 @@
+package image
+
+// Image is the committed metadata.
+type Image struct{}

@@ -1,0 +1,54 @@
+// Package vfs is the file system as Odradek sees it. Implementations: osfs (production) and the simulator's disk, which forgets what was not
+// synced. Paths are slash-separated and relative to the root of the FS. Whoever creates, renames or removes a name makes that durable with
+// SyncDir on its directory; whoever writes, with SyncData on the file. Nothing else is durable and nothing is ordered.
+package vfs
+
+import "errors"
+
+// The errors that callers tell apart. Implementations wrap them; test with errors.Is.
+var (
+	ErrNotExist = errors.New("does not exist")
+	ErrExist    = errors.New("exists already")
+	ErrNoSpace  = errors.New("no space left")
+	ErrLocked   = errors.New("locked by another process")
+	ErrIO       = errors.New("input/output error")
+)
+
+// FS is one directory tree. Its methods may be called from several goroutines, but a File's writer is one at a time.
+type FS interface {
+	// Open opens an existing file for reading and writing.
+	Open(path string) (File, error)
+	// Create makes an empty file, open for reading and writing; ErrExist if the name is taken.
+	Create(path string) (File, error)
+	// Mkdir makes one directory; ErrExist if the name is taken.
+	Mkdir(path string) error
+	// Rename gives a file or directory another name, replacing a file of that name.
+	Rename(from, to string) error
+	// Remove removes a file or an empty directory. Open files stay readable until closed.
+	Remove(path string) error
+	// List returns the names in a directory, sorted.
+	List(path string) ([]string, error)
+	// SyncDir makes the names in a directory durable.
+	SyncDir(path string) error
+	// Free returns the bytes that may still be written.
+	Free() (int64, error)
+	// Lock takes the advisory lock of a file, made if missing; ErrLocked if another holds it. It is held until the returned File closes.
+	Lock(path string) (File, error)
+}
+
+// File is an open file. ReadAt may run beside anything else.
+type File interface {
+	// WriteAt writes all of the vector bufs, one behind the other, from off on, in one call where the system can. It returns the bytes written.
+	WriteAt(bufs [][]byte, off int64) (int64, error)
+	// ReadAt fills p from off on; fewer bytes only with an error (io.EOF at the end of the file).
+	ReadAt(p []byte, off int64) (int, error)
+	// Size returns the file's length in bytes.
+	Size() (int64, error)
+	// SyncData makes the bytes and the length durable. After an error nothing is known of them: never call it again.
+	SyncData() error
+	// Truncate sets the length.
+	Truncate(size int64) error
+	// Fd returns the system's file descriptor for sendfile; ok is false where there is none.
+	Fd() (fd uintptr, ok bool)
+	Close() error
+}
