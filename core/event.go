@@ -4,6 +4,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"odradek/core/api"
+	"odradek/core/errcode"
 	"odradek/core/producer"
 	"odradek/core/record"
 	"odradek/core/stream"
@@ -130,7 +131,7 @@ type Located struct {
 
 // LocatedPartition is where the asked batches lie. Err is CORRUPT_MESSAGE, OFFSET_OUT_OF_RANGE or KAFKA_STORAGE_ERROR, or None.
 type LocatedPartition struct {
-	Err     api.Code
+	Err     errcode.Code
 	Extents []stream.Extent // by offset: consecutive whole batches, from the one that holds From, below Limit
 	// By time: the first record whose timestamp is not below the asked one; NoOffset if there is none.
 	Offset    record.Offset
@@ -140,6 +141,6 @@ type LocatedPartition struct {
 
 // Loaded answers a Load job: whole batches, at most LoadBytes unless the first is larger. The bytes belong to the core. Empty: the end.
 type Loaded struct {
-	Err   api.Code
+	Err   errcode.Code
 	Bytes []byte
 }

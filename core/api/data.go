@@ -1,6 +1,7 @@
 package api
 
 import (
+	"odradek/core/errcode"
 	"odradek/core/record"
 	"odradek/core/stream"
 )
@@ -18,7 +19,7 @@ type ProducePartition struct {
 	Topic     string
 	TopicID   record.UUID // of the topic whose policy prepared the batch; zero if the topic was unknown
 	Partition int32
-	Err       Code
+	Err       errcode.Code
 	Message   string        // what was wrong and what to do, for Err
 	Errors    []RecordError // the offending records, for Err
 	Batch     record.Batch
@@ -39,7 +40,7 @@ type ProduceResponse struct {
 type ProduceResult struct {
 	Topic         string
 	Partition     int32
-	Err           Code
+	Err           errcode.Code
 	BaseOffset    record.Offset
 	LogAppendTime record.UnixMillis
 	LogStart      record.Offset
@@ -86,7 +87,7 @@ type FetchPartition struct {
 
 // FetchResponse answers a FetchRequest. Its records are named by extents, never held.
 type FetchResponse struct {
-	Err        Code
+	Err        errcode.Code
 	SessionID  int32
 	ByID       bool
 	Partitions []FetchResult
@@ -97,7 +98,7 @@ type FetchResult struct {
 	Topic         string
 	TopicID       record.UUID
 	Partition     int32
-	Err           Code
+	Err           errcode.Code
 	HighWatermark record.Offset
 	LastStable    record.Offset
 	LogStart      record.Offset

@@ -1,4 +1,5 @@
-package api
+// Package errcode holds the error codes of the Kafka protocol under Kafka's names.
+package errcode
 
 import "strconv"
 
