@@ -219,13 +219,15 @@ func TestExpire(t *testing.T) {
 	s.Appended(&b, 100)
 	b = batch(2, 0, 1, 1) // and 2 after the clock was set back
 	s.Appended(&b, 50)
+	b = batch(0, 0, 2, 1)
+	s.Appended(&b, 100) // so that 2 comes before it: used at 100 or later by the clock that was then
 	if at, ok := s.NextExpiry(DefaultExpiryMs); !ok || at != 10+86400000 {
 		t.Error(at, ok)
 	}
 	if n := s.Expire(10+86400000-1, DefaultExpiryMs); n != 0 {
 		t.Errorf("expired %d a millisecond too early", n)
 	}
-	if n := s.Expire(30+86400000, DefaultExpiryMs); n != 2 || s.Len() != 2 {
+	if n := s.Expire(99+86400000, DefaultExpiryMs); n != 2 || s.Len() != 2 {
 		t.Errorf("expired %d, left %d", n, s.Len())
 	}
 	if _, known := s.Lookup(0); !known {
