@@ -10,8 +10,8 @@ import (
 	"odradek/core/stream"
 )
 
-// truncate drops the batches from offset to on, durably. A batch that holds to goes as a whole, as Kafka does it; then the log ends at its base. A
-// log that ends at or before to loses nothing but damage behind its end.
+// truncate drops the batches from offset to on, durably. As Kafka does it, a segment that begins at to stays, empty, as the one that grows, and a
+// batch that holds to goes as a whole: then the log ends at its base. A log that ends at or before to loses nothing but damage behind its end.
 func (d *Dir) truncate(l *Log, to record.Offset) error {
 	if len(l.segs) > 0 && to < l.segs[0].base {
 		return fmt.Errorf("%s: truncate to offset %d lies before the log's start %d", l.folder, to, l.segs[0].base)
@@ -21,7 +21,7 @@ func (d *Dir) truncate(l *Log, to record.Offset) error {
 	}
 	l.roll = record.NoOffset
 	keep := len(l.segs) // segments that stay, the cut one included
-	for keep > 1 && l.segs[keep-1].base >= to {
+	for keep > 1 && l.segs[keep-1].base > to {
 		keep--
 	}
 	for i := len(l.segs) - 1; i >= keep; i-- {

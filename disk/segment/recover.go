@@ -96,17 +96,22 @@ func (d *Dir) removeLeftovers(folder string, names []string) ([]string, error) {
 
 // identify reads partition.metadata. Without a good one and without a .log file the folder is a Create that never completed: it is removed.
 func (d *Dir) identify(folder Folder, names []string) (id stream.ID, exists bool, err error) {
-	text, err := d.ReadSlot(folder.Name + "/" + metadataFile)
+	text, err := readSmall(d.fs, folder.Name+"/"+metadataFile, false)
 	if err != nil && !errors.Is(err, vfs.ErrNotExist) {
 		return id, false, err
 	}
+	segments := slices.ContainsFunc(names, func(n string) bool { return strings.HasSuffix(n, logSuffix) })
 	if err == nil {
 		var topic record.UUID
 		if topic, err = parsePartitionMetadata(text); err == nil {
-			return stream.ID{Topic: topic, Partition: folder.partition}, true, nil
+			id = stream.ID{Topic: topic, Partition: folder.partition}
+			if !segments {
+				err = d.finishCreate(folder.Name)
+			}
+			return id, err == nil, err
 		}
 	}
-	if slices.ContainsFunc(names, func(n string) bool { return strings.HasSuffix(n, logSuffix) }) {
+	if segments {
 		return id, false, fmt.Errorf("%s/%s: %w: the folder has segments but not the topic they belong to: restore the file or move the folder away",
 			folder.Name, metadataFile, err)
 	}
@@ -118,6 +123,22 @@ func (d *Dir) identify(folder Folder, names []string) (id stream.ID, exists bool
 		return id, false, nil
 	}
 	return id, false, d.removeFolder(folder.Name)
+}
+
+// finishCreate makes a folder durable that has no segments yet: the process may have ended inside Create, so that its file reads well from the page
+// cache only. A segment proves that Create returned.
+func (d *Dir) finishCreate(folder string) error {
+	file, err := d.fs.Open(folder + "/" + metadataFile)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(file.SyncData(), file.Close()); err != nil {
+		return err
+	}
+	if err := d.fs.SyncDir(folder); err != nil {
+		return err
+	}
+	return d.fs.SyncDir("")
 }
 
 // removeFolder removes a folder and the files in it, then syncs the root. Any part of it may have been done before.

@@ -32,9 +32,9 @@ func (d *Dir) store(s core.Store) error {
 	if name == "" || path.Clean(name) != name || name[0] == '/' || name[0] == '.' && len(name) > 1 && name[1] == '.' {
 		return fmt.Errorf("slot %q is no path below log directory %d", name, d.id)
 	}
-	folder := path.Dir(name)
-	if folder == "." {
-		folder = ""
+	folder := folderOf(name)
+	if folder == "" {
+		// the root is there
 	} else if err := d.fs.Mkdir(folder); err == nil {
 		if err := d.fs.SyncDir(""); err != nil {
 			return err
@@ -54,10 +54,24 @@ func (d *Dir) store(s core.Store) error {
 	return d.fs.SyncDir(folder)
 }
 
-// ReadSlot returns the bytes of a slot's file, the caller's to keep; vfs.ErrNotExist if there is none.
-func (d *Dir) ReadSlot(name string) ([]byte, error) { return readSmall(d.fs, name) }
+// ReadSlot returns the bytes of a slot's file, the caller's to keep; vfs.ErrNotExist if there is none. What it returns is durable: a process that
+// ended inside Store may have left it in the page cache only.
+func (d *Dir) ReadSlot(name string) ([]byte, error) {
+	text, err := readSmall(d.fs, name, true)
+	if err != nil {
+		return nil, err
+	}
+	return text, d.fs.SyncDir(folderOf(name))
+}
 
-func readSmall(fs vfs.FS, name string) ([]byte, error) {
+func folderOf(name string) string {
+	if folder := path.Dir(name); folder != "." {
+		return folder
+	}
+	return ""
+}
+
+func readSmall(fs vfs.FS, name string, sync bool) ([]byte, error) {
 	file, err := fs.Open(name)
 	if err != nil {
 		return nil, err
@@ -77,5 +91,8 @@ func readSmall(fs vfs.FS, name string) ([]byte, error) {
 		}
 		return nil, err
 	}
-	return text, nil
+	if sync {
+		err = file.SyncData()
+	}
+	return text, err
 }
