@@ -15,18 +15,12 @@ import (
 // the search gives up and the tail counts as damage, which is the answer that destroys nothing.
 const behindBytesMax = 256 << 20
 
-// offsetLead is how far behind the log's end a batch's base offset may lie for the search to look at it: further is noise.
-const offsetLead = 1 << 40
-
-// behind looks for a valid batch that could continue the log behind the flaw at pos: in the rest of the file, then in the later segments. "" if
-// there is none, else words that say where.
+// behind looks for a valid batch that could continue the log from the flaw at pos on: in the rest of the file, then in the later segments. "" if
+// there is none, else words that say where. The batch at pos itself counts: if only its epoch is wrong, that epoch or the one before it may be
+// what changed, for no CRC covers them.
 func (r *recovery) behind(sc *scanner, pos int64, later []record.Offset) (string, error) {
 	budget := int64(behindBytesMax)
-	start := pos + 1
-	if r.misplaced() {
-		start = 0 // the flaw is the segment's name: its first batch is already behind it
-	}
-	found, err := r.search(sc, start, &budget)
+	found, err := r.search(sc, pos, &budget)
 	for i := 0; i < len(later) && err == nil && found == ""; i++ {
 		found, err = r.searchFile(later[i], &budget)
 	}
@@ -47,7 +41,7 @@ func (r *recovery) searchFile(base record.Offset, budget *int64) (string, error)
 	return r.search(&scanner{file: file, path: path, end: size, buf: r.buf}, 0, budget)
 }
 
-// search tries every position from pos on. A batch counts if its CRC holds, its offset lies not before the log's end and its epoch does not fall.
+// search tries every position from pos on. A batch counts if its CRC holds and its offset lies not before the log's end.
 func (r *recovery) search(sc *scanner, pos int64, budget *int64) (string, error) {
 	const magicAt = 16
 	for sc.end-pos >= record.HeaderSize {
@@ -68,13 +62,13 @@ func (r *recovery) search(sc *scanner, pos int64, budget *int64) (string, error)
 			b, err := sc.batch(pos)
 			var f flaw
 			if err == nil {
-				return fmt.Sprintf("a valid batch of offset %d lies behind it (%s at %d)", b.BaseOffset, sc.path, pos), nil
+				return fmt.Sprintf("a valid batch of offset %d is there (%s at %d)", b.BaseOffset, sc.path, pos), nil
 			}
 			if !errors.As(err, &f) {
 				return "", err
 			}
 			if *budget -= int64(b.Size); *budget < 0 {
-				return fmt.Sprintf("a valid batch may lie behind it: the search ended undecided (%s at %d)", sc.path, pos), nil
+				return fmt.Sprintf("a valid batch may be there: the search ended undecided (%s at %d)", sc.path, pos), nil
 			}
 		}
 		pos++
@@ -86,8 +80,7 @@ func (r *recovery) search(sc *scanner, pos int64, budget *int64) (string, error)
 func (r *recovery) plausible(h []byte, left int64) bool {
 	size := int64(int32(binary.BigEndian.Uint32(h[8:]))) + record.LogOverhead
 	base := record.Offset(binary.BigEndian.Uint64(h))
-	epoch := record.Epoch(binary.BigEndian.Uint32(h[12:]))
-	return size >= record.HeaderSize && size <= left && base >= r.log.next && base-r.log.next < offsetLead && epoch >= r.epoch
+	return size >= record.HeaderSize && size <= left && base >= r.log.next
 }
 
 // dropBehind removes the files behind the log's damage, from the last backwards, each durably before the next, so that a crash leaves no gap.

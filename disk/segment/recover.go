@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
 
@@ -45,10 +46,14 @@ func (d *Dir) Folders() ([]Folder, error) {
 // (a Create or a removal that a crash interrupted), and the folder is gone.
 //
 // The log ends before the first batch whose header is malformed, which is cut short, whose CRC fails, whose offsets do not rise or whose leader
-// epoch falls. If a valid batch lies behind that place, this was no interrupted write: files stay as they are, Opened.Damage says where, and the
+// epoch falls. If a valid batch lies there or behind it, this was no interrupted write: files stay as they are, Opened.Damage says where, and the
 // core decides; a Truncate takes the rest away.
 func (d *Dir) Recover(folder Folder) (*Log, *core.Opened, error) {
 	if folder.doomed {
+		// The process may have ended before it synced the rename: were files removed first, a power loss could bring back the stream without them.
+		if err := d.fs.SyncDir(""); err != nil {
+			return nil, nil, err
+		}
 		return nil, nil, d.removeFolder(folder.Name)
 	}
 	names, err := d.fs.List(folder.Name)
@@ -233,6 +238,9 @@ func (r *recovery) scan(sc *scanner) (why, err error) {
 		}
 		if err == nil && b.BaseOffset < r.log.next {
 			err = flaw(fmt.Sprintf("base offset %d does not follow %d", b.BaseOffset, r.log.next-1))
+		}
+		if err == nil && b.LastOffset()-s.base > math.MaxInt32 { // an index could not name it; the offset lies outside the CRC
+			err = flaw(fmt.Sprintf("base offset %d lies too far from the segment's %d", b.BaseOffset, s.base))
 		}
 		if err == nil && b.LeaderEpoch < r.epoch {
 			err = flaw(fmt.Sprintf("leader epoch %d falls from %d", b.LeaderEpoch, r.epoch))

@@ -53,7 +53,7 @@ func recoverNaively(bases []record.Offset, files [][]byte) naive {
 				ok = ok && crc32.Checksum(p[21:size+12], crc32.MakeTable(crc32.Castagnoli)) == crc
 				binary.Read(bytes.NewReader(p[23:]), binary.BigEndian, &delta)
 				binary.Read(bytes.NewReader(p[57:]), binary.BigEndian, &count)
-				ok = ok && delta >= 0 && count >= 0 && base < 1<<62
+				ok = ok && delta >= 0 && count >= 0 && base < 1<<62 && base+int64(delta)-int64(bases[i]) <= 1<<31-1
 			}
 			if !ok {
 				n.left = bytes.Join(append([][]byte{p}, files[i+1:]...), nil)
@@ -226,14 +226,13 @@ func TestRecoveryOfTornTails(t *testing.T) {
 	})
 }
 
-// holdsValid looks for a whole batch at each byte, by CRC alone and offsets that go on. (The epoch is not looked at: test tears do not make it fall
-// where the offsets rise.)
+// holdsValid looks for a whole batch at each byte, by CRC alone and offsets that go on.
 func holdsValid(p []byte, next record.Offset) bool {
 	for at := 0; at+61 <= len(p); at++ {
 		q := p[at:]
 		size := int64(int32(binary.BigEndian.Uint32(q[8:]))) + 12
 		if q[16] == 2 && size >= 61 && size <= int64(len(q)) && record.Offset(binary.BigEndian.Uint64(q)) >= next &&
-			record.Offset(binary.BigEndian.Uint64(q)) < next+offsetLead &&
+			binary.BigEndian.Uint64(q) <= 1<<63-1<<31-1 && int32(binary.BigEndian.Uint32(q[23:])) >= 0 && int32(binary.BigEndian.Uint32(q[57:])) >= 0 &&
 			crc32.Checksum(q[21:size], crc32.MakeTable(crc32.Castagnoli)) == binary.BigEndian.Uint32(q[17:]) {
 			return true
 		}

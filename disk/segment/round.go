@@ -30,6 +30,7 @@ type roundStream struct {
 	gen    stream.Generation
 	upTo   record.Offset
 	folder string
+	moved  bool // its folder was moved aside before the round came to it
 }
 
 // WantAll asks that the next round cover every stream with unsynced bytes, relaxed ones too: a clean stop does.
@@ -118,15 +119,21 @@ func (d *Dir) EndSync(r *Round, events []core.Event) []core.Event {
 			continue
 		}
 		var moved errMoved
+		if errors.As(s.err, &moved) && d.logs[of.log.id] != of.log {
+			continue // deleted meanwhile
+		}
 		if errors.As(s.err, &moved) && of.log.folder != of.folder {
-			continue // the stream is being deleted, its folder has another name by now
+			// The folder has another name by now: what it holds is not known to be durable, so the next round says it.
+			of.moved, of.log.names = true, true
+			d.wantSync(of.log)
+			continue
 		}
 		return d.fence(of.log.id, s.err, events)
 	}
 	for i := range r.streams {
 		s := &r.streams[i]
-		if d.logs[s.log.id] != s.log {
-			continue // deleted meanwhile
+		if s.moved || d.logs[s.log.id] != s.log {
+			continue // moved, or deleted meanwhile
 		}
 		events = append(events, core.Event{Kind: core.EvDurable, Stream: s.log.id, Generation: s.gen, UpTo: s.upTo})
 	}
