@@ -104,6 +104,13 @@ func (s *segment) cutAt(path string, to record.Offset) error {
 
 // deleteBelow removes the segments all of whose offsets lie below to, from the first on, each durably before the next. The last one stays.
 func (d *Dir) deleteBelow(l *Log, to record.Offset) error {
+	if len(l.segs) > 1 && l.names {
+		// The name of the segment that stays is all that tells where the log stands, once what is before it is gone.
+		if err := d.fs.SyncDir(l.folder); err != nil {
+			return err
+		}
+		l.names = false
+	}
 	n := 0
 	for n < len(l.segs)-1 && l.segs[n].next <= to && l.segs[n+1].base <= to {
 		s := &l.segs[n]

@@ -14,16 +14,16 @@ import (
 // Truncate its Durable, after a failure IOFailed and nothing more, now and ever. Appends of one stream with nothing else of that stream between
 // them go out as one vectored write, whatever stands between them in ops. A batch's Data is not kept.
 //
-// done is how many ops were carried out. It is less than all only when ops[done] is a Truncate and a round is in flight: two syncs of one file at
-// a time would share one error report, and one of them would call lost bytes durable. Call again with the rest after EndSync. (A fenced
-// directory carries out nothing and calls it done.)
+// done is how many ops were carried out. It is less than all only when ops[done] must sync what a round in flight may be syncing (Truncate, Delete
+// below): two syncs of one file at a time share one error report, and one of them would call lost bytes durable. Call again with the rest after
+// EndSync. (A fenced directory carries out nothing and calls it done.)
 func (d *Dir) Write(ops []core.DiskOp, events []core.Event) (done int, _ []core.Event) {
 	if d.fenced != nil {
 		return len(ops), events
 	}
 	for done = range ops {
 		op := &ops[done]
-		if op.Kind == core.DiskTruncate && d.round != nil {
+		if d.mustWait(op) {
 			return done, d.finish(events)
 		}
 		var err error
@@ -32,6 +32,10 @@ func (d *Dir) Write(ops []core.DiskOp, events []core.Event) (done int, _ []core.
 		}
 	}
 	return len(ops), d.finish(events)
+}
+
+func (d *Dir) mustWait(op *core.DiskOp) bool {
+	return d.round != nil && (op.Kind == core.DiskTruncate || op.Kind == core.DiskDelete && !op.All)
 }
 
 // finish writes what is gathered and reports it.
