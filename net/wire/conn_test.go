@@ -240,11 +240,14 @@ func TestApiVersionsTable(t *testing.T) {
 			t.Fatal(err)
 		}
 		out, _ := c.Next()
-		// Never DecodeResponse here: the header of this response has no tagged fields, and that is the point.
+		// The header of this response never has tagged fields: the body begins right behind the correlation id.
 		var resp kmsg.ApiVersionsResponse
 		resp.SetVersion(version)
 		if err := resp.ReadFrom(gather(out)[8:]); err != nil || len(resp.ApiKeys) != len(api.Served) {
 			t.Fatalf("v%d: %v, %d keys", version, err, len(resp.ApiKeys))
+		}
+		if _, same, err := DecodeResponse(req, gather(out)[4:]); err != nil || !bytes.Equal(same.AppendTo(nil), gather(out)[8:]) {
+			t.Errorf("v%d: the client reads it as %+v, %v", version, same, err)
 		}
 		for i, r := range api.Served {
 			if k := resp.ApiKeys[i]; k.ApiKey != int16(r.Key) || k.MinVersion != r.Min || k.MaxVersion != r.Max {
