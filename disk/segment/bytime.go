@@ -16,9 +16,6 @@ type Decompressor interface {
 	Decompress(dst, src []byte, id record.CodecID, max int) ([]byte, error)
 }
 
-// recordsBytesMax bounds what one batch may unfold to while a time is looked up.
-const recordsBytesMax = 128 << 20
-
 // locateTime finds the first record below q.Limit whose timestamp is not below the asked one, and leaves out as it is if there is none.
 func (v *View) locateTime(q core.LocatePartition, codec Decompressor, out *core.LocatedPartition) error {
 	for i := range v.count() {
@@ -71,7 +68,7 @@ func (v *View) firstAt(s *segment, pos int64, b *record.Batch, q core.LocatePart
 		if codec == nil {
 			err = fmt.Errorf("no codec for %s", id)
 		} else {
-			records, err = codec.Decompress(nil, records, id, recordsBytesMax)
+			records, err = codec.Decompress(nil, records, id, record.MaxDecompressed)
 		}
 		if err != nil {
 			return record.NoOffset, 0, locate(v.path(s), pos, flaw(err.Error()))

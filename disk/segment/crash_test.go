@@ -21,7 +21,7 @@ type model struct {
 	gen     stream.Generation
 	start   record.Offset // lowest base that may be left
 	batches []modelBatch  // all appended since start, in order
-	before  []modelBatch  // what the log had before a Truncate that has not returned, else nil
+	before  []modelBatch  // what the log had before a Truncate that has not returned, in this incarnation or an earlier one; else nil
 	durable record.Offset // promised
 }
 
@@ -105,6 +105,7 @@ func (w *world) incarnation() {
 			if !w.write(core.DiskOp{Kind: core.DiskTruncate, Stream: m.id, Generation: m.gen, To: m.next()}) {
 				return
 			}
+			m.before = nil
 		}
 	}
 	for w.step() {
@@ -301,7 +302,7 @@ func (w *world) checkOne(m *model, o *core.Opened) {
 	if !ok {
 		w.fatalf("stream %s [%d,%d) has other bytes than were appended; %s", m.id, o.LogStart, o.LogEnd, printOpened(o))
 	}
-	m.batches, m.before, m.created = m.batches[:n:n], nil, true
+	m.batches, m.created = m.batches[:n:n], true
 	if m.next() != o.LogEnd {
 		w.fatalf("stream %s ends at %d, its batches at %d", m.id, o.LogEnd, m.next())
 	}
