@@ -2,9 +2,11 @@ package record
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"math"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -251,8 +253,13 @@ func TestPrepareRecompresses(t *testing.T) {
 		if b.ProducerID != 4 || b.ProducerEpoch != 5 || b.BaseSequence != 6 || b.CheckCRC() != nil {
 			t.Fatal("header was not kept")
 		}
+		highest := testWall
 		if !p.LogAppendTime {
 			checkRoundTrip(t, b, records)
+			highest = slices.MaxFunc(records, func(a, b drawn) int { return cmp.Compare(a.timestamp, b.timestamp) }).timestamp
+		}
+		if b.MaxTimestamp != highest {
+			t.Fatalf("max timestamp %d, not %d", b.MaxTimestamp, highest)
 		}
 	})
 }
