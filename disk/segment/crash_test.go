@@ -1,0 +1,309 @@
+package segment
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"odradek/core"
+	"odradek/core/record"
+	"odradek/core/stream"
+	"odradek/sim/simdisk"
+)
+
+// model is what one stream must still have after any crash.
+type model struct {
+	id      stream.ID
+	topic   string
+	created bool // Create has returned
+	doomed  bool // its Delete was asked for
+	gen     stream.Generation
+	start   record.Offset // lowest base that may be left
+	batches []modelBatch  // all appended since start, in order
+	before  []modelBatch  // what the log had before a Truncate that has not returned, in this incarnation or an earlier one; else nil
+	durable record.Offset // promised
+}
+
+type modelBatch struct {
+	base, next record.Offset
+	data       []byte
+}
+
+func (m *model) next() record.Offset {
+	if len(m.batches) == 0 {
+		return m.start
+	}
+	return m.batches[len(m.batches)-1].next
+}
+
+// world drives one disk through incarnations.
+type world struct {
+	t      *testing.T
+	seed   uint64
+	rng    *rand.Rand
+	disk   *simdisk.Disk
+	dir    *Dir
+	models []*model
+	made   byte
+	epoch  record.Epoch
+}
+
+func (w *world) fatalf(format string, args ...any) {
+	w.t.Helper()
+	w.t.Fatalf("seed %d: %s", w.seed, fmt.Sprintf(format, args...))
+}
+
+// TestPowerLossAtAnyOperation runs random work, ends it by a power loss or a process crash at a random file operation (of recovery too), and checks
+// that what was promised is there, that nothing is there that was never appended or was durably cut, and that the work goes on.
+func TestPowerLossAtAnyOperation(t *testing.T) {
+	seeds := uint64(400)
+	if testing.Short() {
+		seeds = 60
+	}
+	for seed := range seeds {
+		w := &world{t: t, seed: seed, rng: rand.New(rand.NewPCG(seed, 3)), disk: simdisk.New()}
+		for range 4 {
+			w.incarnation()
+		}
+	}
+}
+
+func (w *world) incarnation() {
+	at := w.disk.Ops() + 1 + w.rng.IntN(150)
+	fired := false
+	w.disk.Before = func(op simdisk.Op) error {
+		if op.N >= at && !fired {
+			fired = true
+			if w.rng.IntN(4) == 0 {
+				w.disk.Crash()
+			} else {
+				w.disk.PowerLoss(w.rng.IntN)
+			}
+		}
+		return nil
+	}
+	w.dir = OpenDir(w.disk.Mount(), 0)
+	all, err := recoverAll(w.dir)
+	if err != nil {
+		if !fired {
+			w.fatalf("recovery: %v", err)
+		}
+		return // the power failed during recovery
+	}
+	if fired {
+		return
+	}
+	hook := w.disk.Before
+	w.disk.Before = nil // what the check reads is not the story's
+	w.checkAll(all)
+	w.disk.Before = hook
+	w.epoch++
+	for _, m := range w.models { // as the core does: accept the end, then sync what was kept
+		if m.created {
+			m.gen++
+			if !w.write(core.DiskOp{Kind: core.DiskTruncate, Stream: m.id, Generation: m.gen, To: m.next()}) {
+				return
+			}
+			m.before = nil
+		}
+	}
+	for w.step() {
+	}
+}
+
+// write carries one operation out and takes promises in; false if the directory has failed, by the crash.
+func (w *world) write(ops ...core.DiskOp) bool {
+	done, events := w.dir.Write(ops, nil)
+	for done < len(ops) {
+		w.fatalf("write stopped at %d of %d", done, len(ops))
+	}
+	w.take(events)
+	return w.dir.Err() == nil
+}
+
+func (w *world) take(events []core.Event) {
+	for i := range events {
+		ev := &events[i]
+		for _, m := range w.models {
+			if ev.Kind == core.EvDurable && m.id == ev.Stream && m.gen == ev.Generation {
+				m.durable = max(m.durable, ev.UpTo)
+			}
+		}
+	}
+}
+
+func (w *world) step() bool {
+	if len(w.models) < 3 && w.rng.IntN(4) == 0 || len(w.models) == 0 {
+		w.made++
+		m := &model{id: sid(string(rune('a' + w.made))), topic: fmt.Sprintf("t%d", w.rng.IntN(2))}
+		for _, o := range w.models {
+			if o.topic == m.topic {
+				o.doomed = true // the name is taken over: the old stream's Delete is on its way
+			}
+		}
+		w.models = append(w.models, m)
+		m.created = w.write(core.DiskOp{Kind: core.DiskCreate, Stream: m.id, Topic: m.topic})
+		return m.created
+	}
+	m := w.models[w.rng.IntN(len(w.models))]
+	switch w.rng.IntN(12) {
+	case 0, 1:
+		return w.round()
+	case 2:
+		return w.truncate(m)
+	case 3:
+		return w.write(core.DiskOp{Kind: core.DiskRoll, Stream: m.id, Base: m.next()})
+	case 4:
+		return w.deleteBelow(m)
+	case 5:
+		if w.rng.IntN(4) > 0 && !m.doomed {
+			return true
+		}
+		m.doomed = true
+		if !w.write(core.DiskOp{Kind: core.DiskDelete, Stream: m.id, All: true}) {
+			return false
+		}
+		w.drop(m)
+		return true
+	case 6:
+		m.gen++
+		return w.write(core.DiskOp{Kind: core.DiskSync, Stream: m.id, Generation: m.gen})
+	default:
+		return w.append(m)
+	}
+}
+
+func (w *world) drop(m *model) {
+	for i := range w.models {
+		if w.models[i] == m {
+			w.models = append(w.models[:i:i], w.models[i+1:]...)
+			return
+		}
+	}
+}
+
+func (w *world) append(m *model) bool {
+	var ops []core.DiskOp
+	for range 1 + w.rng.IntN(3) {
+		b := build(spec{base: m.next(), n: 1 + w.rng.IntN(3), epoch: w.epoch, pid: -1, pad: w.rng.IntN(3) * w.rng.IntN(1500), ts: record.UnixMillis(w.made)})
+		ops = append(ops, core.DiskOp{Kind: core.DiskAppend, Stream: m.id, Generation: m.gen, Batch: b, Sync: w.rng.IntN(3) > 0})
+		m.batches = append(m.batches, modelBatch{base: b.BaseOffset, next: b.NextOffset(), data: b.Data})
+	}
+	return w.write(ops...)
+}
+
+func (w *world) round() bool {
+	r := w.dir.BeginSync()
+	if r == nil {
+		return true
+	}
+	if w.rng.IntN(2) == 0 && len(w.models) > 0 {
+		w.append(w.models[w.rng.IntN(len(w.models))])
+	}
+	r.Run()
+	w.take(w.dir.EndSync(r, nil))
+	return w.dir.Err() == nil
+}
+
+func (w *world) truncate(m *model) bool {
+	if len(m.batches) == 0 {
+		return true
+	}
+	keep := w.rng.IntN(len(m.batches) + 1)
+	if m.batches[0].base > m.start {
+		keep = max(keep, 1)
+	}
+	v, _ := w.dir.View(m.id)
+	to := m.next()
+	if keep < len(m.batches) {
+		to = m.batches[keep].base
+	}
+	if v.count() > 0 && to < v.segment(0).base {
+		return true
+	}
+	m.before = m.batches
+	m.batches = m.batches[:keep:keep]
+	m.durable = min(m.durable, to)
+	m.gen++
+	if !w.write(core.DiskOp{Kind: core.DiskTruncate, Stream: m.id, Generation: m.gen, To: to}) {
+		return false
+	}
+	if m.durable != to {
+		w.fatalf("truncated to %d, durable says %d", to, m.durable)
+	}
+	m.before = nil
+	return true
+}
+
+func (w *world) deleteBelow(m *model) bool {
+	to := m.start
+	if len(m.batches) > 0 {
+		to = m.batches[w.rng.IntN(len(m.batches))].base
+	}
+	return w.write(core.DiskOp{Kind: core.DiskDelete, Stream: m.id, To: to})
+}
+
+// checkAll compares what recovery found with what may be there.
+func (w *world) checkAll(all []*core.Opened) {
+	found := map[stream.ID]*core.Opened{}
+	ids := map[string]stream.ID{}
+	for _, l := range w.dir.logs {
+		ids[l.folder] = l.id
+	}
+	for _, o := range all {
+		found[ids[o.Topic+"-0"]] = o
+	}
+	for _, m := range append([]*model(nil), w.models...) {
+		o := found[m.id]
+		delete(found, m.id)
+		if o == nil {
+			if m.created && !m.doomed {
+				w.fatalf("stream %s is gone", m.id)
+			}
+			w.drop(m)
+			continue
+		}
+		w.checkOne(m, o)
+	}
+	for id := range found {
+		w.fatalf("stream %s was never made or is durably deleted", id)
+	}
+}
+
+func (w *world) checkOne(m *model, o *core.Opened) {
+	if o.LogEnd < m.durable {
+		w.fatalf("stream %s ends at %d, %d was promised; %s", m.id, o.LogEnd, m.durable, printOpened(o))
+	}
+	v, _ := w.dir.View(m.id)
+	got := v.Load(o.LogStart, 1<<30)
+	if got.Err != 0 {
+		w.fatalf("load: %s", got.Err)
+	}
+	match := func(batches []modelBatch) (int, bool) {
+		var want []byte
+		n := 0
+		for _, b := range batches {
+			if b.base >= o.LogStart && b.next <= o.LogEnd {
+				want = append(want, b.data...)
+			}
+			if b.next <= o.LogEnd {
+				n++
+			}
+		}
+		return n, bytes.Equal(got.Bytes, want)
+	}
+	n, ok := match(m.batches)
+	if !ok && m.before != nil {
+		if n, ok = match(m.before); ok {
+			m.batches = m.before
+		}
+	}
+	if !ok {
+		w.fatalf("stream %s [%d,%d) has other bytes than were appended; %s", m.id, o.LogStart, o.LogEnd, printOpened(o))
+	}
+	m.batches, m.created = m.batches[:n:n], true
+	if m.next() != o.LogEnd {
+		w.fatalf("stream %s ends at %d, its batches at %d", m.id, o.LogEnd, m.next())
+	}
+}

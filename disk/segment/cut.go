@@ -1,0 +1,161 @@
+package segment
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"odradek/core/record"
+	"odradek/core/stream"
+)
+
+// truncate drops the batches from offset to on, durably. As Kafka does it, a segment that begins at to stays, empty, as the one that grows, and a
+// batch that holds to goes as a whole: then the log ends at its base. A log that ends at or before to loses nothing but damage behind its end.
+func (d *Dir) truncate(l *Log, to record.Offset) error {
+	if len(l.segs) > 0 && to < l.segs[0].base {
+		return fmt.Errorf("%s: truncate to offset %d lies before the log's start %d", l.folder, to, l.segs[0].base)
+	}
+	if err := d.dropBehind(l); err != nil {
+		return err
+	}
+	l.roll = record.NoOffset
+	keep := len(l.segs) // segments that stay, the cut one included
+	for keep > 1 && l.segs[keep-1].base > to {
+		keep--
+	}
+	for i := len(l.segs) - 1; i >= keep; i-- {
+		s := &l.segs[i]
+		if err := d.fs.Remove(l.path(s.base)); err != nil {
+			return err
+		}
+		if err := d.fs.SyncDir(l.folder); err != nil {
+			return err
+		}
+		d.retire(l, s)
+	}
+	l.segs = slices.Clone(l.segs[:keep]) // views hold the old array
+	s := l.last()
+	if s == nil {
+		l.next = min(l.next, to)
+		return nil
+	}
+	if err := s.cutAt(l.path(s.base), to); err != nil {
+		return err
+	}
+	if err := d.cutLast(l, s.size); err != nil {
+		return err
+	}
+	if l.names {
+		if err := d.fs.SyncDir(l.folder); err != nil {
+			return err
+		}
+	}
+	l.next, l.damaged = s.next, false
+	return d.syncRest(l)
+}
+
+// syncRest makes the segments before the last durable, so that a Durable may be said of the whole log.
+func (d *Dir) syncRest(l *Log) error {
+	last := l.last().file
+	for _, file := range l.dirty {
+		if file == last {
+			continue
+		}
+		if err := file.SyncData(); err != nil {
+			return err
+		}
+	}
+	l.dirty, l.names = l.dirty[:0], false
+	return nil
+}
+
+// cutAt forgets the segment's batches from the one on that holds or follows offset to.
+func (s *segment) cutAt(path string, to record.Offset) error {
+	if to >= s.next {
+		return nil
+	}
+	pos := s.index.byOffset(to)
+	sc := newScanner(s.file, path, int64(s.size), readerChunk)
+	next, maxTS := s.base, record.NoTimestamp
+	if pos > 0 { // what came before pos: the index knows the times, and the batch at pos where the offsets go on
+		e := s.index.at(pos)
+		next, maxTS = e.base, e.maxBefore
+	}
+	for {
+		b, err := sc.header(int64(pos))
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return locate(path, int64(pos), err)
+		}
+		if b.LastOffset() >= to {
+			next = min(to, max(next, b.BaseOffset))
+			break
+		}
+		next, maxTS = b.NextOffset(), max(maxTS, b.MaxTimestamp)
+		pos += stream.Pos(b.Size)
+	}
+	s.index = s.index.cut(pos)
+	s.size, s.next, s.maxTS = pos, next, maxTS
+	return nil
+}
+
+// deleteBelow removes the segments all of whose offsets lie below to, from the first on, each durably before the next. The last one stays.
+func (d *Dir) deleteBelow(l *Log, to record.Offset) error {
+	if len(l.segs) > 1 && l.names {
+		// The name of the segment that stays is all that tells where the log stands, once what is before it is gone.
+		if err := d.fs.SyncDir(l.folder); err != nil {
+			return err
+		}
+		l.names = false
+	}
+	n := 0
+	for n < len(l.segs)-1 && l.segs[n].next <= to && l.segs[n+1].base <= to {
+		s := &l.segs[n]
+		if err := d.fs.Remove(l.path(s.base)); err != nil {
+			return err
+		}
+		if err := d.fs.SyncDir(l.folder); err != nil {
+			return err
+		}
+		d.retire(l, s)
+		n++
+	}
+	if n > 0 {
+		l.segs = slices.Clone(l.segs[n:])
+	}
+	return nil
+}
+
+// moveAside gives a stream's folder the name of one whose removal has begun, durably. The stream lives on under it until its Delete.
+func (d *Dir) moveAside(l *Log) error {
+	name := deletedName(l.topic, l.id)
+	if l.folder == name {
+		return nil
+	}
+	if err := d.fs.Rename(l.folder, name); err != nil {
+		return err
+	}
+	if err := d.fs.SyncDir(""); err != nil {
+		return err
+	}
+	delete(d.folders, l.folder)
+	l.folder = name
+	return nil
+}
+
+// deleteAll removes a stream. After the rename a crash cannot bring it back: recovery finishes what is left.
+func (d *Dir) deleteAll(l *Log) error {
+	if err := d.moveAside(l); err != nil {
+		return err
+	}
+	for i := range l.segs {
+		d.retire(l, &l.segs[i])
+	}
+	l.segs = nil
+	delete(d.logs, l.id)
+	d.want = slices.DeleteFunc(d.want, func(w *Log) bool { return w == l })
+	return d.removeFolder(l.folder)
+}

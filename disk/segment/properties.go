@@ -1,0 +1,119 @@
+package segment
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"odradek/core"
+	"odradek/core/record"
+	"odradek/disk/vfs"
+)
+
+// propertiesFile and lockFile lie at the root of a log directory.
+const (
+	propertiesFile = "meta.properties"
+	lockFile       = ".lock"
+)
+
+// Properties is meta.properties: whose log directory this is.
+type Properties struct {
+	ClusterID   string
+	NodeID      record.NodeID
+	DirectoryID record.UUID
+}
+
+// Lock takes the directory's .lock; vfs.ErrLocked if another process has it. It is held until the file closes.
+func (d *Dir) Lock() (vfs.File, error) { return d.fs.Lock(lockFile) }
+
+// ReadProperties reads meta.properties; vfs.ErrNotExist if the directory was never formatted.
+func (d *Dir) ReadProperties() (Properties, error) {
+	text, err := d.ReadSlot(propertiesFile)
+	if err != nil {
+		return Properties{}, err
+	}
+	p, err := ParseProperties(text)
+	if err != nil {
+		return p, fmt.Errorf("%s: %w", propertiesFile, err)
+	}
+	return p, nil
+}
+
+// WriteProperties replaces meta.properties, durably.
+func (d *Dir) WriteProperties(p Properties) error {
+	return d.store(core.Store{Slot: core.Slot{Dir: d.id, Name: propertiesFile}, Bytes: p.Format()})
+}
+
+// Format returns the text of the file.
+func (p Properties) Format() []byte {
+	return []byte("#\nversion=1\ncluster.id=" + escape(p.ClusterID) + "\nnode.id=" + strconv.Itoa(int(p.NodeID)) +
+		"\ndirectory.id=" + p.DirectoryID.String() + "\n")
+}
+
+// ParseProperties reads a Java properties file as Kafka writes it: key=value lines, # or ! comments, backslash escapes. Keys it does not know count
+// for nothing. Continued lines are not read: Kafka writes none.
+func ParseProperties(text []byte) (Properties, error) {
+	values := map[string]string{}
+	for _, line := range strings.Split(string(text), "\n") {
+		line = strings.TrimSpace(line)
+		if line == "" || line[0] == '#' || line[0] == '!' {
+			continue
+		}
+		at := splitKey(line)
+		if at < 0 {
+			return Properties{}, fmt.Errorf("line %q is not key=value", line)
+		}
+		values[unescape(strings.TrimSpace(line[:at]))] = unescape(strings.TrimSpace(line[at+1:]))
+	}
+	if values["version"] != "1" {
+		return Properties{}, fmt.Errorf("version is %q, want 1: format the directory anew or open it with the Kafka that wrote it", values["version"])
+	}
+	p := Properties{ClusterID: values["cluster.id"]}
+	node, err := strconv.ParseInt(values["node.id"], 10, 32)
+	if err != nil || node < 0 {
+		return p, fmt.Errorf("node.id is %q, want a number from 0 on", values["node.id"])
+	}
+	p.NodeID = record.NodeID(node)
+	if p.ClusterID == "" {
+		return p, errors.New("cluster.id is missing")
+	}
+	if id, ok := values["directory.id"]; ok {
+		if p.DirectoryID, err = record.ParseUUID(id); err != nil {
+			return p, fmt.Errorf("directory.id: %w", err)
+		}
+	}
+	return p, nil
+}
+
+// splitKey returns the place of the first = or : that no backslash escapes, or -1.
+func splitKey(line string) int {
+	for i := 0; i < len(line); i++ {
+		switch line[i] {
+		case '\\':
+			i++
+		case '=', ':':
+			return i
+		}
+	}
+	return -1
+}
+
+func escape(s string) string {
+	return strings.NewReplacer(`\`, `\\`, "\n", `\n`, "=", `\=`, ":", `\:`, "#", `\#`, "!", `\!`).Replace(s)
+}
+
+func unescape(s string) string {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == '\\' && i+1 < len(s) {
+			i++
+			if s[i] == 'n' {
+				b.WriteByte('\n')
+				continue
+			}
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
+}

@@ -1,0 +1,224 @@
+package segment
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"sort"
+
+	"odradek/core"
+	"odradek/core/errcode"
+	"odradek/core/record"
+	"odradek/core/stream"
+	"odradek/disk/vfs"
+)
+
+// View is a stream's segments as they were when it was taken. It needs no lock beside a Write: what it names only grows behind it, but a Truncate
+// may take bytes from under it, which then reads as an error. Its files must not be closed while it is used.
+type View struct {
+	id     stream.ID
+	folder string
+	sealed []segment // all but the last
+	last   segment   // if any
+	any    bool
+	next   record.Offset
+}
+
+// View returns the stream's present state; ok is false if the stream is not in this directory.
+func (d *Dir) View(id stream.ID) (v View, ok bool) {
+	l := d.logs[id]
+	if l == nil {
+		return View{}, false
+	}
+	v = View{id: id, folder: l.folder, next: l.next}
+	if n := len(l.segs); n > 0 {
+		v.sealed, v.last, v.any = l.segs[:n-1:n-1], l.segs[n-1], true
+	}
+	return v, true
+}
+
+// Next returns the written end.
+func (v *View) Next() record.Offset { return v.next }
+
+// File returns the open file of the segment of that base offset.
+func (v *View) File(base record.Offset) (vfs.File, bool) {
+	for i := range v.count() {
+		if s := v.segment(i); s.base == base {
+			return s.file, true
+		}
+	}
+	return nil, false
+}
+
+func (v *View) count() int {
+	if !v.any {
+		return 0
+	}
+	return len(v.sealed) + 1
+}
+
+func (v *View) segment(i int) *segment {
+	if i == len(v.sealed) {
+		return &v.last
+	}
+	return &v.sealed[i]
+}
+
+func (v *View) path(s *segment) string { return v.folder + "/" + logName(s.base) }
+
+// Locate finds the batches that q asks for, of at most budget bytes; with whole, the first batch is given whatever its size. Extents are
+// consecutive, at most one for each segment. By time, codec opens compressed batches.
+func (v *View) Locate(q core.LocatePartition, budget int64, whole bool, codec Decompressor) core.LocatedPartition {
+	out := core.LocatedPartition{Offset: record.NoOffset, Timestamp: record.NoTimestamp, Epoch: record.NoEpoch}
+	var err error
+	if q.ByTime {
+		err = v.locateTime(q, codec, &out)
+	} else {
+		out.Extents, err = v.extents(q.From, min(q.Limit, v.next), min(int64(q.MaxBytes), budget), whole)
+	}
+	if err != nil {
+		out = core.LocatedPartition{Err: codeOf(err), Offset: record.NoOffset, Timestamp: record.NoTimestamp, Epoch: record.NoEpoch}
+	}
+	return out
+}
+
+// errRange says that an offset lies outside the log.
+var errRange = errors.New("offset out of range")
+
+// corrupt says that stored bytes are not what was written.
+type corrupt struct{ error }
+
+// locate says where a flaw was met. Readers only look at batches that were valid when they were written or recovered.
+func locate(path string, pos int64, err error) error {
+	var f flaw
+	if errors.As(err, &f) {
+		return corrupt{fmt.Errorf("%s at %d: %w: the disk changed what was written", path, pos, err)}
+	}
+	return err
+}
+
+func codeOf(err error) errcode.Code {
+	var c corrupt
+	switch {
+	case err == nil:
+		return errcode.None
+	case errors.Is(err, errRange):
+		return errcode.OffsetOutOfRange
+	case errors.As(err, &c):
+		return errcode.CorruptMessage
+	}
+	return errcode.KafkaStorageError
+}
+
+// extents names whole batches from the one that holds from on, below limit, of at most room bytes.
+func (v *View) extents(from, limit record.Offset, room int64, whole bool) ([]stream.Extent, error) {
+	if from == v.next {
+		return nil, nil
+	}
+	if v.count() == 0 || from < v.segment(0).base || from > v.next {
+		return nil, errRange
+	}
+	// The last segment whose base is not above from. It may hold nothing from there on, if offsets are missing at its end.
+	i := sort.Search(v.count(), func(i int) bool { return v.segment(i).base > from }) - 1
+	var out []stream.Extent
+	for ; i < v.count() && (room > 0 || whole); i++ {
+		s := v.segment(i)
+		x, err := v.within(s, from, limit, room, whole)
+		if err != nil {
+			return nil, err
+		}
+		if x.Len == 0 {
+			if s.next > from {
+				break // the batch does not fit or lies at the limit
+			}
+			continue
+		}
+		out = append(out, x)
+		room -= int64(x.Len)
+		whole = false
+		if x.Pos+stream.Pos(x.Len) < s.size {
+			break
+		}
+	}
+	return out, nil
+}
+
+// within finds the extent in one segment; Len 0 if there is none.
+func (v *View) within(s *segment, from, limit record.Offset, room int64, whole bool) (stream.Extent, error) {
+	none := stream.Extent{}
+	sc := newScanner(s.file, v.path(s), int64(s.size), readerChunk)
+	start, first, err := find(sc, s, int64(s.index.byOffset(from)), func(b *record.Batch) bool { return b.LastOffset() >= from })
+	if err == io.EOF {
+		return none, nil
+	}
+	if err != nil {
+		return none, err
+	}
+	end := start + int64(first.Size)
+	if first.LastOffset() >= limit || int64(first.Size) > room && !whole {
+		return none, nil
+	}
+	// A batch boundary that the index knows saves the headers up to it. A batch there begins at or below limit, so all before it end below.
+	room = min(room, int64(s.size)-start, extentMax)
+	if known := int64(s.index.byPos(stream.Pos(start+room), limit)); known > end {
+		end = known
+	}
+	for {
+		b, err := sc.header(end)
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return none, locate(sc.path, end, err)
+		}
+		if b.LastOffset() >= limit || end+int64(b.Size) > start+room {
+			break
+		}
+		end += int64(b.Size)
+	}
+	return stream.Extent{Stream: v.id, Base: s.base, Pos: stream.Pos(start), Len: int32(end - start)}, nil
+}
+
+// extentMax bounds one extent so that its length fits; the first batch, at most 2³¹−1 bytes, always does.
+const extentMax = 1 << 30
+
+// find walks headers from pos on to the first batch that is asked for; io.EOF if there is none.
+func find(sc *scanner, s *segment, pos int64, is func(*record.Batch) bool) (int64, record.Batch, error) {
+	last := s.base - 1
+	for {
+		b, err := sc.header(pos)
+		if err != nil {
+			return pos, b, locate(sc.path, pos, err)
+		}
+		if b.BaseOffset <= last {
+			return pos, b, locate(sc.path, pos, flaw(fmt.Sprintf("base offset %d does not follow %d", b.BaseOffset, last)))
+		}
+		if is(&b) {
+			return pos, b, nil
+		}
+		last = b.LastOffset()
+		pos += int64(b.Size)
+	}
+}
+
+// Load returns whole batches from offset from on, at most maxBytes unless the first is larger, each with its CRC checked. Empty: the end. The bytes
+// are the caller's.
+func (v *View) Load(from record.Offset, maxBytes int64) core.Loaded {
+	extents, err := v.extents(from, v.next, maxBytes, true)
+	if err != nil {
+		return core.Loaded{Err: codeOf(err)}
+	}
+	var bytes []byte
+	for _, x := range extents {
+		file, _ := v.File(x.Base)
+		part := make([]byte, x.Len)
+		if _, err := file.ReadAt(part, int64(x.Pos)); err != nil {
+			return core.Loaded{Err: errcode.KafkaStorageError}
+		}
+		if err := checkAll(part); err != nil {
+			return core.Loaded{Err: errcode.CorruptMessage}
+		}
+		bytes = append(bytes, part...)
+	}
+	return core.Loaded{Bytes: bytes}
+}
