@@ -41,8 +41,8 @@ type Codec struct {
 	sources     sync.Pool // *source
 }
 
-// Decompress appends the decompressed src to dst and returns it. It is an error (ErrTooLarge) when that adds more than max bytes, ErrCorrupt when
-// src is damaged or truncated, ErrUnsupported for an unknown id; then dst comes back as it was given. Nothing of src is kept.
+// Decompress appends the decompressed src to dst and returns it. It is ErrTooLarge when that adds more than max bytes, ErrCorrupt when src is
+// damaged or truncated, ErrUnsupported for an unknown id; then dst comes back as it was given. Nothing of src is kept.
 func (c *Codec) Decompress(dst, src []byte, id record.CodecID, max int) ([]byte, error) {
 	var out []byte
 	var err error

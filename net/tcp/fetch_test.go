@@ -62,7 +62,8 @@ func gotRecords(resp kmsg.Response) []byte {
 	return got
 }
 
-var mixedExtents = [][2]int{{0, 100}, {5000, sendfileMin}, {90_000, 1_000_000}, {17, sendfileMin - 1}, {3, 0}, {70_000, 70_001}, {1_000_000, 3_000_000}, {1, 1}}
+var mixedExtents = [][2]int{{0, 100}, {5000, sendfileMin}, {90_000, 1_000_000}, {17, sendfileMin - 1}, {3, 0}, {70_000, 70_001},
+	{1_000_000, 3_000_000}, {1, 1}}
 
 func TestFetchSendsExtents(t *testing.T) {
 	for name, noFd := range map[string]bool{"sendfile": false, "pread": true} {
@@ -92,7 +93,7 @@ func TestFetchSendsExtents(t *testing.T) {
 
 // The file was cut under a pin: what was promised cannot be sent, so the connection is closed rather than filled up with something.
 func TestTruncatedFileCloses(t *testing.T) {
-	for name, extents := range map[string][][2]int{"large": {{0, 1_000_000}}, "small": {{500_000, 100}}} {
+	for name, extents := range map[string][][2]int{"large": {{0, 1_000_000}}, "small": {{500_000, 100}, {0, 100}, {0, 10_000}}} {
 		for _, noFd := range []bool{false, true} {
 			t.Run(name, func(t *testing.T) {
 				seg, _ := newSegment(t, 1<<20, noFd)
@@ -106,6 +107,29 @@ func TestTruncatedFileCloses(t *testing.T) {
 				c.closes()
 				log.expect(t, "127.0.0.1", "could not be read", "check the disk")
 			})
+		}
+	}
+}
+
+// Responses that wait behind a large one keep their bytes, though the machine has written others into its buffer since.
+func TestQueuedResponsesKeepTheirBytes(t *testing.T) {
+	seg, _ := newSegment(t, 16<<20, false)
+	b, log := start(t, Config{}, 0)
+	serveExtents(b, seg, [][2]int{{0, 16 << 20}})
+	c := dial(t, b.server)
+	const n = 40
+	c.send(0, fetch())
+	for i := range n {
+		c.send(int32(1+i), produce(1+i, 1))
+	}
+	time.Sleep(50 * time.Millisecond)
+	if _, resp, err := c.receive(fetch()); err != nil || len(gotRecords(resp)) != 16<<20 {
+		t.Fatal(err, log.all())
+	}
+	for i := range n {
+		corr, resp, err := c.receive(produce(0, 1))
+		if err != nil || corr != int32(1+i) || resp.(*kmsg.ProduceResponse).Topics[0].Partitions[0].BaseOffset != int64(1+i) {
+			t.Fatal(i, corr, err, log.all())
 		}
 	}
 }

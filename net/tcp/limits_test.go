@@ -1,6 +1,7 @@
 package tcp
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
@@ -16,6 +17,7 @@ import (
 	"odradek/core"
 	"odradek/core/errcode"
 	"odradek/core/record"
+	"odradek/net/wire"
 )
 
 // Each connection closed for a cause gives one line: who, what was wrong, what to do.
@@ -25,10 +27,13 @@ func TestCausesGiveOneLine(t *testing.T) {
 		act   func(b *fakeBroker, c *client)
 		words []string
 	}{
-		"http":  {Config{}, func(_ *fakeBroker, c *client) { _, _ = c.nc.Write([]byte("GET / HTTP/1.1\r\n\r\n")) }, []string{"bad frame", "104857600", "TLS or HTTP"}},
-		"large": {Config{FrameMax: 1000}, func(_ *fakeBroker, c *client) { c.send(1, produce(2000, 1)) }, []string{"bad frame", "to 1000", "socket.request.max.bytes"}},
-		"key":   {Config{}, func(_ *fakeBroker, c *client) { c.send(1, kmsg.NewPtrJoinGroupRequest()) }, []string{"Api11", "does not serve", "client"}},
-		"idle":  {Config{Idle: 20 * time.Millisecond}, func(*fakeBroker, *client) {}, []string{"no traffic", "connections.max.idle.ms"}},
+		"http": {Config{}, func(_ *fakeBroker, c *client) { _, _ = c.nc.Write([]byte("GET / HTTP/1.1\r\n\r\n")) },
+			[]string{"bad frame", "104857600", "TLS or HTTP"}},
+		"large": {Config{FrameMax: 1000}, func(_ *fakeBroker, c *client) { c.send(1, produce(2000, 1)) },
+			[]string{"bad frame", "to 1000", "socket.request.max.bytes"}},
+		"key": {Config{}, func(_ *fakeBroker, c *client) { c.send(1, kmsg.NewPtrJoinGroupRequest()) },
+			[]string{"Api11", "does not serve", "client"}},
+		"idle": {Config{Idle: 20 * time.Millisecond}, func(*fakeBroker, *client) {}, []string{"no traffic", "connections.max.idle.ms"}},
 		"half a frame": {Config{Idle: 20 * time.Millisecond}, func(_ *fakeBroker, c *client) { _, _ = c.nc.Write([]byte{0, 0, 0, 50, 0}) },
 			[]string{"no traffic"}},
 		"acks=0": {Config{}, func(b *fakeBroker, c *client) {
@@ -212,7 +217,8 @@ func TestAcceptBacksOff(t *testing.T) {
 }
 
 func TestListenErrors(t *testing.T) {
-	for text, want := range map[string]string{"127.0.0.1:9092": "NAME://host:port", "PLAINTEXT://127.0.0.1": "missing port", "PLAINTEXT://127.0.0.1:99999": "invalid port"} {
+	for text, want := range map[string]string{"127.0.0.1:9092": "NAME://host:port", "PLAINTEXT://127.0.0.1": "missing port",
+		"PLAINTEXT://127.0.0.1:99999": "invalid port"} {
 		if _, err := Listen(Config{Listeners: []string{"PLAINTEXT://:0", text}}, &fakeBroker{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", text, err)
 		}
@@ -262,3 +268,42 @@ func TestFramesCount(t *testing.T) {
 		t.Errorf("%v allocations per frame", n)
 	}
 }
+
+// One connection, 32 produces of 16 KiB in flight, answered at once.
+func BenchmarkProduce(b *testing.B) {
+	frames := NewFrames(0, false)
+	br := &fakeBroker{frames: frames}
+	br.answer = func(req *core.Request) { br.produced(req, errcode.None) }
+	s, err := Listen(Config{Listeners: []string{"PLAINTEXT://127.0.0.1:0"}}, br)
+	if err != nil {
+		b.Fatal(err)
+	}
+	br.server = s
+	s.Serve()
+	nc, err := net.Dial("tcp", s.Endpoints()[0].Addr.String())
+	if err != nil {
+		b.Fatal(err)
+	}
+	one := wire.AppendRequest(nil, 1, "bench", produce(16<<10, 1))
+	many := bytes.Repeat(one, 32)
+	answer := make([]byte, 32*55)
+	b.SetBytes(int64(len(many)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := nc.Write(many); err != nil {
+			b.Fatal(err)
+		}
+		for got := 0; got < 32*sizeOfAnswer; {
+			n, err := nc.Read(answer)
+			if err != nil {
+				b.Fatal(err)
+			}
+			got += n
+		}
+	}
+	_ = nc.Close()
+	_ = s.Shutdown(b.Context())
+}
+
+// sizeOfAnswer is a Produce response of one partition of the topic "t", in bytes.
+const sizeOfAnswer = 4 + 48

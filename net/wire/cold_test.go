@@ -17,7 +17,8 @@ import (
 // coldRequests is one full request for each cold key served.
 func coldRequests() []kmsg.Request {
 	list := kmsg.NewPtrListOffsetsRequest()
-	list.Topics = []kmsg.ListOffsetsRequestTopic{{Topic: "a", Partitions: []kmsg.ListOffsetsRequestTopicPartition{{Partition: 1, Timestamp: -1}, {}}}, {}}
+	list.Topics = []kmsg.ListOffsetsRequestTopic{{}, {Topic: "a",
+		Partitions: []kmsg.ListOffsetsRequestTopicPartition{{Partition: 1, Timestamp: -1}, {}}}}
 	metadata := kmsg.NewPtrMetadataRequest()
 	metadata.Topics = []kmsg.MetadataRequestTopic{{Topic: kmsg.StringPtr("a")}, {Topic: kmsg.StringPtr("")}}
 	find := kmsg.NewPtrFindCoordinatorRequest()
@@ -25,8 +26,9 @@ func coldRequests() []kmsg.Request {
 	versions := kmsg.NewPtrApiVersionsRequest()
 	versions.ClientSoftwareName, versions.ClientSoftwareVersion = "odradek", "1.0"
 	create := kmsg.NewPtrCreateTopicsRequest()
-	create.Topics = []kmsg.CreateTopicsRequestTopic{{Topic: "a", NumPartitions: 3, ReplicaAssignment: []kmsg.CreateTopicsRequestTopicReplicaAssignment{
-		{Partition: 1, Replicas: []int32{1, 2, 3}}}, Configs: []kmsg.CreateTopicsRequestTopicConfig{{Name: "x"}, {Name: "y", Value: kmsg.StringPtr("z")}}}, {}}
+	create.Topics = []kmsg.CreateTopicsRequestTopic{{Topic: "a", NumPartitions: 3,
+		ReplicaAssignment: []kmsg.CreateTopicsRequestTopicReplicaAssignment{{Partition: 1, Replicas: []int32{1, 2, 3}}},
+		Configs:           []kmsg.CreateTopicsRequestTopicConfig{{Name: "x"}, {Name: "y", Value: kmsg.StringPtr("z")}}}, {}}
 	drop := kmsg.NewPtrDeleteTopicsRequest()
 	drop.TopicNames, drop.Topics = []string{"a", ""}, []kmsg.DeleteTopicsRequestTopic{{Topic: kmsg.StringPtr("a")}, {}}
 	return []kmsg.Request{list, metadata, find, versions, create, drop, kmsg.NewPtrInitProducerIDRequest(), kmsg.NewPtrDescribeClusterRequest()}

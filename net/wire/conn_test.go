@@ -192,9 +192,11 @@ func (s *script) reply(o options) {
 	}
 	switch r.Key {
 	case api.Produce:
-		r.Produce = &api.ProduceResponse{Partitions: []api.ProduceResult{{Topic: "t", Err: errcode.Code(o.int("err", 0)), BaseOffset: 9, CurrentLeader: record.NoNode}}}
+		r.Produce = &api.ProduceResponse{Partitions: []api.ProduceResult{
+			{Topic: "t", Err: errcode.Code(o.int("err", 0)), BaseOffset: 9, CurrentLeader: record.NoNode}}}
 	case api.Fetch:
-		r.Fetch = &api.FetchResponse{Partitions: []api.FetchResult{{Topic: "t", CurrentLeader: record.NoNode, Extents: []stream.Extent{{Len: int32(o.int("size", 0))}}}}}
+		r.Fetch = &api.FetchResponse{Partitions: []api.FetchResult{
+			{Topic: "t", CurrentLeader: record.NoNode, Extents: []stream.Extent{{Len: int32(o.int("size", 0))}}}}}
 	default:
 		resp := kmsg.ResponseForKey(int16(r.Key))
 		r.Body = resp
