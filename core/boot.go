@@ -52,7 +52,7 @@ func (c *Core) onBoot(b *Boot) {
 		c.fx.Disk = append(c.fx.Disk, DiskOp{Kind: DiskSync, Stream: stream.Metadata, Generation: m.quorum.Generation})
 	} else {
 		m.created = true
-		c.fx.Stores = append(c.fx.Stores, Store{Slot: quorumState, Version: 1, Bytes: m.state})
+		c.fx.Stores = append(c.fx.Stores, Store{Slot: QuorumStateSlot, Version: 1, Bytes: m.state})
 	}
 	if m.reading = o.LogEnd > o.LogStart; m.reading {
 		c.load()
@@ -64,7 +64,7 @@ func (c *Core) onOpened(id stream.ID, o *Opened) {
 	c.opened[id] = o
 	c.unopened--
 	if o.Cut > 0 {
-		c.note("log-cut", KeyValue{"topic", o.Topic}, KeyValue{"partition", fmt.Sprint(id.Partition)}, KeyValue{"bytes", fmt.Sprint(o.Cut)},
+		c.note(NoteLogCut, KeyValue{"topic", o.Topic}, KeyValue{"partition", fmt.Sprint(id.Partition)}, KeyValue{"bytes", fmt.Sprint(o.Cut)},
 			KeyValue{"end", fmt.Sprint(o.LogEnd)})
 	}
 	c.maybeUnfence()
@@ -131,7 +131,7 @@ func (c *Core) takeUp(id stream.ID) {
 func (c *Core) openReplica(id stream.ID, t *image.Topic) *replica {
 	cfg, err := config.ParseTopic(c.cfg, topicEntries(c.meta.committed, t.Name))
 	if err != nil {
-		c.note("topic-config-ignored", KeyValue{"topic", t.Name}, KeyValue{"reason", err.Error()})
+		c.note(NoteConfigIgnored, KeyValue{"topic", t.Name}, KeyValue{"reason", err.Error()})
 		cfg = c.cfg.Topic
 	}
 	settings := partition.Settings{FlushMessages: cfg.FlushMessages, MinInsync: cfg.MinInsync,
@@ -178,7 +178,7 @@ func (c *Core) dropReplica(id stream.ID) {
 // dropStrays removes streams that recovery found but the committed image does not know: their topic was deleted while this node was down.
 func (c *Core) dropStrays() {
 	for _, id := range sortedIDs(c.opened) {
-		c.note("stray-deleted", KeyValue{"topic", c.opened[id].Topic}, KeyValue{"id", id.String()})
+		c.note(NoteStrayDeleted, KeyValue{"topic", c.opened[id].Topic}, KeyValue{"id", id.String()})
 		c.fx.Disk = append(c.fx.Disk, DiskOp{Kind: DiskDelete, Stream: id, All: true})
 	}
 	clear(c.opened)

@@ -15,8 +15,8 @@ import (
 // metadataDir holds the metadata log: the first log directory (Kafka's metadata.log.dir default).
 const metadataDir stream.DirID = 0
 
-// quorumState is the slot of the quorum's vote and epoch.
-var quorumState = Slot{Dir: metadataDir, Name: stream.MetadataName + "-0/quorum-state"}
+// QuorumStateSlot holds the quorum's vote and epoch.
+var QuorumStateSlot = Slot{Dir: metadataDir, Name: stream.MetadataName + "-0/quorum-state"}
 
 // metadata is the metadata log and what follows from it. The replayer holds the working image: committed records and the uncommitted tail. The
 // committed image is what broker, query and policy read; it moves only when the high watermark does, and only to the end of whole transactions.
@@ -68,7 +68,7 @@ func (c *Core) metadataDurable(g stream.Generation, upTo record.Offset) {
 	m := &c.meta
 	if !m.created {
 		m.created = true
-		c.fx.Stores = append(c.fx.Stores, Store{Slot: quorumState, Version: 1, Bytes: m.state})
+		c.fx.Stores = append(c.fx.Stores, Store{Slot: QuorumStateSlot, Version: 1, Bytes: m.state})
 		return
 	}
 	if m.quorum.OnDurable(g, upTo) {
@@ -77,7 +77,7 @@ func (c *Core) metadataDurable(g stream.Generation, upTo record.Offset) {
 }
 
 func (c *Core) onStored(slot Slot, version uint64) {
-	if slot == quorumState && version == 1 && c.meta.quorum.Stored() {
+	if slot == QuorumStateSlot && version == 1 && c.meta.quorum.Stored() {
 		c.lead()
 	}
 }
@@ -283,7 +283,7 @@ func (c *Core) advanceStage() {
 		c.maybeUnfence()
 	case m.stage == stageUnfencing && committed:
 		m.stage = stageReady
-		c.note("ready", KeyValue{"epoch", fmt.Sprint(m.quorum.Epoch())}, KeyValue{"topics", fmt.Sprint(m.committed.TopicCount())})
+		c.note(NoteReady, KeyValue{"epoch", fmt.Sprint(m.quorum.Epoch())}, KeyValue{"topics", fmt.Sprint(m.committed.TopicCount())})
 	}
 }
 
