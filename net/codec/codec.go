@@ -17,7 +17,7 @@ import (
 // The errors that callers tell apart; they come wrapped, test with errors.Is.
 var (
 	// ErrTooLarge: the decompressed bytes would exceed the limit.
-	ErrTooLarge = errors.New("decompressed size exceeds the limit")
+	ErrTooLarge = record.ErrTooLarge
 	// ErrCorrupt: the bytes are not what the codec's format says.
 	ErrCorrupt = errors.New("corrupt compressed data")
 	// ErrUnsupported: no codec has that number.
@@ -25,7 +25,10 @@ var (
 )
 
 // DefaultLevel asks for the default of the codec: gzip 6, LZ4 fast, zstd 3. Snappy has no levels.
-const DefaultLevel = 0
+const DefaultLevel = record.DefaultLevel
+
+// Codec implements record.Codec, for any number of callers at a time.
+var _ record.Codec = (*Codec)(nil)
 
 // growthFirst is the first piece of output memory; it doubles from there, so that a bomb pays for each byte it gets.
 const growthFirst = 16 << 10
@@ -73,7 +76,7 @@ func (c *Codec) Decompress(dst, src []byte, id record.CodecID, max int) ([]byte,
 }
 
 // Compress appends src, compressed, to dst and returns it. Levels are those of Kafka's compression.<codec>.level: gzip 1–9 or −1, LZ4 1–17, zstd
-// −131072–22; DefaultLevel stands for the codec's own, and a level outside takes the nearest one. ErrUnsupported for an unknown id.
+// −131072–22; DefaultLevel and 0 stand for the codec's own, and a level outside takes the nearest one. ErrUnsupported for an unknown id.
 func (c *Codec) Compress(dst, src []byte, id record.CodecID, level int) ([]byte, error) {
 	switch id {
 	case record.CodecNone:
@@ -91,7 +94,7 @@ func (c *Codec) Compress(dst, src []byte, id record.CodecID, level int) ([]byte,
 }
 
 func tooLarge(id record.CodecID, max int) error {
-	return fmt.Errorf("%w: %v data expands beyond %d bytes", ErrTooLarge, id, max)
+	return fmt.Errorf("%v data of more than %d bytes: %w", id, max, ErrTooLarge)
 }
 
 // readAll appends what r yields to dst until io.EOF, at most max bytes.

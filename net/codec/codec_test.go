@@ -35,7 +35,7 @@ func samples() [][]byte {
 func TestRoundTrip(t *testing.T) {
 	var c Codec
 	for _, id := range codecs {
-		for _, level := range []int{DefaultLevel, -1, 1, 3, 9, 17, 22, -131072} {
+		for _, level := range []int{DefaultLevel, 0, -1, 1, 3, 9, 17, 22, -131072} {
 			for _, want := range samples() {
 				prefix := []byte("kept")
 				z, err := c.Compress(bytes.Clone(prefix), want, id, level)
@@ -54,6 +54,23 @@ func TestRoundTrip(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// The default of zstd is its level 3, not the fastest that a number so low would mean.
+func TestDefaultLevel(t *testing.T) {
+	var c Codec
+	text := []byte(strings.Repeat("some text, some more text; ", 100) + string(samples()[4][:5000]))
+	for _, id := range codecs[1:] {
+		kafka := map[record.CodecID]int{record.CodecGzip: -1, record.CodecLZ4: 9, record.CodecZstd: 3}[id]
+		want, _ := c.Compress(nil, text, id, kafka)
+		got, _ := c.Compress(nil, text, id, DefaultLevel)
+		if !bytes.Equal(got, want) {
+			t.Errorf("%v: the default level is not %d", id, kafka)
+		}
+	}
+	if zstdLevel(DefaultLevel) != zstd.SpeedDefault {
+		t.Error(zstdLevel(DefaultLevel))
 	}
 }
 
@@ -103,7 +120,11 @@ func TestBombs(t *testing.T) {
 		t.Errorf("zstd stream of unknown size: %d bytes, %v", len(got), err)
 	}
 	lie := binary.AppendUvarint(nil, 900_000) // a raw block of six bytes that claims 900 000
-	checkBomb(t, &c, "snappy lie", append(lie, 1, 2, 3), record.CodecSnappy, limit, ErrCorrupt)
+	lie = append(lie, 1, 2, 3)
+	checkBomb(t, &c, "snappy lie", lie, record.CodecSnappy, limit, ErrCorrupt)
+	if _, err := c.Decompress(nil, lie, record.CodecSnappy, limit); !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), "claims") {
+		t.Errorf("snappy lie: %v", err)
+	}
 	enc, _ := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(64<<20), zstd.WithSingleSegment(false))
 	checkBomb(t, &c, "zstd window", enc.EncodeAll(zeros, nil), record.CodecZstd, limit, ErrTooLarge)
 }

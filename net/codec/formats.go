@@ -12,7 +12,7 @@ import (
 const gzipLevels = 10
 
 func gzipLevel(level int) int {
-	if level <= DefaultLevel {
+	if level <= 0 { // DefaultLevel among them
 		return 0
 	}
 	return min(level, gzip.BestCompression)
@@ -68,7 +68,7 @@ var lz4Table = [lz4Levels]lz4.CompressionLevel{
 }
 
 func lz4Level(level int) int {
-	if level <= DefaultLevel || level == lz4KafkaDefault {
+	if level <= 0 || level == lz4KafkaDefault {
 		return 0
 	}
 	return min(level, lz4Levels-1)
@@ -129,7 +129,7 @@ const (
 )
 
 func zstdLevel(level int) zstd.EncoderLevel {
-	if level == DefaultLevel {
+	if level == DefaultLevel || level == 0 {
 		return zstd.SpeedDefault
 	}
 	return zstd.EncoderLevelFromZstd(level)
