@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"odradek/core"
+	"odradek/core/record"
 	"odradek/core/stream"
 	"odradek/disk/segment"
 )
@@ -70,6 +71,7 @@ func (l *lane) submit() {
 	_, events := l.dir.Write(l.inline, nil) // appends only: always all of them
 	l.publishOps(l.inline)
 	l.dirMu.Unlock()
+	l.releaseFrames(l.inline)
 	clear(l.inline)
 	l.inline = l.inline[:0]
 	l.tell(events)
@@ -149,7 +151,17 @@ func (l *lane) carryOut(ops []core.DiskOp, stores []core.Store) {
 	l.queueMu.Unlock()
 	l.begin()
 	l.dirMu.Unlock()
+	l.releaseFrames(ops[:done])
 	l.tell(events)
+}
+
+// releaseFrames gives back the frames of batches that are in the file, or that a fenced directory will never write.
+func (l *lane) releaseFrames(ops []core.DiskOp) {
+	for i := range ops {
+		if f := ops[i].Batch.Frame; f != record.NoFrame && l.store.release != nil {
+			l.store.release(f)
+		}
+	}
 }
 
 // begin hands a round to the sync stage, if there is something to sync and none is in flight. Caller holds dirMu.

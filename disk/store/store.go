@@ -38,6 +38,7 @@ type Options struct {
 	Dirs     []*segment.Dir // by DirID, nothing recovered yet
 	Complete func([]core.Event)
 	Codec    segment.Decompressor // opens compressed batches for lookups by time
+	Release  func(record.FrameID) // takes back the frame of a batch that is written, or never will be; nil: batches have none
 }
 
 // Recovered is a stream that was found on disk.
@@ -51,6 +52,7 @@ type Store struct {
 	lanes    []*lane
 	complete func([]core.Event)
 	codec    segment.Decompressor
+	release  func(record.FrameID)
 
 	mu      sync.Mutex
 	streams map[stream.ID]*held
@@ -79,7 +81,7 @@ func (s *Store) Stats() Stats {
 // Open recovers all streams of the directories, as many at once as there are CPUs, and starts the goroutines. The caller holds the directories' locks.
 // Complete is called by several goroutines, by Do's caller too; the slice is its only until it returns. After an error nothing runs.
 func Open(o Options) (*Store, []Recovered, error) {
-	s := &Store{complete: o.Complete, codec: o.Codec, streams: map[stream.ID]*held{}, handles: map[vfs.File]*handle{}}
+	s := &Store{complete: o.Complete, codec: o.Codec, release: o.Release, streams: map[stream.ID]*held{}, handles: map[vfs.File]*handle{}}
 	s.jobs.init()
 	found, err := recoverAll(o.Dirs)
 	if err != nil {

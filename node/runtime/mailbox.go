@@ -21,7 +21,7 @@ type mailbox struct {
 }
 
 // put adds events and reports whether the caller must attend.
-func (m *mailbox) put(events ...core.Event) (attend bool) {
+func (m *mailbox) put(events []core.Event) (attend bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed {

@@ -188,7 +188,7 @@ func (n *Node) boot(ctx context.Context, boot *core.Boot) error {
 	}
 	boot.Streams = len(events) - 1
 	n.view = query.View{Self: n.cfg.NodeID, ClusterID: boot.ClusterID, Config: n.cfg}
-	n.Submit(events...)
+	n.submit(events)
 	select {
 	case <-n.ready:
 	case reason := <-n.halted:

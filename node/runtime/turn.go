@@ -5,6 +5,8 @@ import (
 
 	"odradek/core"
 	"odradek/core/record"
+	"odradek/disk/store"
+	"odradek/disk/vfs"
 	"odradek/net/tcp"
 	"odradek/net/wire"
 )
@@ -20,11 +22,14 @@ func (n *Node) Env() *wire.Env { return n.env.Load() }
 func (n *Node) Frames() *tcp.Frames { return n.frames }
 
 // complete takes the store's completions. The slice is the store's again when it returns.
-func (n *Node) complete(events []core.Event) { n.Submit(events...) }
+func (n *Node) complete(events []core.Event) { n.submit(events) }
 
-// Submit hands events to the core. The caller may find itself attending the mailbox: running Steps, its own and others', until it is empty.
-func (n *Node) Submit(events ...core.Event) {
-	if !n.mailbox.put(events...) {
+// Submit hands a request or the end of a connection to the core.
+func (n *Node) Submit(ev core.Event) { n.submit([]core.Event{ev}) }
+
+// submit hands events to the core. The caller may find itself attending the mailbox: running Steps, its own and others', until it is empty.
+func (n *Node) submit(events []core.Event) {
+	if !n.mailbox.put(events) {
 		return
 	}
 	for {
@@ -94,13 +99,21 @@ func (n *Node) pin() {
 					if err != nil {
 						panic("invariant: a reply names bytes that are not there: " + err.Error())
 					}
-					held = append(held, pin)
+					held = append(held, storePin{pin})
 				}
 			}
 		}
 		n.pins = append(n.pins, replyPins{held})
 	}
 }
+
+// storePin is a store's pin as the connections want it.
+type storePin struct{ pin store.Pin }
+
+func (p storePin) File() vfs.File { return p.pin.File }
+func (p storePin) Off() int64     { return p.pin.Off }
+func (p storePin) Len() int64     { return p.pin.Len }
+func (p storePin) Release()       { p.pin.Release() }
 
 // prepare runs record.Prepare with a buffer of its own.
 func (n *Node) prepare(p *record.Policy, data []byte, frame record.FrameID) (record.Batch, *record.Refusal) {
@@ -117,7 +130,7 @@ func (n *Node) arm() {
 	}
 	wait := time.Duration(at) - time.Since(n.started)
 	if wait <= 0 {
-		n.mailbox.put(core.Event{Kind: core.EvTimeout}) // this goroutine attends: it is taken in the next turn
+		n.mailbox.put([]core.Event{{Kind: core.EvTimeout}}) // this goroutine attends: it is taken in the next turn
 		n.armed = 0
 		return
 	}

@@ -1,0 +1,174 @@
+// Package cli holds the commands that run a node: `odradek serve`.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"odradek/core"
+	"odradek/core/config"
+	"odradek/disk/vfs"
+	"odradek/disk/vfs/osfs"
+	"odradek/node/admin"
+	"odradek/node/runtime"
+)
+
+// stopTimeout bounds a clean stop.
+const stopTimeout = 30 * time.Second
+
+type serveFlags struct {
+	data string
+	set  []string
+}
+
+// Serve returns the command `odradek serve`.
+func Serve() *cobra.Command {
+	var f serveFlags
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run a node: broker and controller in one",
+		Long: `Runs a node: broker and controller in one, with its data in ./odradek-data, listening on 127.0.0.1:9092.
+No configuration and no format step are needed. Kafka's own keys are given with --set.
+An acknowledged record is on the disk: flush.messages is 1 unless you say otherwise.`,
+		Example: `  odradek serve
+  odradek serve --data /var/lib/odradek --set listeners=PLAINTEXT://0.0.0.0:9092 --set num.partitions=6
+  odradek serve --set log.flush.interval.messages=10000     # Kafka's relaxed durability`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return serve(cmd.Context(), &f, cmd.ErrOrStderr()) },
+	}
+	cmd.Flags().StringVar(&f.data, "data", "odradek-data", "directory of the data")
+	cmd.Flags().StringArrayVar(&f.set, "set", nil, "configuration, key=value; may be given again")
+	return cmd
+}
+
+// entries turns the flags into configuration.
+func (f *serveFlags) entries() ([]core.KeyValue, *config.Node, error) {
+	var kvs []core.KeyValue
+	var parsed []config.Entry
+	for _, s := range f.set {
+		key, value, ok := strings.Cut(s, "=")
+		if !ok {
+			return nil, nil, fmt.Errorf("--set %q is not key=value", s)
+		}
+		kvs = append(kvs, core.KeyValue{Key: key, Value: value})
+		parsed = append(parsed, config.Entry{Key: key, Value: value})
+	}
+	cfg, err := config.ParseNode(parsed)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(cfg.LogDirs) == 0 {
+		cfg.LogDirs = []string{f.data}
+	}
+	if len(cfg.LogDirs) > 1 {
+		return nil, nil, fmt.Errorf("log.dirs names %d directories, but only one is served yet", len(cfg.LogDirs))
+	}
+	return kvs, cfg, nil
+}
+
+func serve(ctx context.Context, f *serveFlags, out io.Writer) error {
+	kvs, cfg, err := f.entries()
+	if err != nil {
+		return UsageError{err}
+	}
+	tuneMemory()
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, os.Interrupt)
+	defer stop()
+	log := slog.New(slog.NewTextHandler(out, nil))
+	var adm *admin.Server
+	if cfg.AdminListener != "" {
+		if adm, err = admin.Listen(cfg.AdminListener); err != nil {
+			return fmt.Errorf("admin.listener: %w (another node? choose a free address with --set admin.listener=HOST:PORT)", err)
+		}
+		defer adm.Close()
+	}
+	options := runtime.Options{Config: kvs, Log: log}
+	for _, dir := range cfg.LogDirs {
+		fs, err := openDir(dir)
+		if err != nil {
+			return fmt.Errorf("log directory %s: %w", dir, err)
+		}
+		options.FS, options.Paths = append(options.FS, fs), append(options.Paths, dir)
+	}
+	node, err := runtime.Start(ctx, options)
+	if err != nil {
+		return err
+	}
+	adm.Ready(true)
+	banner(out, node, cfg, adm)
+	select {
+	case <-ctx.Done():
+		stop() // a second signal ends the process at once
+		log.Info("stopping")
+		adm.Ready(false)
+		bounded, cancel := context.WithTimeout(context.Background(), stopTimeout)
+		defer cancel()
+		if err := node.Stop(bounded); err != nil {
+			return err
+		}
+		log.Info("stopped")
+		return nil
+	case reason := <-node.Halted():
+		return errors.New("the node gave itself up: " + reason)
+	}
+}
+
+// openDir makes the directory if it is missing, synced into its parent, and opens it.
+func openDir(dir string) (vfs.FS, error) {
+	path, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(path, 0o755); err != nil {
+		return nil, err
+	}
+	if parent, err := os.Open(filepath.Dir(path)); err == nil {
+		err = parent.Sync()
+		parent.Close()
+		if err != nil {
+			return nil, err
+		}
+	}
+	return osfs.New(path), nil
+}
+
+// tuneMemory lets the heap grow a little before it is collected: most memory is pooled buffers, garbage is little.
+func tuneMemory() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(200)
+	}
+}
+
+// banner tells a person what runs where, and what an acknowledgement means here.
+func banner(out io.Writer, node *runtime.Node, cfg *config.Node, adm *admin.Server) {
+	var addresses []string
+	for _, e := range node.Endpoints() {
+		addresses = append(addresses, e.Addr.String())
+	}
+	durability := "durable: acks=1 and acks=all wait for fsync (flush.messages=1, group commit)"
+	if !cfg.Topic.Durable() {
+		durability = fmt.Sprintf("relaxed: records are acknowledged before fsync (flush.messages=%d)", cfg.Topic.FlushMessages)
+	}
+	fmt.Fprintf(out, "Odradek is ready\n  clients     %s\n  data        %s\n  durability  %s\n", strings.Join(addresses, ", "), strings.Join(cfg.LogDirs, ", "), durability)
+	if adm != nil {
+		fmt.Fprintf(out, "  admin       http://%s\n", adm.Addr())
+	}
+}
+
+// UsageError is a mistake in how a command was called: exit code 2.
+type UsageError struct{ Err error }
+
+func (e UsageError) Error() string { return e.Err.Error() }
+func (e UsageError) Unwrap() error { return e.Err }
