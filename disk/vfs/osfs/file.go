@@ -90,7 +90,9 @@ func (f *File) Size() (int64, error) {
 func (f *File) SyncData() error { return failed("fdatasync", f.path, unix.Fdatasync(f.fd)) }
 
 // Truncate sets the length.
-func (f *File) Truncate(size int64) error { return failed("truncate", f.path, unix.Ftruncate(f.fd, size)) }
+func (f *File) Truncate(size int64) error {
+	return failed("truncate", f.path, unix.Ftruncate(f.fd, size))
+}
 
 // Fd returns the descriptor, valid until Close.
 func (f *File) Fd() (uintptr, bool) { return uintptr(f.fd), true }
