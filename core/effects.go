@@ -119,6 +119,14 @@ type Reply struct {
 // NoteKind names a change of state that operators are told of.
 type NoteKind string
 
+// The notes.
+const (
+	NoteReady         NoteKind = "ready"                // the broker is unfenced: it serves
+	NoteLogCut        NoteKind = "log-cut"              // recovery cut the tail of a log: an interrupted write
+	NoteStrayDeleted  NoteKind = "stray-deleted"        // a folder of a topic that is deleted
+	NoteConfigIgnored NoteKind = "topic-config-ignored" // a stored topic config cannot be read; the node's defaults hold
+)
+
 // Note is one line of the operators' log: a change of state.
 type Note struct {
 	Kind   NoteKind
@@ -134,6 +142,9 @@ const (
 	HaltDir
 	HaltNode
 )
+
+// String returns the scope's word.
+func (s HaltScope) String() string { return [...]string{"?", "stream", "dir", "node"}[s] }
 
 // Halt says that an invariant broke or a disk failed, and what is given up for it.
 type Halt struct {

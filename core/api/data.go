@@ -25,11 +25,8 @@ type ProducePartition struct {
 	Batch     record.Batch
 }
 
-// RecordError names one offending record of a batch (KIP-467). Index is its place in the batch, from 0.
-type RecordError struct {
-	Index   int32
-	Message string
-}
+// RecordError names one offending record of a batch (KIP-467).
+type RecordError = record.RecordError
 
 // ProduceResponse answers a ProduceRequest, partition by partition in the request's order.
 type ProduceResponse struct {

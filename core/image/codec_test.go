@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -121,6 +122,9 @@ func TestParseRecordIsStrict(t *testing.T) {
 		{"tag twice", "01 11 00 00000001 0000000000000007 02 00 01 ff 00 01 01", ErrMalformed},
 		{"tag of a later version", "01 11 00 00000001 0000000000000007 01 01 01 01", ErrMalformed},
 		{"tag shorter than it says", "01 11 00 00000001 0000000000000007 01 00 02 ffff", ErrMalformed},
+		{"tag longer than it says", "01 11 01 00000001 0000000000000007 02 00 00 ff 01 01 01", ErrMalformed},
+		{"ELR in version 1", "01 05 01 00000000 U 01 06 05 02 00000001", ErrMalformed},
+		{"ELR in version 2", "01 05 02 00000000 U 01 06 05 02 00000001", nil},
 		{"string of null", "01 1c 00 00 00", ErrMalformed},
 		{"string beyond the end", "01 1c 00 05 61 00", ErrMalformed},
 		{"number of more than 32 bits", "01 ffffffffff01 00", ErrMalformed},
@@ -300,6 +304,34 @@ func TestQuorumStateRoundTrip(t *testing.T) {
 		back, err := ParseQuorumState(q.Append(nil))
 		if err != nil || !reflect.DeepEqual(back, q) {
 			t.Fatalf("%s: %+v, %v", q.Append(nil), back, err)
+		}
+	})
+}
+
+// FuzzReplay: whatever reads as records replays or is refused, without a panic, and what was accepted folds into itself.
+func FuzzReplay(f *testing.F) {
+	var seed []byte
+	for _, r := range []Record{&TopicRecord{"t", testU}, &PartitionRecord{TopicID: testU}, NewPartitionChange(), &RegisterBrokerRecord{}} {
+		value, _ := AppendRecord(nil, r, kinds[r.Type()].max)
+		seed = append(append(seed, byte(len(value))), value...)
+	}
+	f.Add(seed)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		img := Empty()
+		for len(data) > 0 {
+			n := min(int(data[0]), len(data)-1)
+			r, _, err := ParseRecord(data[1 : 1+n])
+			data = data[1+n:]
+			if err != nil {
+				continue
+			}
+			if next, err := img.Replay([]Record{r}, img.At()); err == nil {
+				img = next
+			}
+		}
+		again, err := Empty().Replay(slices.Collect(img.Records()), img.At())
+		if err != nil || !reflect.DeepEqual(again, img) {
+			t.Fatalf("%v:\n%s\nfolds into\n%s", err, dump(img), dump(again))
 		}
 	})
 }

@@ -48,7 +48,8 @@ func TestCheck(t *testing.T) {
 		{"duplicate that wraps", []b{batch(1, 0, top-1, 4)}, batch(1, 0, top-1, 4), Duplicate, 0, 0},
 		{"no wrap before the end", []b{batch(1, 0, top-1, 1)}, batch(1, 0, 0, 1), Refused, errcode.OutOfOrderSequenceNumber, 0},
 		{"after a marker of a new epoch, 0", []b{batch(1, 0, 0, 3), marker(1, 1)}, batch(1, 1, 0, 1), Append, 0, 0},
-		{"after a marker of a new epoch, 3", []b{batch(1, 0, 0, 3), marker(1, 1)}, batch(1, 1, 3, 1), Refused, errcode.OutOfOrderSequenceNumber, 0},
+		{"after a marker of a new epoch, 3", []b{batch(1, 0, 0, 3), marker(1, 1)}, batch(1, 1, 3, 1), Refused,
+			errcode.OutOfOrderSequenceNumber, 0},
 		{"after a marker of the same epoch", []b{batch(1, 0, 0, 3), marker(1, 0)}, batch(1, 0, 3, 1), Append, 0, 0},
 		{"marker of an old epoch", []b{batch(1, 2, 0, 3)}, marker(1, 1), Refused, errcode.InvalidProducerEpoch, 0},
 	} {
@@ -60,7 +61,8 @@ func TestCheck(t *testing.T) {
 			end = h.NextOffset()
 		}
 		v := s.Check(&c.ask)
-		if v.Kind != c.kind || v.Code != c.code || v.Kind == Duplicate && (v.Base != c.base || v.Last != c.base+record.Offset(c.ask.LastOffsetDelta)) {
+		last := c.base + record.Offset(c.ask.LastOffsetDelta)
+		if v.Kind != c.kind || v.Code != c.code || v.Kind == Duplicate && (v.Base != c.base || v.Last != last) {
 			t.Errorf("%s: %+v", c.name, v)
 		}
 		if (v.Kind == Refused) != (v.Message != "") {
@@ -113,7 +115,8 @@ func (n *naive) check(b record.Batch) Verdict {
 			break
 		}
 		if old.BaseSequence == b.BaseSequence && old.Count == b.Count {
-			return Verdict{Kind: Duplicate, Base: old.BaseOffset, Last: old.BaseOffset + record.Offset(old.Count) - 1, Timestamp: old.MaxTimestamp}
+			last := old.BaseOffset + record.Offset(old.Count) - 1
+			return Verdict{Kind: Duplicate, Base: old.BaseOffset, Last: last, Timestamp: old.MaxTimestamp}
 		}
 	}
 	if int64(b.BaseSequence) != (int64(last.BaseSequence)+int64(last.Count))%(1<<31) {

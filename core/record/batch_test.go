@@ -50,7 +50,8 @@ func checkRoundTrip(t *rapid.T, built Batch, records []drawn) {
 	if err := b.CheckCRC(); err != nil {
 		t.Fatal(err)
 	}
-	if string(b.Append(nil)) != string(built.Append(nil)) || b.Size != int32(len(b.Data)) {
+	if string(b.Append(nil)) != string(built.Append(nil)) || b.Size != int32(len(b.Data)) ||
+		b.MaxTimestamp != built.MaxTimestamp || b.BaseTimestamp != built.BaseTimestamp {
 		t.Fatalf("parsed %s, built %s", b.Append(nil), built.Append(nil))
 	}
 	it := b.Records(fakeCodec{}, nil)

@@ -2,9 +2,11 @@ package record
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"math"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -35,7 +37,15 @@ const (
 	posHeaderKey    = HeaderSize + 9
 )
 
-func TestPrepareRefuses(t *testing.T) {
+type refusal struct {
+	name    string
+	data    []byte
+	policy  func(p *Policy)
+	want    errcode.Code
+	records []int32 // the offending ones
+}
+
+func refusals() []refusal {
 	set := func(pos int, v byte) func(b *Batch) { return func(b *Batch) { b.Data[pos] = v } }
 	old := func(magic byte) []byte { d := forge(0, nil); d[16] = magic; return d }
 	idempotent := func(pid ProducerID, epoch int16, seq int32) []byte {
@@ -43,13 +53,7 @@ func TestPrepareRefuses(t *testing.T) {
 	}
 	timestamps := func(base UnixMillis) []byte { return forge(0, func(b *Batch) { b.BaseTimestamp = base }) }
 	compacted := func(p *Policy) { p.Compacted = true }
-	for _, c := range []struct {
-		name    string
-		data    []byte
-		policy  func(p *Policy)
-		want    errcode.Code
-		records []int32
-	}{
+	return []refusal{
 		{"nothing", nil, nil, errcode.InvalidRecord, nil},
 		{"half a header", forge(0, nil)[:40], nil, errcode.InvalidRecord, nil},
 		{"magic 0", old(0), nil, errcode.InvalidRecord, nil},
@@ -92,7 +96,11 @@ func TestPrepareRefuses(t *testing.T) {
 		{"too new", timestamps(testWall + 3600000), nil, errcode.InvalidTimestamp, []int32{1}},
 		{"far too new", timestamps(math.MaxInt64 - 5), nil, errcode.InvalidTimestamp, []int32{0, 1}},
 		{"compacted, no key", forge(0, set(posKeyLength, 1)), compacted, errcode.InvalidRecord, nil}, // the key's byte is left over
-	} {
+	}
+}
+
+func TestPrepareRefuses(t *testing.T) {
+	for _, c := range refusals() {
 		p := DefaultPolicy()
 		if c.policy != nil {
 			c.policy(&p)
@@ -124,7 +132,8 @@ func errorsEqual(a, b []int32) bool {
 func TestPrepareCompactedBlamesEachRecord(t *testing.T) {
 	p := DefaultPolicy()
 	p.Compacted = true
-	records := []drawn{{timestamp: testWall, key: []byte{}}, {timestamp: testWall}, {timestamp: testWall, key: []byte("k")}, {timestamp: testWall}}
+	records := []drawn{{timestamp: testWall, key: []byte{}}, {timestamp: testWall}, {timestamp: testWall, key: []byte("k")},
+		{timestamp: testWall}}
 	_, refusal := Prepare(&p, testWall, nil, build(PlainSpec(0), records).Data, 1)
 	if refusal == nil || refusal.Code != errcode.InvalidRecord || len(refusal.Records) != 2 || refusal.Records[0].Index != 1 ||
 		refusal.Records[1].Index != 3 {
@@ -244,8 +253,13 @@ func TestPrepareRecompresses(t *testing.T) {
 		if b.ProducerID != 4 || b.ProducerEpoch != 5 || b.BaseSequence != 6 || b.CheckCRC() != nil {
 			t.Fatal("header was not kept")
 		}
+		highest := testWall
 		if !p.LogAppendTime {
 			checkRoundTrip(t, b, records)
+			highest = slices.MaxFunc(records, func(a, b drawn) int { return cmp.Compare(a.timestamp, b.timestamp) }).timestamp
+		}
+		if b.MaxTimestamp != highest {
+			t.Fatalf("max timestamp %d, not %d", b.MaxTimestamp, highest)
 		}
 	})
 }
@@ -279,6 +293,10 @@ func FuzzPrepare(f *testing.F) {
 	}
 	f.Add([]byte{}, byte(0), false)
 	f.Fuzz(func(t *testing.T, data []byte, flags byte, fixCRC bool) {
+		for walk := Batches(data); walk.Next(); { // a reader takes whatever is stored: no panic
+			for records := walk.Batch.Records(fakeCodec{}, nil); records.Next(); {
+			}
+		}
 		if b, err := ParseHeader(data); fixCRC && err == nil && b.Data != nil {
 			binary.BigEndian.PutUint64(b.Data, 0)
 			b.seal() // else the CRC keeps the fuzzer out of what lies behind it

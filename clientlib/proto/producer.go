@@ -1,0 +1,241 @@
+// Package proto is the client as pure machines: what to send, what an answer means, when to try again. They know neither sockets nor clocks, so the
+// simulator drives them as it drives the broker. Today: a producer and a reader of named partitions of one topic.
+//
+// A machine says with Poll what to send; its owner sends it, in order, on one connection, and brings answers back in order. When the connection is lost, the
+// owner says so, opens another one, and polls again.
+package proto
+
+import (
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"odradek/core/errcode"
+	"odradek/core/record"
+)
+
+// InFlightMax is how many batches of a partition may be under way: as many as a broker remembers of an idempotent producer (KIP-185).
+const InFlightMax = 5
+
+// retryBackoff is the pause in nanoseconds before a refused batch is sent again (Kafka's retry.backoff.ms, 100).
+const retryBackoff = 100_000_000
+
+// ProducerConfig is what a Producer is made from.
+type ProducerConfig struct {
+	Topic      string
+	Partitions int32
+	Acks       int16 // −1, 1 or 0
+	Idempotent bool  // needs Acks −1
+	InFlight   int   // batches under way on each partition, at most InFlightMax; 1 keeps order without idempotence
+	TimeoutMs  int32 // the broker's time for acks
+	Version    int16 // of Produce: 3–11
+	Codec      record.Codec
+}
+
+// Message is one record to send.
+type Message struct {
+	Key, Value []byte
+	Headers    []record.Header
+	Timestamp  record.UnixMillis
+}
+
+// Delivery tells what became of a batch given to Produce.
+type Delivery struct {
+	ID        uint64 // what Produce returned
+	Partition int32
+	Offset    record.Offset // of its first record; NoOffset if unknown (acks=0)
+	Count     int32
+	Err       errcode.Code // None: acknowledged. Otherwise it was refused for good and is not in the log
+}
+
+// batch is one given to Produce and not yet delivered.
+type batch struct {
+	id       uint64
+	count    int32
+	sequence int32
+	data     []byte
+	sent     bool // on the present connection
+}
+
+// lane is one partition's queue. Invariant: batches leave in order; those sent form its head.
+type lane struct {
+	queue []batch
+	next  int32 // sequence of the next batch
+	since int64 // not before: when a refusal allows the next try
+}
+
+// Producer is the producing machine. At least once: a batch whose answer is lost is sent again; with Idempotent the broker recognises it by its sequence.
+type Producer struct {
+	cfg     ProducerConfig
+	id      record.ProducerID
+	epoch   int16
+	asked   bool // InitProducerId is under way
+	lanes   []lane
+	last    uint64
+	builder record.Builder
+}
+
+// NewProducer returns a producer that has nothing to send.
+func NewProducer(cfg ProducerConfig) *Producer {
+	cfg.InFlight = min(max(cfg.InFlight, 1), InFlightMax)
+	return &Producer{cfg: cfg, id: record.NoProducer, epoch: record.NoProducerEpoch, lanes: make([]lane, cfg.Partitions)}
+}
+
+// Produce queues records as one batch and returns the number by which their Delivery names it. Nothing of messages is kept. codec is the batch's compression.
+func (p *Producer) Produce(partition int32, messages []Message, codec record.CodecID) uint64 {
+	p.builder.Reset(record.PlainSpec(record.Attributes(codec)))
+	for _, m := range messages {
+		p.builder.Append(m.Timestamp, m.Key, m.Value, m.Headers)
+	}
+	b, err := p.builder.Build(p.cfg.Codec)
+	if err != nil {
+		panic("invariant: a batch cannot be built: " + err.Error())
+	}
+	p.last++
+	l := &p.lanes[partition]
+	l.queue = append(l.queue, batch{id: p.last, count: b.Count, sequence: l.next, data: append([]byte(nil), b.Data...)})
+	l.next = record.AddSequence(l.next, b.Count)
+	return p.last
+}
+
+// Pending returns the number of batches not yet delivered.
+func (p *Producer) Pending() int {
+	n := 0
+	for i := range p.lanes {
+		n += len(p.lanes[i].queue)
+	}
+	return n
+}
+
+// Lost tells that the connection is gone: what was sent on it and not answered is sent again on the next one, in the same order. With acks=0 nobody will ever
+// know, so it counts as delivered at an unknown offset.
+func (p *Producer) Lost() {
+	p.asked = false
+	for i := range p.lanes {
+		for j := range p.lanes[i].queue {
+			p.lanes[i].queue[j].sent = false
+		}
+	}
+}
+
+// Poll returns the next request to send, nil if there is none now. now is in nanoseconds.
+func (p *Producer) Poll(now int64) kmsg.Request {
+	if p.cfg.Idempotent && p.id < 0 {
+		if p.asked {
+			return nil
+		}
+		p.asked = true
+		req := kmsg.NewPtrInitProducerIDRequest()
+		req.SetVersion(4)
+		return req
+	}
+	for i := range p.lanes {
+		l := &p.lanes[i]
+		if now < l.since {
+			continue
+		}
+		for j := range l.queue {
+			if j >= p.cfg.InFlight {
+				break
+			}
+			if b := &l.queue[j]; !b.sent {
+				b.sent = true
+				return p.request(int32(i), b)
+			}
+		}
+	}
+	return nil
+}
+
+// Deadline returns when Poll may have something that it has not now.
+func (p *Producer) Deadline(now int64) (int64, bool) {
+	at, ok := int64(0), false
+	for i := range p.lanes {
+		if l := &p.lanes[i]; len(l.queue) > 0 && l.since > now && (!ok || l.since < at) {
+			at, ok = l.since, true
+		}
+	}
+	return at, ok
+}
+
+func (p *Producer) request(partition int32, b *batch) kmsg.Request {
+	if p.cfg.Idempotent {
+		record.SetProducer(b.data, p.id, p.epoch, b.sequence)
+	}
+	req := kmsg.NewPtrProduceRequest()
+	req.SetVersion(p.cfg.Version)
+	req.Acks, req.TimeoutMillis = p.cfg.Acks, p.cfg.TimeoutMs
+	t := kmsg.NewProduceRequestTopic()
+	t.Topic = p.cfg.Topic
+	q := kmsg.NewProduceRequestTopicPartition()
+	q.Partition, q.Records = partition, b.data
+	t.Partitions = append(t.Partitions, q)
+	req.Topics = append(req.Topics, t)
+	return req
+}
+
+// Answered brings the answer to a request that Poll returned. It returns what is delivered by it, at most one batch. An acks=0 request has no answer: its owner
+// calls Answered with a nil response once it is sent.
+func (p *Producer) Answered(now int64, req kmsg.Request, response kmsg.Response) (Delivery, bool) {
+	if init, ok := response.(*kmsg.InitProducerIDResponse); ok {
+		p.asked = false
+		if init.ErrorCode == 0 {
+			p.id, p.epoch = record.ProducerID(init.ProducerID), init.ProducerEpoch
+		} else {
+			for i := range p.lanes {
+				p.lanes[i].since = now + retryBackoff
+			}
+		}
+		return Delivery{}, false
+	}
+	sent := &req.(*kmsg.ProduceRequest).Topics[0].Partitions[0]
+	l := &p.lanes[sent.Partition]
+	place := l.find(sent.Records)
+	if place < 0 {
+		return Delivery{}, false // answered on an earlier connection
+	}
+	b := &l.queue[place]
+	d := Delivery{ID: b.id, Partition: sent.Partition, Offset: record.NoOffset, Count: b.count}
+	if produced, ok := response.(*kmsg.ProduceResponse); ok {
+		answer := &produced.Topics[0].Partitions[0]
+		code := errcode.Code(answer.ErrorCode)
+		if retriable(code, p.cfg.Idempotent) {
+			l.again(place, now)
+			return Delivery{}, false
+		}
+		d.Err = code
+		if code == errcode.None {
+			d.Offset = record.Offset(answer.BaseOffset)
+		}
+	}
+	l.queue = append(l.queue[:place], l.queue[place+1:]...)
+	return d, true
+}
+
+// find returns the place of the batch whose bytes were sent.
+func (l *lane) find(data []byte) int {
+	for i := range l.queue {
+		if len(data) > 0 && &l.queue[i].data[0] == &data[0] {
+			return i
+		}
+	}
+	return -1
+}
+
+// again sends a refused batch and everything behind it once more: the broker refused what followed, too, or will recognise it.
+func (l *lane) again(place int, now int64) {
+	for i := place; i < len(l.queue); i++ {
+		l.queue[i].sent = false
+	}
+	l.since = now + retryBackoff
+}
+
+// retriable reports whether a refusal may pass. For an idempotent producer a gap passes too: it is what a batch meets whose forerunner was refused.
+func retriable(code errcode.Code, idempotent bool) bool {
+	switch code {
+	case errcode.UnknownTopicOrPartition, errcode.LeaderNotAvailable, errcode.NotLeaderOrFollower, errcode.RequestTimedOut, errcode.NotEnoughReplicas,
+		errcode.NotEnoughReplicasAppend, errcode.KafkaStorageError, errcode.CorruptMessage:
+		return true
+	case errcode.OutOfOrderSequenceNumber:
+		return idempotent
+	}
+	return false
+}

@@ -1,0 +1,127 @@
+package proto
+
+import (
+	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"odradek/core/errcode"
+	"odradek/core/record"
+)
+
+// ReaderConfig is what a Reader is made from.
+type ReaderConfig struct {
+	Topic     string
+	TopicID   record.UUID // for Version 13 and later
+	Partition int32
+	From      record.Offset
+	MaxBytes  int32
+	MinBytes  int32
+	MaxWaitMs int32
+	Version   int16 // of Fetch: 4–18
+	Codec     record.Codec
+}
+
+// Received is one record as read. Key and Value alias memory that is the caller's.
+type Received struct {
+	Offset     record.Offset
+	Epoch      record.Epoch
+	Timestamp  record.UnixMillis
+	Key, Value []byte
+	Headers    []record.Header
+}
+
+// Reader reads one partition from an offset on, and checks every CRC.
+type Reader struct {
+	cfg   ReaderConfig
+	next  record.Offset
+	asked bool
+	since int64
+	hw    record.Offset
+}
+
+// NewReader returns a reader at cfg.From.
+func NewReader(cfg ReaderConfig) *Reader { return &Reader{cfg: cfg, next: cfg.From} }
+
+// Position is the next offset to read.
+func (r *Reader) Position() record.Offset { return r.next }
+
+// HighWatermark is what the broker last said.
+func (r *Reader) HighWatermark() record.Offset { return r.hw }
+
+// Lost tells that the connection is gone.
+func (r *Reader) Lost() { r.asked = false }
+
+// Poll returns the next request to send, nil if there is none now. now is in nanoseconds.
+func (r *Reader) Poll(now int64) kmsg.Request {
+	if r.asked || now < r.since {
+		return nil
+	}
+	r.asked = true
+	req := kmsg.NewPtrFetchRequest()
+	req.SetVersion(r.cfg.Version)
+	req.MaxWaitMillis, req.MinBytes, req.MaxBytes = r.cfg.MaxWaitMs, r.cfg.MinBytes, r.cfg.MaxBytes
+	req.SessionEpoch = -1
+	t := kmsg.NewFetchRequestTopic()
+	t.Topic, t.TopicID = r.cfg.Topic, r.cfg.TopicID
+	p := kmsg.NewFetchRequestTopicPartition()
+	p.Partition, p.FetchOffset, p.PartitionMaxBytes = r.cfg.Partition, int64(r.next), r.cfg.MaxBytes
+	t.Partitions = append(t.Partitions, p)
+	req.Topics = append(req.Topics, t)
+	return req
+}
+
+// Deadline returns when Poll may have something that it has not now.
+func (r *Reader) Deadline(now int64) (int64, bool) { return r.since, !r.asked && r.since > now }
+
+// Answered brings the answer and returns the records at and after the position, in order. An error means that the broker served wrong bytes.
+func (r *Reader) Answered(now int64, response kmsg.Response) ([]Received, error) {
+	r.asked = false
+	fetched := response.(*kmsg.FetchResponse)
+	if fetched.ErrorCode != 0 || len(fetched.Topics) == 0 || len(fetched.Topics[0].Partitions) == 0 {
+		r.since = now + retryBackoff
+		return nil, nil
+	}
+	p := &fetched.Topics[0].Partitions[0]
+	if code := errcode.Code(p.ErrorCode); code != errcode.None {
+		r.since = now + retryBackoff
+		if code == errcode.OffsetOutOfRange {
+			return nil, fmt.Errorf("offset %d was read or acknowledged and is now out of range (high watermark %d)", r.next, p.HighWatermark)
+		}
+		return nil, nil
+	}
+	r.hw = record.Offset(p.HighWatermark)
+	return r.take(p.RecordBatches)
+}
+
+func (r *Reader) take(data []byte) ([]Received, error) {
+	var out []Received
+	it := record.Batches(data)
+	for it.Next() {
+		b := it.Batch
+		if err := b.CheckCRC(); err != nil {
+			return out, fmt.Errorf("batch at offset %d: %w", b.BaseOffset, err)
+		}
+		if b.NextOffset() <= r.next || b.Control() {
+			r.next = max(r.next, b.NextOffset())
+			continue
+		}
+		records := b.Records(r.cfg.Codec, nil)
+		for records.Next() {
+			rec := &records.Record
+			offset := b.BaseOffset + record.Offset(rec.OffsetDelta)
+			if offset < r.next {
+				continue
+			}
+			out = append(out, Received{Offset: offset, Epoch: b.LeaderEpoch, Timestamp: b.Timestamp(rec), Key: rec.Key, Value: rec.Value, Headers: append([]record.Header(nil), rec.Headers...)})
+		}
+		if err := records.Err(); err != nil {
+			return out, fmt.Errorf("batch at offset %d: %w", b.BaseOffset, err)
+		}
+		r.next = b.NextOffset()
+	}
+	if it.Err() != nil {
+		return out, it.Err()
+	}
+	return out, nil
+}

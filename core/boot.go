@@ -1,0 +1,201 @@
+package core
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+
+	"odradek/core/config"
+	"odradek/core/errcode"
+	"odradek/core/image"
+	"odradek/core/partition"
+	"odradek/core/prng"
+	"odradek/core/quorum"
+	"odradek/core/record"
+	"odradek/core/stream"
+)
+
+// onBoot begins an incarnation. The epoch in which it will lead the metadata log is stored while the log is read back.
+func (c *Core) onBoot(b *Boot) {
+	entries := make([]config.Entry, len(b.Config))
+	for i, kv := range b.Config {
+		entries[i] = config.Entry{Key: kv.Key, Value: kv.Value}
+	}
+	cfg, err := config.ParseNode(entries)
+	if err != nil {
+		c.halt("configuration: " + err.Error())
+		return
+	}
+	c.cfg, c.clusterID, c.self, c.incarnation = cfg, b.ClusterID, b.NodeID, b.Incarnation
+	c.random = prng.New(b.Seed)
+	c.unopened = b.Streams
+	for _, d := range b.Dirs {
+		c.dirs = append(c.dirs, dirState{id: d.ID, free: d.Free})
+	}
+	if b.Metadata.Damage != "" {
+		c.halt("metadata log: " + b.Metadata.Damage)
+		return
+	}
+	o := &b.Metadata
+	log := stream.NewLog(stream.Metadata, metadataDir, o.LogStart, o.LogEnd, o.Durable, o.Segments, o.Epochs)
+	m := &c.meta
+	m.committed = image.Empty()
+	m.replayer = image.NewReplayer(m.committed)
+	m.loadedTo = o.LogStart
+	if m.quorum, m.state, err = quorum.Boot(c.self, log, b.QuorumState); err != nil {
+		c.halt("quorum-state: " + err.Error())
+		return
+	}
+	if !o.Exists {
+		// The folder must be there before its quorum-state: the Sync completes behind the Create.
+		c.fx.Disk = append(c.fx.Disk, DiskOp{Kind: DiskCreate, Stream: stream.Metadata, Dir: metadataDir, Topic: stream.MetadataName})
+		c.fx.Disk = append(c.fx.Disk, DiskOp{Kind: DiskSync, Stream: stream.Metadata, Generation: m.quorum.Generation})
+	} else {
+		m.created = true
+		c.fx.Stores = append(c.fx.Stores, Store{Slot: QuorumStateSlot, Version: 1, Bytes: m.state})
+	}
+	if m.reading = o.LogEnd > o.LogStart; m.reading {
+		c.load()
+	}
+}
+
+// onOpened keeps what recovery found until the committed image says whose it is.
+func (c *Core) onOpened(id stream.ID, o *Opened) {
+	c.opened[id] = o
+	c.unopened--
+	if o.Cut > 0 {
+		c.note(NoteLogCut, KeyValue{"topic", o.Topic}, KeyValue{"partition", fmt.Sprint(id.Partition)}, KeyValue{"bytes", fmt.Sprint(o.Cut)},
+			KeyValue{"end", fmt.Sprint(o.LogEnd)})
+	}
+	c.maybeUnfence()
+}
+
+// topicChanged queues the partitions of a topic that a committed record touched, before and after.
+func (c *Core) topicChanged(old *image.Image, id record.UUID) {
+	n := 0
+	if t, ok := old.TopicByID(id); ok {
+		n = len(t.Partitions)
+	}
+	if t, ok := c.meta.committed.TopicByID(id); ok {
+		n = max(n, len(t.Partitions))
+	}
+	for i := range n {
+		c.takeUps = append(c.takeUps, stream.ID{Topic: id, Partition: int32(i)})
+	}
+}
+
+func (c *Core) canTakeUp() bool { return c.meta.stage >= stageRegistered && c.unopened == 0 }
+
+// takeUpSlice brings up to n partitions in line with the committed image.
+func (c *Core) takeUpSlice(n int) {
+	if len(c.takeUps) == 0 || !c.canTakeUp() {
+		return
+	}
+	n = min(n, len(c.takeUps))
+	for _, id := range c.takeUps[:n] {
+		c.takeUp(id)
+	}
+	if c.takeUps = c.takeUps[n:]; len(c.takeUps) == 0 {
+		c.takeUps = nil
+		c.maybeUnfence()
+	}
+}
+
+// takeUp makes one partition what the committed image says it is: here or not, led or not.
+func (c *Core) takeUp(id stream.ID) {
+	t, ok := c.meta.committed.TopicByID(id.Topic)
+	if !ok || int(id.Partition) >= len(t.Partitions) {
+		c.dropReplica(id)
+		return
+	}
+	p := t.Partitions[id.Partition]
+	if !slices.Contains(p.Replicas, c.self) {
+		return
+	}
+	rep, ok := c.replicas[id]
+	if !ok {
+		if rep = c.openReplica(id, t); rep == nil {
+			return
+		}
+	}
+	var facts partition.Facts
+	lead := rep.Assign(partition.Assignment{Leader: p.Leader, LeaderEpoch: p.LeaderEpoch, PartitionEpoch: p.PartitionEpoch,
+		Replicas: len(p.Replicas), ISR: p.Isr}, &facts)
+	if lead && rep.Ends.Log > rep.Start {
+		c.fx.Disk = append(c.fx.Disk, DiskOp{Kind: DiskSync, Stream: id, Generation: rep.Generation})
+	}
+	c.settle(rep, &facts)
+}
+
+// openReplica starts a replica's machines from what recovery found, or anew.
+func (c *Core) openReplica(id stream.ID, t *image.Topic) *replica {
+	cfg, err := config.ParseTopic(c.cfg, topicEntries(c.meta.committed, t.Name))
+	if err != nil {
+		c.note(NoteConfigIgnored, KeyValue{"topic", t.Name}, KeyValue{"reason", err.Error()})
+		cfg = c.cfg.Topic
+	}
+	settings := partition.Settings{FlushMessages: cfg.FlushMessages, MinInsync: cfg.MinInsync,
+		Roll: stream.RollLimits{Bytes: cfg.SegmentBytes, Ms: cfg.SegmentMs}}
+	rep := &replica{index: id.Partition}
+	o, ok := c.opened[id]
+	if !ok {
+		c.fx.Disk = append(c.fx.Disk, DiskOp{Kind: DiskCreate, Stream: id, Dir: metadataDir, Topic: t.Name})
+		o = &Opened{Dir: metadataDir}
+	}
+	delete(c.opened, id)
+	rep.Partition = partition.New(c.self, t.Name, stream.NewLog(id, o.Dir, o.LogStart, o.LogEnd, o.Durable, o.Segments, o.Epochs), o.HighWatermark, settings)
+	rep.producers.Restore(o.Producers, c.now.Wall)
+	rep.readEnd = rep.ReadEnd()
+	if o.Damage != "" {
+		rep.Fail(errcode.KafkaStorageError, &partition.Facts{})
+		c.fx.Halts = append(c.fx.Halts, Halt{Scope: HaltStream, Stream: id, Dir: o.Dir, Reason: o.Damage})
+	}
+	c.replicas[id] = rep
+	return rep
+}
+
+func topicEntries(img *image.Image, topic string) []config.Entry {
+	var out []config.Entry
+	for _, e := range img.Config(image.ResourceTopic, topic) {
+		out = append(out, config.Entry{Key: e.Name, Value: e.Value})
+	}
+	return out
+}
+
+// dropReplica removes a partition whose topic was deleted.
+func (c *Core) dropReplica(id stream.ID) {
+	rep, ok := c.replicas[id]
+	if !ok {
+		return
+	}
+	var facts partition.Facts
+	rep.Fail(errcode.UnknownTopicOrPartition, &facts)
+	c.settle(rep, &facts)
+	delete(c.replicas, id)
+	c.fx.Disk = append(c.fx.Disk, DiskOp{Kind: DiskDelete, Stream: id, All: true})
+}
+
+// dropStrays removes streams that recovery found but the committed image does not know: their topic was deleted while this node was down.
+func (c *Core) dropStrays() {
+	for _, id := range sortedIDs(c.opened) {
+		c.note(NoteStrayDeleted, KeyValue{"topic", c.opened[id].Topic}, KeyValue{"id", id.String()})
+		c.fx.Disk = append(c.fx.Disk, DiskOp{Kind: DiskDelete, Stream: id, All: true})
+	}
+	clear(c.opened)
+}
+
+func (c *Core) sortedReplicas() []stream.ID { return sortedIDs(c.replicas) }
+
+func sortedIDs[V any](m map[stream.ID]V) []stream.ID {
+	ids := make([]stream.ID, 0, len(m))
+	for id := range m { // any order: sorted below
+		ids = append(ids, id)
+	}
+	slices.SortFunc(ids, func(a, b stream.ID) int {
+		if d := bytes.Compare(a.Topic[:], b.Topic[:]); d != 0 {
+			return d
+		}
+		return int(a.Partition) - int(b.Partition)
+	})
+	return ids
+}

@@ -1,0 +1,171 @@
+// Package config holds every configuration key once: its type, default, bounds and doc. The command line, the node and topic configs read it.
+package config
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"odradek/core/record"
+)
+
+// Type is the type of a key's value, as Kafka names them.
+type Type uint8
+
+// The types.
+const (
+	Bool Type = iota + 1
+	Int
+	Long
+	String
+	List
+)
+
+// Key is one configuration key. Value and bounds of Int and Long are in the unit that the name ends in.
+type Key struct {
+	Name     string
+	Type     Type
+	Default  string
+	Min, Max int64    // Int and Long
+	Valid    []string // String: the allowed values; nil: any
+	Doc      string
+}
+
+// Check reports what is wrong with value, if anything.
+func (k *Key) Check(value string) error {
+	switch k.Type {
+	case Bool:
+		if value != "true" && value != "false" {
+			return fmt.Errorf("%s must be true or false, not %q", k.Name, value)
+		}
+	case Int, Long:
+		n, err := strconv.ParseInt(value, 10, 64)
+		if err != nil {
+			return fmt.Errorf("%s must be a whole number, not %q", k.Name, value)
+		}
+		if n < k.Min || n > k.Max {
+			return fmt.Errorf("%s must lie between %d and %d, not %d", k.Name, k.Min, k.Max, n)
+		}
+	case String:
+		if k.Valid == nil {
+			return nil
+		}
+		for _, v := range k.Valid {
+			if v == value {
+				return nil
+			}
+		}
+		return fmt.Errorf("%s must be one of %s, not %q", k.Name, strings.Join(k.Valid, ", "), value)
+	}
+	return nil
+}
+
+// Find returns the key of that name in a table.
+func Find(table []Key, name string) (*Key, bool) {
+	for i := range table {
+		if table[i].Name == name {
+			return &table[i], true
+		}
+	}
+	return nil, false
+}
+
+// Nearest returns the name in the tables that needs the fewest edits to become name: what a typo probably meant.
+func Nearest(name string, tables ...[]Key) string {
+	best, bestDistance := "", math.MaxInt
+	for _, table := range tables {
+		for i := range table {
+			if d := edits(name, table[i].Name); d < bestDistance {
+				best, bestDistance = table[i].Name, d
+			}
+		}
+	}
+	return best
+}
+
+// edits is the Levenshtein distance of a and b.
+func edits(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		diagonal := row[0]
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := diagonal
+			if a[i-1] != b[j-1] {
+				cost++
+			}
+			diagonal = row[j]
+			row[j] = min(cost, row[j]+1, row[j-1]+1)
+		}
+	}
+	return row[len(b)]
+}
+
+// values are the settings of one table after parsing: what was set and the defaults for the rest.
+type values struct {
+	table []Key
+	set   map[string]string
+}
+
+func parse(table []Key, entries []Entry) (values, error) {
+	v := values{table, make(map[string]string, len(entries))}
+	for _, e := range entries {
+		k, ok := Find(table, e.Key)
+		if !ok {
+			return v, fmt.Errorf("unknown configuration key %q: did you mean %q?", e.Key, Nearest(e.Key, table))
+		}
+		if err := k.Check(e.Value); err != nil {
+			return v, err
+		}
+		v.set[e.Key] = e.Value
+	}
+	return v, nil
+}
+
+// Entry is one setting as it was given.
+type Entry struct{ Key, Value string }
+
+func (v *values) text(name string) string {
+	if s, ok := v.set[name]; ok {
+		return s
+	}
+	k, ok := Find(v.table, name)
+	if !ok {
+		panic("invariant: configuration key not in its table: " + name)
+	}
+	return k.Default
+}
+
+func (v *values) long(name string) int64 {
+	n, err := strconv.ParseInt(v.text(name), 10, 64)
+	if err != nil {
+		panic("invariant: configuration value was not checked: " + name)
+	}
+	return n
+}
+
+func (v *values) flag(name string) bool { return v.text(name) == "true" }
+
+// compressions are the values of compression.type.
+var compressions = []string{"producer", "uncompressed", "gzip", "snappy", "lz4", "zstd"}
+
+// parseCompression returns the codec of a value of compression.type.
+func parseCompression(s string) record.CodecID {
+	switch s {
+	case "gzip":
+		return record.CodecGzip
+	case "snappy":
+		return record.CodecSnappy
+	case "lz4":
+		return record.CodecLZ4
+	case "zstd":
+		return record.CodecZstd
+	case "uncompressed":
+		return record.CodecNone
+	}
+	return record.CodecProducer
+}

@@ -1,0 +1,155 @@
+package config
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"odradek/core/record"
+)
+
+// NodeKeys are the keys of a node that act: Kafka's own, and ours at the end.
+var NodeKeys = []Key{
+	{Name: "advertised.listeners", Type: List, Default: "", Doc: "What clients are told to connect to; empty: the address they reached us at."},
+	{Name: "auto.create.topics.enable", Type: Bool, Default: "true", Doc: "Whether Metadata makes topics that do not exist."},
+	{Name: "compression.type", Type: String, Default: "producer", Valid: compressions, Doc: "Default of the topic config."},
+	{Name: "connections.max.idle.ms", Type: Long, Default: "600000", Min: 1, Max: math.MaxInt64, Doc: "Silence after which a connection is closed."},
+	{Name: "default.replication.factor", Type: Int, Default: "1", Min: 1, Max: math.MaxInt16, Doc: "Replicas of a topic made without a number."},
+	{Name: "fetch.max.bytes", Type: Int, Default: "57671680", Min: 1024, Max: math.MaxInt32, Doc: "Most record bytes of one Fetch reply."},
+	{Name: "listeners", Type: List, Default: "PLAINTEXT://127.0.0.1:9092", Doc: "Addresses to listen on."},
+	{Name: "log.dir", Type: String, Default: "", Doc: "The log directory, if log.dirs is not set."},
+	{Name: "log.dirs", Type: List, Default: "", Doc: "Log directories, separated by commas."},
+	{Name: "log.flush.interval.messages", Type: Long, Default: "1", Min: 1, Max: math.MaxInt64, Doc: "Default of flush.messages: 1 fsyncs before acknowledging."},
+	{Name: "log.message.timestamp.after.max.ms", Type: Long, Default: "3600000", Min: 0, Max: math.MaxInt64, Doc: "Default of the topic config."},
+	{Name: "log.message.timestamp.before.max.ms", Type: Long, Default: "9223372036854775807", Min: 0, Max: math.MaxInt64, Doc: "Default of the topic config."},
+	{Name: "log.message.timestamp.type", Type: String, Default: "CreateTime", Valid: []string{"CreateTime", "LogAppendTime"}, Doc: "Default of the topic config."},
+	{Name: "log.roll.ms", Type: Long, Default: "604800000", Min: 1, Max: math.MaxInt64, Doc: "Default of segment.ms."},
+	{Name: "log.segment.bytes", Type: Int, Default: "1073741824", Min: 256, Max: math.MaxInt32, Doc: "Default of segment.bytes."},
+	{Name: "max.connections", Type: Int, Default: "10000", Min: 1, Max: math.MaxInt32, Doc: "Most connections in all."},
+	{Name: "max.connections.per.ip", Type: Int, Default: "10000", Min: 1, Max: math.MaxInt32, Doc: "Most connections from one address."},
+	{Name: "message.max.bytes", Type: Int, Default: "1048588", Min: 0, Max: math.MaxInt32, Doc: "Default of max.message.bytes."},
+	{Name: "min.insync.replicas", Type: Int, Default: "1", Min: 1, Max: math.MaxInt32, Doc: "Default of the topic config."},
+	{Name: "node.id", Type: Int, Default: "1", Min: 0, Max: math.MaxInt32, Doc: "This node's number."},
+	{Name: "num.partitions", Type: Int, Default: "1", Min: 1, Max: math.MaxInt32, Doc: "Partitions of a topic made without a number."},
+	{Name: "process.roles", Type: List, Default: "broker,controller", Valid: nil, Doc: "What this node is; only broker,controller for now."},
+	{Name: "producer.id.expiration.ms", Type: Int, Default: "86400000", Min: 1, Max: math.MaxInt32, Doc: "Silence after which a producer id is forgotten."},
+	{Name: "queued.max.request.bytes", Type: Long, Default: "268435456", Min: -1, Max: math.MaxInt64, Doc: "Bytes of requests held in memory before reading stops."},
+	{Name: "socket.request.max.bytes", Type: Int, Default: "104857600", Min: 1, Max: math.MaxInt32, Doc: "Largest request."},
+	{Name: "admin.listener", Type: String, Default: "127.0.0.1:9644", Doc: "Address of /livez, /readyz, /metrics; empty: none."},
+}
+
+// topicSynonyms are the node's keys that give topic configs their defaults (Kafka's ServerTopicConfigSynonyms).
+var topicSynonyms = [][2]string{
+	{"compression.type", "compression.type"},
+	{"flush.messages", "log.flush.interval.messages"},
+	{"max.message.bytes", "message.max.bytes"},
+	{"message.timestamp.after.max.ms", "log.message.timestamp.after.max.ms"},
+	{"message.timestamp.before.max.ms", "log.message.timestamp.before.max.ms"},
+	{"message.timestamp.type", "log.message.timestamp.type"},
+	{"min.insync.replicas", "min.insync.replicas"},
+	{"segment.bytes", "log.segment.bytes"},
+	{"segment.ms", "log.roll.ms"},
+}
+
+// Listener is one address: of listeners, or of advertised.listeners.
+type Listener struct {
+	Name string
+	Host string
+	Port int32
+}
+
+// Node is a node's configuration.
+type Node struct {
+	NodeID               record.NodeID
+	Listeners            []Listener
+	Advertised           []Listener // empty: the address the client reached us at
+	LogDirs              []string
+	AutoCreateTopics     bool
+	NumPartitions        int32
+	ReplicationFactor    int16
+	FetchMaxBytes        int32
+	RequestMaxBytes      int32
+	QueuedMaxBytes       int64
+	MaxConnections       int
+	MaxConnectionsPerIP  int
+	MaxIdleMs            int64
+	ProducerExpirationMs int64
+	AdminListener        string
+	Topic                Topic // what a topic without entries of its own gets
+
+	topicDefaults []Entry
+}
+
+// ParseNode reads a node's entries. A later entry of a key wins over an earlier one. The error names the key and what to do.
+func ParseNode(entries []Entry) (*Node, error) {
+	v, err := parse(NodeKeys, entries)
+	if err != nil {
+		return nil, err
+	}
+	n := &Node{
+		NodeID:               record.NodeID(v.long("node.id")),
+		AutoCreateTopics:     v.flag("auto.create.topics.enable"),
+		NumPartitions:        int32(v.long("num.partitions")),
+		ReplicationFactor:    int16(v.long("default.replication.factor")),
+		FetchMaxBytes:        int32(v.long("fetch.max.bytes")),
+		RequestMaxBytes:      int32(v.long("socket.request.max.bytes")),
+		QueuedMaxBytes:       v.long("queued.max.request.bytes"),
+		MaxConnections:       int(v.long("max.connections")),
+		MaxConnectionsPerIP:  int(v.long("max.connections.per.ip")),
+		MaxIdleMs:            v.long("connections.max.idle.ms"),
+		ProducerExpirationMs: v.long("producer.id.expiration.ms"),
+		AdminListener:        v.text("admin.listener"),
+	}
+	if roles := v.text("process.roles"); roles != "broker,controller" && roles != "controller,broker" {
+		return nil, fmt.Errorf("process.roles=%s is not served yet: leave it out or set broker,controller", roles)
+	}
+	if n.LogDirs = splitList(v.text("log.dirs")); len(n.LogDirs) == 0 {
+		n.LogDirs = splitList(v.text("log.dir"))
+	}
+	if n.Listeners, err = parseListeners("listeners", v.text("listeners")); err != nil {
+		return nil, err
+	}
+	if len(n.Listeners) == 0 {
+		return nil, fmt.Errorf("listeners is empty: name at least one address, such as PLAINTEXT://127.0.0.1:9092")
+	}
+	if n.Advertised, err = parseListeners("advertised.listeners", v.text("advertised.listeners")); err != nil {
+		return nil, err
+	}
+	for _, s := range topicSynonyms {
+		n.topicDefaults = append(n.topicDefaults, Entry{s[0], v.text(s[1])})
+	}
+	n.Topic, err = ParseTopic(n, nil)
+	return n, err
+}
+
+func splitList(s string) []string {
+	var out []string
+	for part := range strings.SplitSeq(s, ",") {
+		if part = strings.TrimSpace(part); part != "" {
+			out = append(out, part)
+		}
+	}
+	return out
+}
+
+func parseListeners(key, s string) ([]Listener, error) {
+	var out []Listener
+	for _, part := range splitList(s) {
+		name, address, ok := strings.Cut(part, "://")
+		colon := strings.LastIndexByte(address, ':')
+		if !ok || colon < 0 {
+			return nil, fmt.Errorf("%s: %q is not NAME://HOST:PORT, such as PLAINTEXT://127.0.0.1:9092", key, part)
+		}
+		port, err := strconv.ParseUint(address[colon+1:], 10, 16)
+		if err != nil {
+			return nil, fmt.Errorf("%s: the port of %q must be a number from 0 to 65535", key, part)
+		}
+		if name != "PLAINTEXT" {
+			return nil, fmt.Errorf("%s: %q asks for %s, but only PLAINTEXT is served yet", key, part, name)
+		}
+		host := strings.Trim(address[:colon], "[]")
+		out = append(out, Listener{Name: name, Host: host, Port: int32(port)})
+	}
+	return out, nil
+}

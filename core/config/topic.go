@@ -1,0 +1,105 @@
+package config
+
+import (
+	"fmt"
+	"math"
+
+	"odradek/core/record"
+)
+
+// TopicKeys are the topic configs that act. Their defaults are the node's keys named in Synonym order by Kafka; TopicDefaults maps them.
+var TopicKeys = []Key{
+	{Name: "cleanup.policy", Type: String, Default: "delete", Valid: []string{"delete"}, Doc: "What happens to old segments. Compaction is not served yet."},
+	{Name: "compression.type", Type: String, Default: "producer", Valid: compressions, Doc: "Codec of stored batches; producer keeps what was sent."},
+	{Name: "flush.messages", Type: Long, Default: "1", Min: 1, Max: math.MaxInt64, Doc: "1: a record is acknowledged when it is fsynced (group commit). Larger: acknowledged when written, synced after so many records."},
+	{Name: "max.message.bytes", Type: Int, Default: "1048588", Min: 0, Max: math.MaxInt32, Doc: "Largest batch in bytes, as stored."},
+	{Name: "message.timestamp.after.max.ms", Type: Long, Default: "3600000", Min: 0, Max: math.MaxInt64, Doc: "How far a CreateTime may lie in the future."},
+	{Name: "message.timestamp.before.max.ms", Type: Long, Default: "9223372036854775807", Min: 0, Max: math.MaxInt64, Doc: "How far a CreateTime may lie in the past."},
+	{Name: "message.timestamp.type", Type: String, Default: "CreateTime", Valid: []string{"CreateTime", "LogAppendTime"}, Doc: "Whose clock stamps records."},
+	{Name: "min.insync.replicas", Type: Int, Default: "1", Min: 1, Max: math.MaxInt32, Doc: "Replicas that must hold a record before acks=all answers."},
+	{Name: "segment.bytes", Type: Int, Default: "1073741824", Min: 256, Max: math.MaxInt32, Doc: "Size at which a segment is full."},
+	{Name: "segment.ms", Type: Long, Default: "604800000", Min: 1, Max: math.MaxInt64, Doc: "Age at which a segment is full."},
+}
+
+// NotYet are topic configs of Kafka that do not act here yet. Setting one is refused, so that nobody relies on it.
+var NotYet = []string{
+	"compression.gzip.level", "compression.lz4.level", "compression.zstd.level", "delete.retention.ms", "file.delete.delay.ms", "flush.ms",
+	"follower.replication.throttled.replicas", "index.interval.bytes", "leader.replication.throttled.replicas", "local.retention.bytes",
+	"local.retention.ms", "max.compaction.lag.ms", "min.cleanable.dirty.ratio", "min.compaction.lag.ms", "preallocate", "remote.storage.enable",
+	"retention.bytes", "retention.ms", "segment.index.bytes", "segment.jitter.ms", "unclean.leader.election.enable",
+}
+
+// Topic is the configuration of one topic.
+type Topic struct {
+	Policy        record.Policy
+	FlushMessages int64
+	MinInsync     int32
+	SegmentBytes  int32
+	SegmentMs     int64
+}
+
+// Durable reports whether a record counts only when it is fsynced.
+func (t *Topic) Durable() bool { return t.FlushMessages == 1 }
+
+// ParseTopic reads a topic's own entries over the node's defaults. The error names the key and what to do.
+func ParseTopic(node *Node, entries []Entry) (Topic, error) {
+	all := make([]Entry, 0, len(node.topicDefaults)+len(entries))
+	all = append(append(all, node.topicDefaults...), entries...)
+	v, err := parse(TopicKeys, all)
+	if err != nil {
+		return Topic{}, err
+	}
+	return Topic{
+		Policy: record.Policy{
+			MaxMessageBytes:      int32(v.long("max.message.bytes")),
+			LogAppendTime:        v.text("message.timestamp.type") == "LogAppendTime",
+			TimestampBeforeMaxMs: v.long("message.timestamp.before.max.ms"),
+			TimestampAfterMaxMs:  v.long("message.timestamp.after.max.ms"),
+			Compression:          parseCompression(v.text("compression.type")),
+			Level:                record.DefaultLevel,
+		},
+		FlushMessages: v.long("flush.messages"),
+		MinInsync:     int32(v.long("min.insync.replicas")),
+		SegmentBytes:  int32(v.long("segment.bytes")),
+		SegmentMs:     v.long("segment.ms"),
+	}, nil
+}
+
+// CheckTopic reports what is wrong with the entries of a new topic: an unknown key (with the nearest one), one that does not act yet, a bad value.
+func CheckTopic(node *Node, entries []Entry) error {
+	for _, e := range entries {
+		for _, name := range NotYet {
+			if e.Key == name {
+				return fmt.Errorf("topic config %s does not act in this version: leave it out", name)
+			}
+		}
+	}
+	_, err := ParseTopic(node, entries)
+	return err
+}
+
+// TopicValue is one config of a topic: its value, and whether the topic sets it itself.
+type TopicValue struct {
+	Name, Value string
+	Own         bool
+}
+
+// DescribeTopic lists every config of a topic with these entries, in the table's order.
+func DescribeTopic(node *Node, entries []Entry) []TopicValue {
+	var out []TopicValue
+	for i := range TopicKeys {
+		v := TopicValue{Name: TopicKeys[i].Name, Value: TopicKeys[i].Default}
+		for _, e := range node.topicDefaults {
+			if e.Key == v.Name {
+				v.Value = e.Value
+			}
+		}
+		for _, e := range entries {
+			if e.Key == v.Name {
+				v.Value, v.Own = e.Value, true
+			}
+		}
+		out = append(out, v)
+	}
+	return out
+}

@@ -1,0 +1,189 @@
+// Package core is one node of Odradek as a pure state machine: Step takes an event, changes memory and appends effects. It never waits, calls back
+// or fails. The same Core runs behind real disks and sockets and inside the simulator.
+//
+// The root routes: events to machines (partition, producer, quorum, controller, fetch), and what they report to one another. Machines do not know
+// each other. What needs the disk waits in here: an acknowledgement leaves only after the Durable or Stored event that makes it true.
+package core
+
+import (
+	"fmt"
+
+	"odradek/core/config"
+	"odradek/core/fetch"
+	"odradek/core/partition"
+	"odradek/core/prng"
+	"odradek/core/producer"
+	"odradek/core/record"
+	"odradek/core/stream"
+	"odradek/core/timer"
+)
+
+// Core is one node. Not safe for concurrent use: one Step at a time, in one order.
+type Core struct {
+	cfg         *config.Node
+	clusterID   string
+	self        record.NodeID
+	incarnation record.UUID
+	random      prng.Source
+	dirs        []dirState
+	halted      bool
+
+	now Now      // of the running Step
+	fx  *Effects // of the running Step
+
+	meta     metadata
+	replicas map[stream.ID]*replica
+	opened   map[stream.ID]*Opened // recovered, not yet taken up
+	unopened int                   // Opened events still to come
+	takeUps  []stream.ID           // partitions whose assignment must be looked at; worked off in slices
+
+	produces  map[uint64]*pendingProduce
+	waiters   fetch.Waiters
+	reads     map[JobID]*pendingRead
+	producing producerIDs
+	timers    timer.Queue[timerKey]
+	lastID    uint64 // of pending produces, waiters, jobs
+}
+
+// dirState is one log directory.
+type dirState struct {
+	id     record.UUID
+	free   int64 // bytes; debited by each append, set right by Space
+	failed bool
+}
+
+// replica is one partition's machines together.
+type replica struct {
+	*partition.Partition
+	producers producer.State
+	index     int32
+	readEnd   record.Offset // as the waiters last heard
+}
+
+// timerKey names a deadline.
+type timerKey struct {
+	kind timerKind
+	id   uint64
+}
+
+type timerKind uint8
+
+const (
+	timerProduce timerKind = iota + 1 // a produce's timeout.ms
+	timerFetch                        // a parked fetch's max_wait_ms
+	timerReply                        // a reply parked on the metadata log
+)
+
+// New returns a core that waits for its Boot.
+func New() *Core {
+	return &Core{
+		replicas: map[stream.ID]*replica{}, opened: map[stream.ID]*Opened{},
+		produces: map[uint64]*pendingProduce{}, reads: map[JobID]*pendingRead{},
+	}
+}
+
+// workPerStep bounds what one Step does beyond its event: records replayed, partitions taken up.
+const workPerStep = 256
+
+// Step handles one event. It changes memory and appends to fx, nothing else. now must not fall from Step to Step.
+func (c *Core) Step(now Now, ev *Event, fx *Effects) {
+	if now.Mono < c.now.Mono {
+		panic(fmt.Sprintf("invariant: monotonic time fell from %d to %d", c.now.Mono, now.Mono))
+	}
+	c.now, c.fx = now, fx
+	defer func() { c.fx = nil }()
+	if c.halted {
+		return
+	}
+	switch ev.Kind {
+	case EvBoot:
+		c.onBoot(ev.Boot)
+	case EvOpened:
+		c.onOpened(ev.Stream, ev.Opened)
+	case EvRequest:
+		c.onRequest(ev.Request)
+	case EvWritten:
+		c.onWritten(ev.Stream, ev.Generation, ev.UpTo)
+	case EvDurable:
+		c.onDurable(ev.Stream, ev.Generation, ev.UpTo)
+	case EvStored:
+		c.onStored(ev.Slot, ev.Version)
+	case EvLocated:
+		c.onLocated(ev.Job, ev.Located)
+	case EvLoaded:
+		c.onLoaded(ev.Job, ev.Loaded)
+	case EvSpace:
+		c.dirs[ev.Dir].free = ev.Free
+	case EvIOFailed:
+		c.onIOFailed(ev.Dir, ev.Stream, ev.Reason)
+	case EvConnClosed:
+		c.onConnClosed(ev.Conn)
+	case EvTimeout:
+		c.onTimeout()
+	default:
+		panic(fmt.Sprintf("invariant: event of unknown kind %d", ev.Kind))
+	}
+	c.work()
+}
+
+// Deadline returns when the next empty Timeout event is due: now while a slice of longer work is left.
+func (c *Core) Deadline() (Instant, bool) {
+	if !c.halted && c.hasWork() {
+		return c.now.Mono, true
+	}
+	at, ok := c.timers.Next()
+	return Instant(at), ok && !c.halted
+}
+
+func (c *Core) hasWork() bool { return len(c.meta.replay) > 0 || (len(c.takeUps) > 0 && c.canTakeUp()) }
+
+// work carries on with what is done in slices.
+func (c *Core) work() {
+	if c.halted {
+		return
+	}
+	c.replaySlice(workPerStep)
+	c.takeUpSlice(workPerStep)
+}
+
+// onTimeout fires what is due.
+func (c *Core) onTimeout() {
+	for range workPerStep {
+		key, ok := c.timers.Pop(int64(c.now.Mono))
+		if !ok {
+			return
+		}
+		switch key.kind {
+		case timerProduce:
+			c.produceTimedOut(key.id)
+		case timerFetch:
+			if w, ok := c.waiters.Get(key.id); ok {
+				c.wake(w)
+			}
+		case timerReply:
+			c.replyTimedOut(key.id)
+		}
+	}
+}
+
+func (c *Core) newID() uint64 {
+	c.lastID++
+	return c.lastID
+}
+
+// after sets a deadline ms milliseconds from now.
+func (c *Core) after(key timerKey, ms int32) {
+	c.timers.Set(key, int64(c.now.Mono)+int64(ms)*1_000_000)
+}
+
+func (c *Core) note(kind NoteKind, fields ...KeyValue) {
+	c.fx.Notes = append(c.fx.Notes, Note{kind, fields})
+}
+
+// halt gives the node up. Nothing more is promised or answered; a new incarnation starts from the disk.
+func (c *Core) halt(reason string) {
+	c.halted = true
+	c.fx.Halts = append(c.fx.Halts, Halt{Scope: HaltNode, Reason: reason})
+}
+
+func (c *Core) reply(r Reply) { c.fx.Replies = append(c.fx.Replies, r) }

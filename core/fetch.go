@@ -1,0 +1,226 @@
+package core
+
+import (
+	"odradek/core/api"
+	"odradek/core/errcode"
+	"odradek/core/fetch"
+	"odradek/core/record"
+	"odradek/core/stream"
+)
+
+// pendingRead is a Fetch or ListOffsets whose answer a Locate job brings.
+type pendingRead struct {
+	conn        ConnID
+	correlation int32
+	fetch       *api.FetchRequest
+	list        *listOffsets
+	places      []int               // of the job's partitions in the request
+	generations []stream.Generation // of the job's streams when it was asked
+}
+
+// onFetch answers at once, parks, or asks the disk where the bytes lie.
+func (c *Core) onFetch(r *Request) {
+	if r.Fetch.SessionEpoch > 0 {
+		// Sessions are not kept: every full fetch is answered with session id 0, so nobody may own one.
+		c.reply(Reply{Conn: r.Conn, Correlation: r.Correlation, Key: api.Fetch, Fetch: &api.FetchResponse{Err: errcode.FetchSessionIDNotFound}})
+		return
+	}
+	view := c.viewFetch(r.Fetch)
+	if !view.now && view.bytes < int64(r.Fetch.MinBytes) && r.Fetch.MaxWaitMs > 0 && len(r.Fetch.Partitions) > 0 {
+		c.parkFetch(r, view.bytes)
+		return
+	}
+	c.answerFetch(r.Conn, r.Correlation, r.Fetch, view.located)
+}
+
+// fetchView is what a look at all partitions of a fetch tells.
+type fetchView struct {
+	now     bool  // something must be answered at once: an error, or bytes older than the tail rings
+	located bool  // some bytes lie below their tail ring
+	bytes   int64 // readable bytes at the tails
+}
+
+func (c *Core) viewFetch(req *api.FetchRequest) fetchView {
+	var v fetchView
+	for i := range req.Partitions {
+		p := &req.Partitions[i]
+		rep, code := c.fetchable(req, p)
+		switch {
+		case code != errcode.None:
+			v.now = true
+		case p.Offset >= rep.ReadEnd():
+		case rep.Ring.Covers(p.Offset):
+			v.bytes += rep.Ring.Bytes(p.Offset, rep.ReadEnd())
+		default:
+			v.now, v.located = true, true
+		}
+	}
+	return v
+}
+
+// fetchable finds the replica that a consumer may read at its offset, or the code with which it is refused.
+func (c *Core) fetchable(req *api.FetchRequest, p *api.FetchPartition) (*replica, errcode.Code) {
+	rep, code := c.fetchedReplica(req, p)
+	if code != errcode.None {
+		return nil, code
+	}
+	switch epoch := rep.Assigned().LeaderEpoch; {
+	case rep.Failed() != errcode.None:
+		return rep, rep.Failed()
+	case !rep.Leading():
+		return rep, errcode.NotLeaderOrFollower
+	case p.CurrentEpoch != record.NoEpoch && p.CurrentEpoch < epoch:
+		return rep, errcode.FencedLeaderEpoch
+	case p.CurrentEpoch != record.NoEpoch && p.CurrentEpoch > epoch:
+		return rep, errcode.UnknownLeaderEpoch
+	case p.Offset < rep.Start || p.Offset > rep.Ends.Log:
+		return rep, errcode.OffsetOutOfRange
+	}
+	return rep, errcode.None
+}
+
+func (c *Core) fetchedReplica(req *api.FetchRequest, p *api.FetchPartition) (*replica, errcode.Code) {
+	if !req.ByID {
+		return c.replicaFor(p.Topic, record.UUID{}, p.Partition)
+	}
+	t, ok := c.meta.committed.TopicByID(p.TopicID)
+	if !ok {
+		return nil, errcode.UnknownTopicID
+	}
+	p.Topic = t.Name
+	return c.replicaFor(t.Name, p.TopicID, p.Partition)
+}
+
+func (c *Core) parkFetch(r *Request, have int64) {
+	w := &fetch.Waiter{ID: c.newID(), Conn: uint64(r.Conn), Correlation: r.Correlation, Request: r.Fetch, Have: have, Want: int64(r.Fetch.MinBytes)}
+	w.Streams = make([]stream.ID, 0, len(r.Fetch.Partitions))
+	for i := range r.Fetch.Partitions {
+		if rep, code := c.fetchedReplica(r.Fetch, &r.Fetch.Partitions[i]); code == errcode.None {
+			w.Streams = append(w.Streams, rep.ID)
+		}
+	}
+	c.waiters.Park(w)
+	c.after(timerKey{timerFetch, w.ID}, r.Fetch.MaxWaitMs)
+}
+
+// readable tells the waiters of a partition how far it can be read now.
+func (c *Core) readable(rep *replica) {
+	from := rep.readEnd
+	rep.readEnd = rep.ReadEnd()
+	if !c.waiters.Waits(rep.ID) {
+		return
+	}
+	var ready []*fetch.Waiter
+	if rep.Failed() != errcode.None || !rep.Leading() || (rep.readEnd > from && !rep.Ring.Covers(from)) {
+		ready = c.waiters.All(rep.ID, ready)
+	} else if rep.readEnd > from {
+		ready = c.waiters.Moved(rep.ID, rep.Ring.Bytes(from, rep.readEnd), ready)
+	}
+	for _, w := range ready {
+		c.wake(w)
+	}
+}
+
+// wake ends the wait of a fetch with whatever there is.
+func (c *Core) wake(w *fetch.Waiter) {
+	if _, parked := c.waiters.Get(w.ID); !parked {
+		return
+	}
+	c.waiters.Remove(w)
+	c.timers.Cancel(timerKey{timerFetch, w.ID})
+	c.answerFetch(ConnID(w.Conn), w.Correlation, w.Request, c.viewFetch(w.Request).located)
+}
+
+// answerFetch replies from the tail rings, or starts one Locate for all partitions if some bytes lie below them.
+func (c *Core) answerFetch(conn ConnID, correlation int32, req *api.FetchRequest, locate bool) {
+	if locate {
+		c.locateFetch(conn, correlation, req)
+		return
+	}
+	response := c.newFetchResponse(req)
+	budget, whole := c.fetchBudget(req), true
+	for i := range req.Partitions {
+		p, result := &req.Partitions[i], &response.Partitions[i]
+		rep, code := c.fetchable(req, p)
+		fillFetch(result, rep, p, code)
+		if code != errcode.None || p.Offset >= rep.ReadEnd() || budget <= 0 {
+			continue
+		}
+		var n int64
+		result.Extents, n = rep.Ring.Extents(nil, rep.ID, p.Offset, rep.ReadEnd(), min(budget, int64(p.MaxBytes)), whole)
+		budget -= n
+		whole = whole && n == 0
+	}
+	c.reply(Reply{Conn: conn, Correlation: correlation, Key: api.Fetch, Fetch: response})
+}
+
+// fetchBudget is the most record bytes of one reply.
+func (c *Core) fetchBudget(req *api.FetchRequest) int64 {
+	return int64(min(req.MaxBytes, c.cfg.FetchMaxBytes))
+}
+
+func (c *Core) newFetchResponse(req *api.FetchRequest) *api.FetchResponse {
+	return &api.FetchResponse{ByID: req.ByID, Partitions: make([]api.FetchResult, len(req.Partitions))}
+}
+
+// fillFetch sets everything of a result but its extents.
+func fillFetch(result *api.FetchResult, rep *replica, p *api.FetchPartition, code errcode.Code) {
+	*result = api.FetchResult{Topic: p.Topic, TopicID: p.TopicID, Partition: p.Partition, Err: code,
+		HighWatermark: record.NoOffset, LastStable: record.NoOffset, LogStart: record.NoOffset, CurrentLeader: record.NoNode, CurrentEpoch: record.NoEpoch}
+	switch {
+	case rep == nil:
+	case code == errcode.NotLeaderOrFollower || code == errcode.FencedLeaderEpoch:
+		result.CurrentLeader, result.CurrentEpoch = rep.Assigned().Leader, rep.Assigned().LeaderEpoch
+	case code == errcode.None || code == errcode.OffsetOutOfRange:
+		result.HighWatermark, result.LastStable, result.LogStart = rep.HighWatermark(), rep.HighWatermark(), rep.Start
+	}
+}
+
+func (c *Core) locateFetch(conn ConnID, correlation int32, req *api.FetchRequest) {
+	read := &pendingRead{conn: conn, correlation: correlation, fetch: req}
+	job := Job{Kind: JobLocate, ID: JobID(c.newID()), Budget: c.fetchBudget(req)}
+	for i := range req.Partitions {
+		p := &req.Partitions[i]
+		rep, code := c.fetchable(req, p)
+		if code != errcode.None || p.Offset >= rep.ReadEnd() {
+			continue
+		}
+		read.places = append(read.places, i)
+		read.generations = append(read.generations, rep.Generation)
+		job.Locate = append(job.Locate, LocatePartition{Stream: rep.ID, From: p.Offset, Limit: rep.ReadEnd(), MaxBytes: p.MaxBytes})
+	}
+	c.reads[job.ID] = read
+	c.fx.Jobs = append(c.fx.Jobs, job)
+}
+
+// onLocated answers a read whose bytes the disk has found. What the core knew when it asked may have changed: each partition is looked at anew.
+func (c *Core) onLocated(id JobID, located *Located) {
+	read, ok := c.reads[id]
+	if !ok {
+		return
+	}
+	delete(c.reads, id)
+	if read.list != nil {
+		c.finishListOffsets(read, located)
+		return
+	}
+	req := read.fetch
+	response := c.newFetchResponse(req)
+	for i := range req.Partitions {
+		rep, code := c.fetchable(req, &req.Partitions[i])
+		fillFetch(&response.Partitions[i], rep, &req.Partitions[i], code)
+	}
+	for j, place := range read.places {
+		result, found := &response.Partitions[place], &located.Partitions[j]
+		rep, code := c.fetchable(req, &req.Partitions[place])
+		if code != errcode.None || rep.Generation != read.generations[j] {
+			continue // what was located may be cut: answered without records, the client asks again
+		}
+		if found.Err != errcode.None {
+			result.Err = found.Err
+			continue
+		}
+		result.Extents = found.Extents
+	}
+	c.reply(Reply{Conn: read.conn, Correlation: read.correlation, Key: api.Fetch, Fetch: response})
+}

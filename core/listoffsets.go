@@ -1,0 +1,115 @@
+package core
+
+import (
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"odradek/core/api"
+	"odradek/core/errcode"
+	"odradek/core/record"
+)
+
+// The timestamps of ListOffsets that name a place instead of a time.
+const (
+	latestOffset   = -1
+	earliestOffset = -2
+)
+
+// listOffsets is a ListOffsets under way: its response, and for each partition that must be looked up by time where its answer belongs.
+type listOffsets struct {
+	response *kmsg.ListOffsetsResponse
+	topic    []int // by partition of the job
+}
+
+// onListOffsets answers from the ends; questions by time go to the disk, all in one job.
+func (c *Core) onListOffsets(r *Request) {
+	req := r.Body.(*kmsg.ListOffsetsRequest)
+	response := req.ResponseKind().(*kmsg.ListOffsetsResponse)
+	read := &pendingRead{conn: r.Conn, correlation: r.Correlation, list: &listOffsets{response: response}}
+	job := Job{Kind: JobLocate}
+	for i := range req.Topics {
+		topic := kmsg.NewListOffsetsResponseTopic()
+		topic.Topic = req.Topics[i].Topic
+		for j := range req.Topics[i].Partitions {
+			p := &req.Topics[i].Partitions[j]
+			out := kmsg.NewListOffsetsResponseTopicPartition()
+			out.Partition = p.Partition
+			if rep := c.listOffset(topic.Topic, p, &out); rep != nil {
+				read.list.topic = append(read.list.topic, i)
+				read.places = append(read.places, j)
+				read.generations = append(read.generations, rep.Generation)
+				job.Locate = append(job.Locate, LocatePartition{Stream: rep.ID, From: rep.Start, Limit: rep.ReadEnd(), ByTime: true,
+					Timestamp: record.UnixMillis(p.Timestamp)})
+			}
+			topic.Partitions = append(topic.Partitions, out)
+		}
+		response.Topics = append(response.Topics, topic)
+	}
+	if len(job.Locate) == 0 {
+		c.reply(Reply{Conn: r.Conn, Correlation: r.Correlation, Key: api.ListOffsets, Body: response})
+		return
+	}
+	job.ID = JobID(c.newID())
+	c.reads[job.ID] = read
+	c.fx.Jobs = append(c.fx.Jobs, job)
+}
+
+// listOffset answers one partition, or returns the replica whose records must be looked up by time.
+func (c *Core) listOffset(topic string, p *kmsg.ListOffsetsRequestTopicPartition, out *kmsg.ListOffsetsResponseTopicPartition) *replica {
+	rep, code := c.replicaFor(topic, record.UUID{}, p.Partition)
+	if code == errcode.None {
+		code = listable(rep, p)
+	}
+	if out.ErrorCode = int16(code); code != errcode.None {
+		return nil
+	}
+	switch {
+	case p.Timestamp == latestOffset:
+		out.Offset = int64(rep.HighWatermark())
+		out.LeaderEpoch = int32(rep.Assigned().LeaderEpoch)
+	case p.Timestamp == earliestOffset:
+		out.Offset = int64(rep.Start)
+		out.LeaderEpoch = int32(rep.Epochs.At(rep.Start))
+	case p.Timestamp < 0:
+		out.ErrorCode = int16(errcode.UnsupportedVersion)
+	default:
+		return rep
+	}
+	return nil
+}
+
+func listable(rep *replica, p *kmsg.ListOffsetsRequestTopicPartition) errcode.Code {
+	epoch := rep.Assigned().LeaderEpoch
+	switch {
+	case rep.Failed() != errcode.None:
+		return rep.Failed()
+	case !rep.Leading():
+		return errcode.NotLeaderOrFollower
+	case p.CurrentLeaderEpoch >= 0 && record.Epoch(p.CurrentLeaderEpoch) < epoch:
+		return errcode.FencedLeaderEpoch
+	case p.CurrentLeaderEpoch >= 0 && record.Epoch(p.CurrentLeaderEpoch) > epoch:
+		return errcode.UnknownLeaderEpoch
+	case p.Timestamp == latestOffset && !rep.Ready():
+		return errcode.OffsetNotAvailable
+	}
+	return errcode.None
+}
+
+// finishListOffsets answers a ListOffsets whose times the disk has looked up.
+func (c *Core) finishListOffsets(read *pendingRead, located *Located) {
+	for k := range located.Partitions {
+		topic := &read.list.response.Topics[read.list.topic[k]]
+		out, found := &topic.Partitions[read.places[k]], &located.Partitions[k]
+		rep, code := c.replicaFor(topic.Topic, record.UUID{}, out.Partition)
+		switch {
+		case code != errcode.None:
+			out.ErrorCode = int16(code)
+		case rep.Generation != read.generations[k]:
+			out.ErrorCode = int16(errcode.NotLeaderOrFollower)
+		case found.Err != errcode.None:
+			out.ErrorCode = int16(found.Err)
+		default:
+			out.Offset, out.Timestamp, out.LeaderEpoch = int64(found.Offset), int64(found.Timestamp), int32(found.Epoch)
+		}
+	}
+	c.reply(Reply{Conn: read.conn, Correlation: read.correlation, Key: api.ListOffsets, Body: read.list.response})
+}

@@ -1,0 +1,333 @@
+package core
+
+import (
+	"fmt"
+	"slices"
+
+	"odradek/core/controller"
+	"odradek/core/errcode"
+	"odradek/core/image"
+	"odradek/core/quorum"
+	"odradek/core/record"
+	"odradek/core/stream"
+)
+
+// metadataDir holds the metadata log: the first log directory (Kafka's metadata.log.dir default).
+const metadataDir stream.DirID = 0
+
+// QuorumStateSlot holds the quorum's vote and epoch.
+var QuorumStateSlot = Slot{Dir: metadataDir, Name: stream.MetadataName + "-0/quorum-state"}
+
+// metadata is the metadata log and what follows from it. The replayer holds the working image: committed records and the uncommitted tail. The
+// committed image is what broker, query and policy read; it moves only when the high watermark does, and only to the end of whole transactions.
+type metadata struct {
+	quorum    *quorum.Quorum
+	created   bool
+	state     []byte // quorum-state to be stored
+	replayer  *image.Replayer
+	committed *image.Image
+	tail      []tailImage // uncommitted, by rising end
+	replay    []replayed  // records read back at boot, not yet replayed
+	reading   bool        // the log is being read back
+	loading   JobID       // the Load in flight, 0 for none
+	loadedTo  record.Offset
+	stage     stage
+	stageAt   record.Offset // the stage ends when this is committed
+	broker    controller.Broker
+	parked    []parkedReply
+	builder   record.Builder
+}
+
+// tailImage is the working image after a batch: it becomes the committed one when end is committed.
+type tailImage struct {
+	end    record.Offset
+	img    *image.Image
+	topics []record.UUID // touched by the batch
+}
+
+// replayed is one record read back at boot.
+type replayed struct {
+	at     image.At
+	record image.Record
+}
+
+// stage is how far this incarnation has come. Each ends when what it appended is committed.
+type stage uint8
+
+const (
+	stageBooting     stage = iota // storing the epoch, loading and replaying the log
+	stageLeading                  // LeaderChange appended
+	stageRegistering              // bootstrap and registration appended
+	stageRegistered               // waiting for the last Opened, taking partitions up
+	stageUnfencing                // unfence record appended
+	stageReady
+)
+
+// metadataDurable is a completion on the metadata stream. The first one, at offset 0 of a new log, says that its folder exists.
+func (c *Core) metadataDurable(g stream.Generation, upTo record.Offset) {
+	m := &c.meta
+	if !m.created {
+		m.created = true
+		c.fx.Stores = append(c.fx.Stores, Store{Slot: QuorumStateSlot, Version: 1, Bytes: m.state})
+		return
+	}
+	if m.quorum.OnDurable(g, upTo) {
+		c.metadataCommitted()
+	}
+}
+
+func (c *Core) onStored(slot Slot, version uint64) {
+	if slot == QuorumStateSlot && version == 1 && c.meta.quorum.Stored() {
+		c.lead()
+	}
+}
+
+// load asks for the next piece of the metadata log.
+func (c *Core) load() {
+	m := &c.meta
+	m.loading = JobID(c.newID())
+	c.fx.Jobs = append(c.fx.Jobs, Job{Kind: JobLoad, ID: m.loading, Stream: stream.Metadata, From: m.loadedTo})
+}
+
+// onLoaded decodes a piece of the metadata log. Recovery checked the CRCs; bytes from disk are checked again where they are used.
+func (c *Core) onLoaded(job JobID, loaded *Loaded) {
+	m := &c.meta
+	if job != m.loading || c.halted {
+		return
+	}
+	m.loading = 0
+	it := record.Batches(loaded.Bytes)
+	for it.Next() {
+		b := it.Batch
+		if err := c.decodeMetadata(&b); err != nil {
+			c.halt(fmt.Sprintf("metadata log at offset %d: %v", b.BaseOffset, err))
+			return
+		}
+		m.loadedTo = b.NextOffset()
+	}
+	switch {
+	case loaded.Err != errcode.None:
+		c.halt(fmt.Sprintf("metadata log cannot be read at offset %d: %v", m.loadedTo, loaded.Err))
+	case it.Err() != nil:
+		c.halt(fmt.Sprintf("metadata log at offset %d: %v", m.loadedTo, it.Err()))
+	case len(loaded.Bytes) == 0 && m.loadedTo < m.quorum.Ends.Log:
+		c.halt(fmt.Sprintf("metadata log ends at offset %d, recovery had found %d", m.loadedTo, m.quorum.Ends.Log))
+	}
+}
+
+func (c *Core) decodeMetadata(b *record.Batch) error {
+	if b.BaseOffset < c.meta.loadedTo {
+		return fmt.Errorf("expected offset %d", c.meta.loadedTo)
+	}
+	if err := b.CheckCRC(); err != nil {
+		return err
+	}
+	if b.Control() {
+		return nil // LeaderChange: recovery put its epoch into the cache
+	}
+	records := b.Records(nil, nil)
+	for records.Next() {
+		r := &records.Record
+		decoded, _, err := image.ParseRecord(r.Value)
+		if err != nil {
+			return err
+		}
+		c.meta.replay = append(c.meta.replay, replayed{image.At{Offset: b.BaseOffset + record.Offset(r.OffsetDelta), Epoch: b.LeaderEpoch, Timestamp: b.BaseTimestamp}, decoded})
+	}
+	return records.Err()
+}
+
+// replaySlice replays up to n records read back, then asks for more or begins to lead.
+func (c *Core) replaySlice(n int) {
+	m := &c.meta
+	if !m.reading {
+		return
+	}
+	n = min(n, len(m.replay))
+	for i := range m.replay[:n] {
+		r := &m.replay[i]
+		if err := m.replayer.Apply(r.record, r.at); err != nil {
+			c.halt("metadata log: " + err.Error())
+			return
+		}
+	}
+	m.replay = m.replay[n:]
+	if len(m.replay) > 0 || m.loading != 0 {
+		return
+	}
+	if m.loadedTo < m.quorum.Ends.Log {
+		c.load()
+		return
+	}
+	m.reading, m.replay = false, nil
+	if m.quorum.Loaded() {
+		c.lead()
+	}
+}
+
+// lead begins this node's leadership of the metadata log: first of all its LeaderChange, whose commit commits everything before it.
+func (c *Core) lead() {
+	m := &c.meta
+	m.builder.Reset(record.PlainSpec(record.AttrControl))
+	m.builder.Append(c.now.Wall, record.AppendControlKey(nil, record.ControlLeaderChange), m.quorum.LeaderChange(), nil)
+	m.stage = stageLeading
+	m.stageAt = c.appendMetadataBatch(nil)
+}
+
+// appendMetadata makes one atomic batch of records, appends it and replays it into the working image. It returns the offset whose commit commits it.
+// The caller has checked that the quorum is active; after that nothing can fail but the directory.
+func (c *Core) appendMetadata(records []image.Record) record.Offset {
+	m := &c.meta
+	m.builder.Reset(record.PlainSpec(0))
+	var value []byte
+	for _, r := range records {
+		var err error
+		if value, err = image.AppendRecord(value[:0], r, image.VersionFor(r, controller.MetadataVersion)); err != nil {
+			panic("invariant: own metadata record cannot be written: " + err.Error())
+		}
+		m.builder.Append(c.now.Wall, nil, value, nil)
+	}
+	return c.appendMetadataBatch(records)
+}
+
+func (c *Core) appendMetadataBatch(records []image.Record) record.Offset {
+	m := &c.meta
+	b, err := m.builder.Build(nil)
+	if err != nil {
+		panic("invariant: a metadata batch cannot be built: " + err.Error())
+	}
+	b.Data = slices.Clone(b.Data)
+	if m.quorum.Append(&b) {
+		c.fx.Disk = append(c.fx.Disk, DiskOp{Kind: DiskRoll, Stream: stream.Metadata, Base: b.BaseOffset})
+	}
+	c.dirs[metadataDir].free -= int64(b.Size)
+	c.fx.Disk = append(c.fx.Disk, DiskOp{Kind: DiskAppend, Stream: stream.Metadata, Generation: m.quorum.Generation, Batch: b, Sync: true})
+	tail := tailImage{end: b.NextOffset()}
+	if records == nil {
+		m.replayer.Skip(image.At{Offset: b.LastOffset(), Epoch: b.LeaderEpoch, Timestamp: b.BaseTimestamp})
+	}
+	for i, r := range records {
+		if err := m.replayer.Apply(r, image.At{Offset: b.BaseOffset + record.Offset(i), Epoch: b.LeaderEpoch, Timestamp: b.BaseTimestamp}); err != nil {
+			panic("invariant: own metadata record does not replay: " + err.Error())
+		}
+		if id, ok := touchedTopic(r); ok && !slices.Contains(tail.topics, id) {
+			tail.topics = append(tail.topics, id)
+		}
+	}
+	tail.img = c.working()
+	m.tail = append(m.tail, tail)
+	return tail.end
+}
+
+// touchedTopic returns the topic that a record makes, changes or removes.
+func touchedTopic(r image.Record) (record.UUID, bool) {
+	switch r := r.(type) {
+	case *image.TopicRecord:
+		return r.ID, true
+	case *image.PartitionRecord:
+		return r.TopicID, true
+	case *image.PartitionChangeRecord:
+		return r.TopicID, true
+	case *image.RemoveTopicRecord:
+		return r.TopicID, true
+	}
+	return record.UUID{}, false
+}
+
+// working is the image that the controller decides by: committed records and the uncommitted tail.
+func (c *Core) working() *image.Image {
+	img, err := c.meta.replayer.Image()
+	if err != nil {
+		c.halt("metadata log: " + err.Error())
+		return c.meta.committed
+	}
+	return img
+}
+
+// metadataCommitted publishes what the high watermark now covers, then lets go the replies that waited for it.
+func (c *Core) metadataCommitted() {
+	m := &c.meta
+	hw := m.quorum.HighWatermark()
+	n := 0
+	for ; n < len(m.tail) && m.tail[n].end <= hw; n++ {
+		old := m.committed
+		m.committed = m.tail[n].img
+		for _, id := range m.tail[n].topics {
+			c.topicChanged(old, id)
+		}
+	}
+	if n == 0 {
+		return
+	}
+	m.tail = m.tail[:copy(m.tail, m.tail[n:])]
+	c.fx.Publish = m.committed
+	c.producing.granted(c, hw)
+	c.releaseReplies(hw)
+	c.advanceStage()
+}
+
+// advanceStage carries the start of this incarnation on, as far as it goes.
+func (c *Core) advanceStage() {
+	m := &c.meta
+	committed := m.quorum.HighWatermark() >= m.stageAt
+	switch {
+	case m.stage == stageLeading && committed:
+		c.register()
+	case m.stage == stageRegistering && committed:
+		m.stage = stageRegistered
+		for t := range m.committed.Topics() {
+			for i := range t.Partitions {
+				c.takeUps = append(c.takeUps, stream.ID{Topic: t.ID, Partition: int32(i)})
+			}
+		}
+		c.maybeUnfence()
+	case m.stage == stageUnfencing && committed:
+		m.stage = stageReady
+		c.note(NoteReady, KeyValue{"epoch", fmt.Sprint(m.quorum.Epoch())}, KeyValue{"topics", fmt.Sprint(m.committed.TopicCount())})
+	}
+}
+
+// register appends what a new leader owes the log (the end of an open transaction, the bootstrap of an empty log) and this incarnation's registration.
+func (c *Core) register() {
+	m := &c.meta
+	if m.replayer.Open() {
+		c.appendMetadata([]image.Record{controller.Abort()})
+	}
+	if c.working().Feature("metadata.version") == 0 {
+		c.appendMetadata(controller.Bootstrap())
+	}
+	m.broker = controller.Broker{ID: c.self, Incarnation: c.incarnation, Epoch: int64(m.quorum.Ends.Log), Endpoints: c.endpoints()}
+	for i := range c.dirs {
+		m.broker.LogDirs = append(m.broker.LogDirs, c.dirs[i].id)
+	}
+	records := controller.Register(c.working(), m.broker)
+	for len(records) > controller.MaxRecords {
+		m.stageAt = c.appendMetadata(records[:controller.MaxRecords])
+		records = records[controller.MaxRecords:]
+	}
+	m.stageAt = c.appendMetadata(records)
+	m.stage = stageRegistering
+}
+
+func (c *Core) endpoints() []image.Endpoint {
+	list := c.cfg.Advertised
+	if len(list) == 0 {
+		list = c.cfg.Listeners
+	}
+	var out []image.Endpoint
+	for _, l := range list {
+		out = append(out, image.Endpoint{Name: l.Name, Host: l.Host, Port: uint16(l.Port)})
+	}
+	return out
+}
+
+// maybeUnfence asks to be unfenced once every recovered stream has been taken up.
+func (c *Core) maybeUnfence() {
+	m := &c.meta
+	if m.stage != stageRegistered || c.unopened > 0 || len(c.takeUps) > 0 {
+		return
+	}
+	c.dropStrays()
+	m.stageAt = c.appendMetadata([]image.Record{controller.Unfence(m.broker)})
+	m.stage = stageUnfencing
+}

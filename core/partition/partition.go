@@ -1,0 +1,216 @@
+// Package partition is one replica of one partition: who leads it, what is committed, and which produces wait for that.
+//
+// The log itself, with its three ends, is core/stream's. A partition adds the high watermark: what is below it is acknowledged to acks=all and
+// visible to consumers. In durable mode (flush.messages=1) it follows the durable ends of the in-sync replicas, else their written ends.
+//
+// Invariants, checked after every change: log start <= high watermark <= log end; the high watermark never falls.
+package partition
+
+import (
+	"fmt"
+	"slices"
+
+	"odradek/core/errcode"
+	"odradek/core/record"
+	"odradek/core/stream"
+)
+
+// Assignment is what the committed image says of a partition.
+type Assignment struct {
+	Leader         record.NodeID
+	LeaderEpoch    record.Epoch
+	PartitionEpoch int32
+	Replicas       int
+	ISR            []record.NodeID
+}
+
+// Settings are the topic's configs that a partition needs.
+type Settings struct {
+	FlushMessages int64 // flush.messages: 1 is durable mode
+	MinInsync     int32
+	Roll          stream.RollLimits
+}
+
+// Durable reports whether a record counts only when it is fsynced.
+func (s *Settings) Durable() bool { return s.FlushMessages == 1 }
+
+// Partition is one replica. The zero value is not ready; use New.
+type Partition struct {
+	stream.Log
+	Settings
+	Topic string
+
+	self       record.NodeID
+	assigned   Assignment
+	leading    bool
+	epochStart record.Offset // log end when this leadership began
+	hw         record.Offset
+	unsynced   int64        // records appended since the last sync was asked for
+	failed     errcode.Code // not None: the replica is given up and answers with it
+
+	own parkedProduces // acks=1: wait for the leader's own end
+	all parkedProduces // acks=all: wait for the high watermark
+}
+
+// Facts are what a change brought about. Callers pass an empty one and read it after the call.
+type Facts struct {
+	Acked []Ack // produces that no longer wait
+	Moved bool  // consumers can read further, or the high watermark moved
+}
+
+// Ack ends the wait of one partition of a produce. Err is None when it is acknowledged.
+type Ack struct {
+	Produce uint64
+	Index   int32
+	Err     errcode.Code
+}
+
+// New returns the replica of a log. hw is the checkpointed high watermark: what is known to be committed.
+func New(self record.NodeID, topic string, log stream.Log, hw record.Offset, s Settings) *Partition {
+	return &Partition{Log: log, Settings: s, Topic: topic, self: self, hw: max(log.Start, min(hw, log.Ends.Log)), assigned: Assignment{Leader: record.NoNode}}
+}
+
+// Assigned returns what the image last said.
+func (p *Partition) Assigned() *Assignment { return &p.assigned }
+
+// Leading reports whether this replica leads and serves.
+func (p *Partition) Leading() bool { return p.leading && p.failed == errcode.None }
+
+// Failed returns the code with which a given-up replica answers, or None.
+func (p *Partition) Failed() errcode.Code { return p.failed }
+
+// HighWatermark returns the first offset that is not committed.
+func (p *Partition) HighWatermark() record.Offset { return p.hw }
+
+// ReadEnd returns the first offset that consumers do not get: committed, and in the file.
+func (p *Partition) ReadEnd() record.Offset { return min(p.hw, p.Written) }
+
+// Ready reports whether the high watermark has reached the start of this leadership's epoch: until then it may lag behind what an earlier leader
+// acknowledged, and questions for the latest offset must not be answered (OFFSET_NOT_AVAILABLE).
+func (p *Partition) Ready() bool { return p.hw >= p.epochStart }
+
+// Assign takes over what the image says. When this replica begins to lead in a new epoch, a generation starts: lead is true, and the disk must Sync in
+// it, since what recovery kept may not be durable.
+func (p *Partition) Assign(a Assignment, facts *Facts) (lead bool) {
+	newEpoch := a.LeaderEpoch > p.assigned.LeaderEpoch || p.assigned.Leader == record.NoNode
+	p.assigned = a
+	p.assigned.ISR = slices.Clone(a.ISR)
+	switch {
+	case a.Leader != p.self:
+		p.leading = false
+		p.release(errcode.NotLeaderOrFollower, facts)
+	case newEpoch:
+		p.leading = true
+		p.NewGeneration()
+		p.epochStart = p.Log.Ends.Log
+		// The epoch begins at the log end now, not at its first append: else a follower of an earlier epoch is told a wrong point to cut at (KAFKA-7415).
+		p.Epochs.Assign(a.LeaderEpoch, p.epochStart)
+		lead = true
+	}
+	p.advance(facts)
+	return lead
+}
+
+// CanAppend returns the reason why a batch with these acks must be refused before it gets an offset, or None.
+func (p *Partition) CanAppend(acks int16) errcode.Code {
+	switch {
+	case p.failed != errcode.None:
+		return p.failed
+	case !p.leading:
+		return errcode.NotLeaderOrFollower
+	case acks == -1 && len(p.assigned.ISR) < p.effectiveMinInsync():
+		return errcode.NotEnoughReplicas
+	}
+	return errcode.None
+}
+
+// effectiveMinInsync is min(min.insync.replicas, replication factor): a topic of one replica works whatever the configured minimum.
+func (p *Partition) effectiveMinInsync() int {
+	return min(int(p.MinInsync), max(p.assigned.Replicas, 1))
+}
+
+// Append assigns the batch its offsets. rolled says that the disk must Roll to the batch's base offset first.
+func (p *Partition) Append(b *record.Batch) (rolled bool) {
+	if p.CanAppend(1) != errcode.None {
+		panic("invariant: append to a replica that does not lead")
+	}
+	p.unsynced += int64(b.Count)
+	return p.Log.Append(b, p.assigned.LeaderEpoch, p.Roll)
+}
+
+// SyncNow reports whether the append just made must be synced: always in durable mode, else when flush.messages records have gathered.
+func (p *Partition) SyncNow() bool {
+	if p.unsynced < p.FlushMessages {
+		return false
+	}
+	p.unsynced = 0
+	return true
+}
+
+// Park makes a produce wait until everything below upTo has the acknowledgement that acks asks for. It returns false if that is so already.
+func (p *Partition) Park(acks int16, upTo record.Offset, produce uint64, index int32) bool {
+	q, end := &p.all, p.hw
+	if acks == 1 {
+		q, end = &p.own, p.ownEnd()
+	}
+	if upTo <= end {
+		return false
+	}
+	q.push(parkedProduce{upTo, produce, index})
+	return true
+}
+
+// ownEnd is how far this replica has what it was given: durably, or written where the topic is relaxed.
+func (p *Partition) ownEnd() record.Offset {
+	if p.Settings.Durable() {
+		return p.Ends.Durable
+	}
+	return p.Written
+}
+
+// OnWritten and OnDurable are the completions of the disk.
+func (p *Partition) OnWritten(g stream.Generation, upTo record.Offset, facts *Facts) {
+	if p.Log.OnWritten(g, upTo) {
+		p.advance(facts)
+	}
+}
+
+// OnDurable is the completion of a sync: bytes below upTo survive power loss.
+func (p *Partition) OnDurable(g stream.Generation, upTo record.Offset, facts *Facts) {
+	if p.Log.OnDurable(g, upTo) {
+		p.advance(facts)
+	}
+}
+
+// advance moves the high watermark to the least end of the in-sync replicas and lets go whom that satisfies.
+func (p *Partition) advance(facts *Facts) {
+	if !p.Leading() {
+		return
+	}
+	facts.Moved = true
+	if end := p.ownEnd(); end > p.hw && len(p.assigned.ISR) >= p.effectiveMinInsync() {
+		p.hw = end
+	}
+	p.own.pop(p.ownEnd(), facts)
+	p.all.pop(p.hw, facts)
+	p.check()
+}
+
+// Fail gives the replica up: whatever waits, and whoever asks from here on, gets code.
+func (p *Partition) Fail(code errcode.Code, facts *Facts) {
+	p.failed = code
+	facts.Moved = true
+	p.release(code, facts)
+}
+
+func (p *Partition) release(code errcode.Code, facts *Facts) {
+	p.own.drain(code, facts)
+	p.all.drain(code, facts)
+}
+
+func (p *Partition) check() {
+	if p.hw < p.Start || p.hw > p.Ends.Log || p.Ends.Durable > p.Written || p.Written > p.Ends.Log {
+		panic(fmt.Sprintf("invariant: %v: start %d, durable %d, written %d, log end %d, high watermark %d",
+			p.ID, p.Start, p.Ends.Durable, p.Written, p.Ends.Log, p.hw))
+	}
+}

@@ -1,0 +1,164 @@
+package core
+
+import (
+	"odradek/core/api"
+	"odradek/core/errcode"
+	"odradek/core/partition"
+	"odradek/core/producer"
+	"odradek/core/record"
+	"odradek/core/stream"
+)
+
+// diskReserve is the free space in bytes below which no client's record is appended: metadata, votes and markers still fit.
+const diskReserve = 16 << 20
+
+// pendingProduce is a Produce of which some partitions still wait for their acknowledgement.
+type pendingProduce struct {
+	conn        ConnID
+	correlation int32
+	response    *api.ProduceResponse
+	waiting     []bool // by partition
+	left        int
+}
+
+// onProduce decides each partition by itself: one bad batch fails its partition only.
+func (c *Core) onProduce(r *Request) {
+	req := r.Produce
+	response := &api.ProduceResponse{Partitions: make([]api.ProduceResult, len(req.Partitions))}
+	pending := &pendingProduce{conn: r.Conn, correlation: r.Correlation, response: response, waiting: make([]bool, len(req.Partitions))}
+	id := c.newID()
+	for i := range req.Partitions {
+		p, result := &req.Partitions[i], &response.Partitions[i]
+		*result = api.ProduceResult{Topic: p.Topic, Partition: p.Partition, BaseOffset: record.NoOffset, LogStart: record.NoOffset,
+			LogAppendTime: record.NoTimestamp, CurrentLeader: record.NoNode, CurrentEpoch: record.NoEpoch}
+		if c.producePartition(req.Acks, p, result, id, int32(i)) {
+			pending.waiting[i] = true
+			pending.left++
+		}
+	}
+	if pending.left == 0 {
+		c.reply(Reply{Conn: r.Conn, Correlation: r.Correlation, Key: api.Produce, Produce: response})
+		return
+	}
+	c.produces[id] = pending
+	c.after(timerKey{timerProduce, id}, max(req.TimeoutMs, 0))
+}
+
+// producePartition appends one batch and reports whether its acknowledgement must be waited for.
+func (c *Core) producePartition(acks int16, p *api.ProducePartition, result *api.ProduceResult, id uint64, index int32) (parked bool) {
+	if acks < -1 || acks > 1 {
+		result.Err = errcode.InvalidRequiredAcks
+		return false
+	}
+	rep, code := c.replicaFor(p.Topic, p.TopicID, p.Partition)
+	if code == errcode.None && p.Err != errcode.None {
+		code, result.Message, result.Errors = p.Err, p.Message, p.Errors
+	}
+	if code == errcode.None {
+		code = rep.CanAppend(acks)
+	}
+	if code == errcode.None && c.dirs[rep.Dir].free-int64(p.Batch.Size) < diskReserve {
+		code = errcode.KafkaStorageError
+		result.Message = "the log directory is nearly full: delete topics or add space"
+	}
+	if code != errcode.None {
+		c.refuseProduce(rep, code, result)
+		return false
+	}
+	upTo := record.NoOffset
+	switch v := rep.producers.Check(&p.Batch); v.Kind {
+	case producer.Append:
+		c.appendTo(rep, &p.Batch)
+		result.BaseOffset, upTo = p.Batch.BaseOffset, p.Batch.NextOffset()
+	case producer.Duplicate:
+		result.BaseOffset, upTo = v.Base, v.Last+1
+	default:
+		result.Message = v.Message
+		c.refuseProduce(rep, v.Code, result)
+		return false
+	}
+	result.LogStart = rep.Start
+	if p.Batch.Attributes&record.AttrLogAppendTime != 0 {
+		result.LogAppendTime = p.Batch.MaxTimestamp
+	}
+	return acks != 0 && rep.Park(acks, upTo, id, index)
+}
+
+func (c *Core) refuseProduce(rep *replica, code errcode.Code, result *api.ProduceResult) {
+	result.Err = code
+	if code == errcode.NotLeaderOrFollower && rep != nil {
+		result.CurrentLeader, result.CurrentEpoch = rep.Assigned().Leader, rep.Assigned().LeaderEpoch
+	}
+}
+
+// appendTo assigns offsets and tells the disk. The producer's state changes in the same breath: were the append refused later, a retry would be
+// taken for a duplicate (KAFKA-6683), so nothing may fail from here on but the directory as a whole.
+func (c *Core) appendTo(rep *replica, b *record.Batch) {
+	if rep.Append(b) {
+		c.fx.Disk = append(c.fx.Disk, DiskOp{Kind: DiskRoll, Stream: rep.ID, Base: b.BaseOffset})
+	}
+	if at, ok := rep.producers.NextExpiry(c.cfg.ProducerExpirationMs); ok && c.now.Wall >= at {
+		rep.producers.Expire(c.now.Wall, c.cfg.ProducerExpirationMs)
+	}
+	rep.producers.Appended(b, c.now.Wall)
+	c.dirs[rep.Dir].free -= int64(b.Size)
+	c.fx.Disk = append(c.fx.Disk, DiskOp{Kind: DiskAppend, Stream: rep.ID, Generation: rep.Generation, Batch: *b, Sync: rep.SyncNow()})
+}
+
+// replicaFor finds the replica of a partition that a client named.
+func (c *Core) replicaFor(topic string, id record.UUID, index int32) (*replica, errcode.Code) {
+	t, ok := c.meta.committed.Topic(topic)
+	if !ok || (!id.IsZero() && t.ID != id) || index < 0 || int(index) >= len(t.Partitions) {
+		return nil, errcode.UnknownTopicOrPartition
+	}
+	rep, ok := c.replicas[stream.ID{Topic: t.ID, Partition: index}]
+	if !ok {
+		return nil, errcode.NotLeaderOrFollower
+	}
+	return rep, errcode.None
+}
+
+// settle carries on what a partition reports: produces that need not wait, fetches that may have enough.
+func (c *Core) settle(rep *replica, facts *partition.Facts) {
+	for _, a := range facts.Acked {
+		c.produceAcked(a)
+	}
+	if facts.Moved {
+		c.readable(rep)
+	}
+}
+
+func (c *Core) produceAcked(a partition.Ack) {
+	pending, ok := c.produces[a.Produce]
+	if !ok {
+		return // timed out before
+	}
+	pending.waiting[a.Index] = false
+	if result := &pending.response.Partitions[a.Index]; a.Err != errcode.None {
+		result.Err, result.BaseOffset = a.Err, record.NoOffset
+	}
+	if pending.left--; pending.left == 0 {
+		c.finishProduce(a.Produce, pending)
+	}
+}
+
+func (c *Core) finishProduce(id uint64, pending *pendingProduce) {
+	delete(c.produces, id)
+	c.timers.Cancel(timerKey{timerProduce, id})
+	c.reply(Reply{Conn: pending.conn, Correlation: pending.correlation, Key: api.Produce, Produce: pending.response})
+}
+
+// produceTimedOut answers REQUEST_TIMED_OUT for what is still waiting. The records stay where they are: the client cannot know, and asks again.
+func (c *Core) produceTimedOut(id uint64) {
+	pending, ok := c.produces[id]
+	if !ok {
+		return
+	}
+	for i, waiting := range pending.waiting {
+		if waiting {
+			pending.response.Partitions[i].Err = errcode.RequestTimedOut
+			pending.response.Partitions[i].BaseOffset = record.NoOffset
+		}
+	}
+	c.finishProduce(id, pending)
+}

@@ -1,0 +1,34 @@
+// Package query answers the requests that the committed image alone decides. Its functions are pure, so connections run them beside the core.
+package query
+
+import (
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"odradek/core/config"
+	"odradek/core/image"
+	"odradek/core/record"
+)
+
+// View is what the answers are taken from.
+type View struct {
+	Image     *image.Image // committed
+	Self      record.NodeID
+	ClusterID string
+	Config    *config.Node
+}
+
+// Answer answers a request from the view, or returns false if the core must decide it. address is host:port at which the client reached us.
+func Answer(v *View, body kmsg.Request, address string) (kmsg.Response, bool) {
+	switch req := body.(type) {
+	case *kmsg.MetadataRequest:
+		if v.Config.AutoCreateTopics && len(Missing(v.Image, req)) > 0 {
+			return nil, false
+		}
+		return Metadata(v, req, address), true
+	case *kmsg.DescribeClusterRequest:
+		return DescribeCluster(v, req, address), true
+	case *kmsg.FindCoordinatorRequest:
+		return FindCoordinator(req), true
+	}
+	return nil, false
+}

@@ -1,0 +1,301 @@
+package core
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"odradek/core/api"
+	"odradek/core/record"
+	"odradek/core/stream"
+)
+
+var rewrite = flag.Bool("rewrite", false, "write what the scripts print into testdata; explain each difference in the commit")
+
+// TestScripts runs the stories of testdata: a command a line, then the events and effects it caused. The output is the golden part.
+func TestScripts(t *testing.T) {
+	files, _ := filepath.Glob("testdata/*.txt")
+	if len(files) == 0 {
+		t.Fatal("no scripts: the test would be empty")
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := runScript(t, string(want))
+			if *rewrite {
+				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			} else if got != string(want) {
+				t.Errorf("%s prints something else (rewrite with -rewrite and explain the difference):\n%s", file, firstDifference(string(want), got))
+			}
+		})
+	}
+}
+
+func firstDifference(want, got string) string {
+	w, g := strings.Split(want, "\n"), strings.Split(got, "\n")
+	for i := range min(len(w), len(g)) {
+		if w[i] != g[i] {
+			return fmt.Sprintf("line %d\nwant %s\ngot  %s", i+1, w[i], g[i])
+		}
+	}
+	return fmt.Sprintf("%d lines, want %d", len(g), len(w))
+}
+
+// runScript runs the commands of a script and returns it with what they print. Lines that begin with two spaces are old output.
+func runScript(t *testing.T, script string) string {
+	n := &testNode{t: t, held: map[string]bool{}}
+	var out strings.Builder
+	for _, text := range strings.Split(strings.TrimRight(script, "\n"), "\n") {
+		if strings.HasPrefix(text, "  ") {
+			continue
+		}
+		out.WriteString(text + "\n")
+		if text == "" || strings.HasPrefix(text, "#") {
+			continue
+		}
+		n.out = &out
+		n.command(strings.Fields(text))
+	}
+	return out.String()
+}
+
+// testNode is a core with a disk that completes at once, unless a kind of completion is held.
+type testNode struct {
+	t       *testing.T
+	core    *Core
+	now     Now
+	fx      Effects
+	out     *strings.Builder
+	held    map[string]bool // "written", "durable"
+	waiting []Event         // held completions, in order
+	log     []byte          // of the metadata stream
+	logEnd  record.Offset
+	state   []byte // quorum-state
+	epochs  []stream.EpochStart
+	corr    int32
+	topics  map[string]record.UUID
+}
+
+type fields map[string]string
+
+func (f fields) num(name string, otherwise int64) int64 {
+	if s, ok := f[name]; ok {
+		n, err := strconv.ParseInt(s, 10, 64)
+		if err != nil {
+			panic(err)
+		}
+		return n
+	}
+	return otherwise
+}
+
+func (n *testNode) command(words []string) {
+	f := fields{}
+	for _, w := range words[1:] {
+		name, value, _ := strings.Cut(w, "=")
+		f[name] = value
+	}
+	n.now.Mono += Instant(f.num("after-ms", 1)) * 1_000_000
+	n.now.Wall += UnixMillis(f.num("after-ms", 1))
+	switch words[0] {
+	case "boot":
+		n.boot(f)
+	case "create":
+		n.create(f)
+	case "delete":
+		req := kmsg.NewPtrDeleteTopicsRequest()
+		req.Version, req.TopicNames, req.TimeoutMillis = 5, []string{f["topic"]}, 1000
+		n.request(f, api.DeleteTopics, 5, func(r *Request) { r.Body = req })
+	case "init":
+		req := kmsg.NewPtrInitProducerIDRequest()
+		n.request(f, api.InitProducerID, 4, func(r *Request) { r.Body = req })
+	case "metadata":
+		req := kmsg.NewPtrMetadataRequest()
+		topic := kmsg.NewMetadataRequestTopic()
+		name := f["topic"]
+		topic.Topic, req.AllowAutoTopicCreation = &name, true
+		req.Topics = append(req.Topics, topic)
+		n.request(f, api.Metadata, 12, func(r *Request) { r.Body = req })
+	case "produce":
+		n.produce(f)
+	case "fetch":
+		n.fetch(f)
+	case "hold":
+		n.held[words[1]] = true
+	case "release":
+		delete(n.held, words[1])
+		waiting := n.waiting
+		n.waiting = nil
+		for i := range waiting {
+			n.complete(waiting[i])
+		}
+	case "fail":
+		n.step(Event{Kind: EvIOFailed, Dir: 0, Stream: stream.Metadata, Reason: "fdatasync: input/output error"})
+	case "space":
+		n.step(Event{Kind: EvSpace, Dir: 0, Free: f.num("free", 0)})
+	case "closed":
+		n.step(Event{Kind: EvConnClosed, Conn: ConnID(f.num("conn", 1))})
+	case "timeout":
+		n.step(Event{Kind: EvTimeout})
+	case "located":
+		n.located(f)
+	default:
+		n.t.Fatalf("unknown command %q", words[0])
+	}
+}
+
+func (n *testNode) boot(f fields) {
+	n.core, n.waiting = New(), nil
+	config := []KeyValue{{"listeners", "PLAINTEXT://h:9092"}}
+	for _, key := range []string{"log.flush.interval.messages", "log.segment.bytes", "num.partitions"} {
+		if v, ok := f[key]; ok {
+			config = append(config, KeyValue{key, v})
+		}
+	}
+	meta := Opened{Exists: n.state != nil, Topic: stream.MetadataName, LogEnd: n.logEnd, Durable: n.logEnd, Epochs: n.epochs}
+	if n.logEnd > 0 {
+		meta.Segments = []stream.Segment{{Size: stream.Pos(len(n.log))}}
+	}
+	n.step(Event{Kind: EvBoot, Boot: &Boot{ClusterID: "c", NodeID: 1, Incarnation: record.UUID{1}, Config: config,
+		Dirs: []Dir{{ID: record.UUID{15: 200}, Free: 1 << 30}}, QuorumState: n.state, Metadata: meta}})
+}
+
+func (n *testNode) create(f fields) {
+	req := kmsg.NewPtrCreateTopicsRequest()
+	req.Version, req.TimeoutMillis = 7, 1000
+	topic := kmsg.NewCreateTopicsRequestTopic()
+	topic.Topic, topic.NumPartitions, topic.ReplicationFactor = f["topic"], int32(f.num("partitions", 1)), 1
+	for _, key := range []string{"flush.messages", "segment.bytes"} {
+		if v, ok := f[key]; ok {
+			topic.Configs = append(topic.Configs, kmsg.CreateTopicsRequestTopicConfig{Name: key, Value: &v})
+		}
+	}
+	req.Topics = append(req.Topics, topic)
+	n.request(f, api.CreateTopics, 7, func(r *Request) { r.Body = req })
+}
+
+func (n *testNode) request(f fields, key api.Key, version int16, fill func(*Request)) {
+	n.corr++
+	r := &Request{Conn: ConnID(f.num("conn", 1)), Correlation: n.corr, Key: key, Version: version, Address: "h:9092"}
+	fill(r)
+	n.step(Event{Kind: EvRequest, Request: r})
+}
+
+// step prints an event and its effects, carries the effects out, and goes on with what completes at once.
+func (n *testNode) step(ev Event) {
+	n.fx.Reset()
+	n.out.WriteString("  > " + string(ev.Append(nil)) + "\n")
+	n.core.Step(n.now, &ev, &n.fx)
+	for line := range strings.Lines(string(n.fx.Append(nil))) {
+		n.out.WriteString("  " + line)
+	}
+	disk := append([]DiskOp(nil), n.fx.Disk...)
+	stores := append([]Store(nil), n.fx.Stores...)
+	jobs := append([]Job(nil), n.fx.Jobs...)
+	for i := range disk {
+		n.disk(&disk[i])
+	}
+	for i := range stores {
+		n.state = stores[i].Bytes
+		n.complete(Event{Kind: EvStored, Slot: stores[i].Slot, Version: stores[i].Version})
+	}
+	for _, j := range jobs {
+		if j.Kind == JobLoad {
+			n.complete(Event{Kind: EvLoaded, Job: j.ID, Loaded: &Loaded{Bytes: n.from(j.From)}})
+		}
+	}
+	if at, ok := n.core.Deadline(); ok && at <= n.now.Mono && ev.Kind != EvTimeout {
+		n.step(Event{Kind: EvTimeout})
+	}
+}
+
+func (n *testNode) from(offset record.Offset) []byte {
+	rest := n.log
+	for it := record.Batches(n.log); it.Next(); {
+		if it.Batch.NextOffset() > offset {
+			return rest
+		}
+		rest = rest[it.Batch.Size:]
+	}
+	return nil
+}
+
+func (n *testNode) disk(op *DiskOp) {
+	end := record.Offset(0)
+	switch op.Kind {
+	case DiskAppend:
+		end = op.Batch.NextOffset()
+		if op.Stream == stream.Metadata {
+			op.Batch.Stamp()
+			n.log = append(n.log, op.Batch.Data...)
+			n.logEnd = end
+			if k := len(n.epochs); k == 0 || n.epochs[k-1].Epoch < op.Batch.LeaderEpoch {
+				n.epochs = append(n.epochs, stream.EpochStart{Epoch: op.Batch.LeaderEpoch, Start: op.Batch.BaseOffset})
+			}
+		}
+		n.complete(Event{Kind: EvWritten, Stream: op.Stream, Generation: op.Generation, UpTo: end})
+		if op.Sync {
+			n.complete(Event{Kind: EvDurable, Stream: op.Stream, Generation: op.Generation, UpTo: end})
+		}
+	case DiskSync:
+		if op.Stream == stream.Metadata {
+			end = n.logEnd
+		}
+		n.complete(Event{Kind: EvDurable, Stream: op.Stream, Generation: op.Generation, UpTo: end})
+	}
+}
+
+func (n *testNode) complete(ev Event) {
+	if n.held["written"] && ev.Kind == EvWritten || n.held["durable"] && ev.Kind == EvDurable {
+		n.waiting = append(n.waiting, ev)
+		return
+	}
+	n.step(ev)
+}
+
+func (n *testNode) produce(f fields) {
+	var b record.Builder
+	spec := record.PlainSpec(0)
+	if _, ok := f["pid"]; ok {
+		spec.ProducerID, spec.ProducerEpoch = record.ProducerID(f.num("pid", 0)), int16(f.num("epoch", 0))
+		spec.BaseSequence = int32(f.num("seq", 0))
+	}
+	b.Reset(spec)
+	for i := range f.num("n", 1) {
+		b.Append(1000, nil, []byte(fmt.Sprint(f["value"], i)), nil)
+	}
+	batch, err := b.Build(nil)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	batch.Data = append([]byte(nil), batch.Data...)
+	n.request(f, api.Produce, 9, func(r *Request) {
+		r.Produce = &api.ProduceRequest{Acks: int16(f.num("acks", -1)), TimeoutMs: int32(f.num("timeout", 1000)),
+			Partitions: []api.ProducePartition{{Topic: f["topic"], Partition: int32(f.num("partition", 0)), Batch: batch}}}
+	})
+}
+
+func (n *testNode) fetch(f fields) {
+	n.request(f, api.Fetch, 12, func(r *Request) {
+		r.Fetch = &api.FetchRequest{ReplicaID: record.NoNode, MaxWaitMs: int32(f.num("wait", 500)), MinBytes: int32(f.num("min", 1)),
+			MaxBytes: int32(f.num("max", 1<<20)), Partitions: []api.FetchPartition{{Topic: f["topic"], Partition: int32(f.num("partition", 0)),
+				CurrentEpoch: record.Epoch(f.num("epoch", -1)), Offset: record.Offset(f.num("offset", 0)), MaxBytes: 1 << 20}}}
+	})
+}
+
+// located answers the last Locate with one extent.
+func (n *testNode) located(f fields) {
+	x := stream.Extent{Base: record.Offset(f.num("base", 0)), Pos: stream.Pos(f.num("pos", 0)), Len: int32(f.num("len", 100))}
+	n.step(Event{Kind: EvLocated, Job: JobID(f.num("job", 0)), Located: &Located{Partitions: []LocatedPartition{{Extents: []stream.Extent{x}}}}})
+}

@@ -1,0 +1,166 @@
+// Package codec compresses and decompresses the records of a batch with Kafka's four codecs: gzip, snappy, LZ4 frame and zstd.
+//
+// Every call works on the caller's goroutine alone (the libraries run with concurrency 1) and its output is bounded by the caller: a
+// compressed batch that claims or yields more than it may is refused after at most that much memory, however small it was.
+package codec
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+
+	"odradek/core/record"
+)
+
+// The errors that callers tell apart; they come wrapped, test with errors.Is.
+var (
+	// ErrTooLarge: the decompressed bytes would exceed the limit.
+	ErrTooLarge = record.ErrTooLarge
+	// ErrCorrupt: the bytes are not what the codec's format says.
+	ErrCorrupt = errors.New("corrupt compressed data")
+	// ErrUnsupported: no codec has that number.
+	ErrUnsupported = errors.New("unsupported compression codec")
+)
+
+// DefaultLevel asks for the default of the codec: gzip 6, LZ4 fast, zstd 3. Snappy has no levels.
+const DefaultLevel = record.DefaultLevel
+
+// Codec implements record.Codec, for any number of callers at a time.
+var _ record.Codec = (*Codec)(nil)
+
+// growthFirst is the first piece of output memory; it doubles from there, so that a bomb pays for each byte it gets.
+const growthFirst = 16 << 10
+
+// Codec holds pools of encoders and decoders. The zero value is ready. Its methods may be called from several goroutines.
+type Codec struct {
+	gzipReaders sync.Pool
+	gzipWriters [gzipLevels]sync.Pool
+	lz4Readers  sync.Pool
+	lz4Writers  [lz4Levels]sync.Pool
+	zstdReaders sync.Pool
+	zstdWriters [zstdLevels]sync.Pool
+	sources     sync.Pool // *source
+}
+
+// Decompress appends the decompressed src to dst and returns it. It is ErrTooLarge when that adds more than max bytes, ErrCorrupt when src is
+// damaged or truncated, ErrUnsupported for an unknown id; then dst comes back as it was given. Nothing of src is kept.
+func (c *Codec) Decompress(dst, src []byte, id record.CodecID, max int) ([]byte, error) {
+	var out []byte
+	var err error
+	switch id {
+	case record.CodecNone:
+		if len(src) > max {
+			return dst, tooLarge(id, max)
+		}
+		return append(dst, src...), nil
+	case record.CodecGzip:
+		out, err = c.gunzip(dst, src, max)
+	case record.CodecSnappy:
+		out, err = unsnappy(dst, src, max)
+	case record.CodecLZ4:
+		out, err = c.unlz4(dst, src, max)
+	case record.CodecZstd:
+		out, err = c.unzstd(dst, src, max)
+	default:
+		return dst, fmt.Errorf("%w: %d", ErrUnsupported, id)
+	}
+	if errors.Is(err, ErrTooLarge) {
+		return dst, tooLarge(id, max)
+	}
+	if err != nil {
+		return dst, fmt.Errorf("%w: %v: %v", ErrCorrupt, id, err)
+	}
+	return out, nil
+}
+
+// Compress appends src, compressed, to dst and returns it. Levels are those of Kafka's compression.<codec>.level: gzip 1–9 or −1, LZ4 1–17, zstd
+// −131072–22; DefaultLevel and 0 stand for the codec's own, and a level outside takes the nearest one. ErrUnsupported for an unknown id.
+func (c *Codec) Compress(dst, src []byte, id record.CodecID, level int) ([]byte, error) {
+	switch id {
+	case record.CodecNone:
+		return append(dst, src...), nil
+	case record.CodecGzip:
+		return c.gzip(dst, src, level)
+	case record.CodecSnappy:
+		return snap(dst, src), nil
+	case record.CodecLZ4:
+		return c.lz4(dst, src, level)
+	case record.CodecZstd:
+		return c.zstd(dst, src, level)
+	}
+	return dst, fmt.Errorf("%w: %d", ErrUnsupported, id)
+}
+
+func tooLarge(id record.CodecID, max int) error {
+	return fmt.Errorf("%v data of more than %d bytes: %w", id, max, ErrTooLarge)
+}
+
+// readAll appends what r yields to dst until io.EOF, at most max bytes.
+func readAll(dst []byte, r io.Reader, max int) ([]byte, error) {
+	base, step := len(dst), growthFirst
+	for {
+		if len(dst) == cap(dst) {
+			// One byte beyond max is asked for: it tells "exactly max" from "more".
+			dst = slices.Grow(dst, min(step, base+max-len(dst)+1))
+			step *= 2
+		}
+		room := min(cap(dst), base+max+1)
+		n, err := r.Read(dst[len(dst):room])
+		dst = dst[:len(dst)+n]
+		if len(dst)-base > max {
+			return dst, ErrTooLarge
+		}
+		if err == io.EOF {
+			return dst, nil
+		}
+		if err != nil {
+			return dst, err
+		}
+	}
+}
+
+// sink is an io.Writer that appends.
+type sink struct{ b []byte }
+
+func (s *sink) Write(p []byte) (int, error) {
+	s.b = append(s.b, p...)
+	return len(p), nil
+}
+
+// source reads from a slice.
+type source struct{ b []byte }
+
+func (s *source) Read(p []byte) (int, error) {
+	if len(s.b) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p, s.b)
+	s.b = s.b[n:]
+	return n, nil
+}
+
+// ReadByte makes gzip read from s directly: without it, it would put a buffer in between for each call.
+func (s *source) ReadByte() (byte, error) {
+	if len(s.b) == 0 {
+		return 0, io.EOF
+	}
+	b := s.b[0]
+	s.b = s.b[1:]
+	return b, nil
+}
+
+func (c *Codec) source(src []byte) *source {
+	s, _ := c.sources.Get().(*source)
+	if s == nil {
+		s = new(source)
+	}
+	s.b = src
+	return s
+}
+
+func (c *Codec) free(s *source) {
+	s.b = nil // a pool must not hold the caller's bytes
+	c.sources.Put(s)
+}

@@ -1,0 +1,324 @@
+package tcp
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"odradek/core"
+	"odradek/core/api"
+	"odradek/core/record"
+	"odradek/net/wire"
+)
+
+// conn is one connection. Its goroutine owns in and the reading half of machine; everything below mu is the answering half.
+type conn struct {
+	s       *Server
+	id      core.ConnID
+	host    string
+	nc      net.Conn
+	raw     syscall.RawConn
+	frames  *Frames
+	in      *wire.FrameReader
+	machine *wire.Conn
+	done    chan struct{} // closed with the connection
+
+	mu       sync.Mutex
+	turn     sync.Cond // broadcast when something changes that run may wait for
+	closed   bool
+	draining bool
+	ending   atomic.Bool // closed or draining, for who cannot take mu
+	muted    time.Time
+	charged  int64 // bytes of the cold request in flight
+	pins     []Pin // of replies that the machine holds, in order
+	sender
+}
+
+func newConn(s *Server, id core.ConnID, listener, host string, nc net.Conn) (*conn, error) {
+	sc, ok := nc.(syscall.Conn)
+	if !ok {
+		return nil, fmt.Errorf("a %T has no descriptor", nc)
+	}
+	raw, err := sc.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	frames := s.broker.Frames()
+	info := wire.Info{Conn: id, Listener: listener, Address: nc.LocalAddr().String(), Peer: nc.RemoteAddr().String(), Principal: anonymous}
+	c := &conn{s: s, id: id, host: host, nc: nc, raw: raw, frames: frames, in: wire.NewFrameReader(frames, s.cfg.FrameMax),
+		machine: wire.NewConn(info), done: make(chan struct{})}
+	c.turn.L = &c.mu
+	c.sender.init()
+	return c, nil
+}
+
+// anonymous is Kafka's principal of a connection that does not authenticate.
+const anonymous = "User:ANONYMOUS"
+
+// run reads until the connection closes; then it tells the core.
+func (c *conn) run() {
+	defer c.s.conns.Done()
+	if err := c.read(); err != nil {
+		c.close(err.Error(), hint(err))
+	}
+	c.finish()
+	c.in.Close()
+	c.s.forget(c)
+	c.s.broker.Submit(core.Event{Kind: core.EvConnClosed, Conn: c.id})
+}
+
+// hint says what an operator may do about a request that closed its connection.
+func hint(err error) string {
+	switch {
+	case errors.Is(err, wire.ErrFrame):
+		return "a client with TLS or HTTP on a plain listener looks like this; for honest large requests raise socket.request.max.bytes"
+	case errors.Is(err, errIdle):
+		return "nothing, or raise connections.max.idle.ms"
+	}
+	return "update or reconfigure the client"
+}
+
+var errIdle = errors.New("no traffic within connections.max.idle.ms")
+
+// read serves the connection until it closes or drains. An error is a cause to close it; a peer that leaves is none.
+func (c *conn) read() error {
+	var armed time.Time
+	for c.waitFor(api.Produce) {
+		f, ok, err := c.in.Next()
+		if err != nil {
+			return err
+		}
+		if ok {
+			if err := c.serve(f); err != nil {
+				return err
+			}
+			continue
+		}
+		if !c.in.Partial() {
+			c.frames.wait(c.over)
+		}
+		// Moving the deadline costs a lock in the runtime: once in a sixteenth of the time is near enough.
+		if now := time.Now(); now.Sub(armed) > c.s.cfg.Idle/16 {
+			armed = now
+			_ = c.nc.SetReadDeadline(now.Add(c.s.cfg.Idle))
+		}
+		if c.over() { // drain sets a deadline in the past: it must not be overwritten unseen
+			return nil
+		}
+		n, err := c.nc.Read(c.in.Buffer())
+		c.in.Filled(n)
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			if c.over() {
+				return nil
+			}
+			if c.inFlight() == 0 {
+				return errIdle
+			}
+			armed = time.Time{}
+		case err != nil:
+			c.close("", "") // the peer has gone, or we closed
+			return nil
+		}
+	}
+	return nil
+}
+
+func (c *conn) over() bool { return c.ending.Load() }
+
+func (c *conn) inFlight() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.machine.InFlight()
+}
+
+// serve takes one request through the machine to the core.
+func (c *conn) serve(f wire.Frame) error {
+	if !c.waitFor(f.Key) {
+		c.drop(f.ID)
+		return nil
+	}
+	v, err := c.machine.Decode(c.s.broker.Env(), f)
+	if err != nil {
+		c.drop(f.ID)
+		return err
+	}
+	if v.Batches == 0 && f.ID != record.NoFrame {
+		// Nothing aliases the frame any more: the core need not hear of it.
+		c.drop(f.ID)
+		if v.Request != nil {
+			v.Request.Frame = record.NoFrame
+		}
+	}
+	c.mu.Lock()
+	if f.ID == record.NoFrame && v.Submit {
+		c.charged = int64(len(f.Data))
+		c.frames.charge(c.charged)
+	}
+	c.machine.Begin(&v)
+	c.flush()
+	c.mu.Unlock()
+	if v.Submit {
+		c.s.broker.Submit(core.Event{Kind: core.EvRequest, Conn: c.id, Request: v.Request})
+	}
+	return nil
+}
+
+func (c *conn) drop(id record.FrameID) {
+	if id != record.NoFrame {
+		c.frames.Release(id)
+	}
+}
+
+// readAhead is how many bytes of responses may wait for the peer while more of its requests are read.
+const readAhead = 64 << 10
+
+// waitFor returns when a request of that key may begin: the machine admits it, the peer reads its responses, and it is not muted. False: the
+// connection is closed or draining.
+func (c *conn) waitFor(key api.Key) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for !c.closed && !c.draining {
+		if pause := c.pause(); pause > 0 {
+			c.mu.Unlock()
+			select {
+			case <-c.done:
+			case <-c.s.stop:
+			case <-time.After(pause):
+			}
+			c.mu.Lock()
+			if c.stopping() {
+				return false
+			}
+			continue
+		}
+		if c.machine.Admits(key) && c.queued < readAhead && len(c.queue) < wire.ProducesMax {
+			return true
+		}
+		c.turn.Wait()
+	}
+	return false
+}
+
+// stopping reports whether Shutdown has begun: a muted connection must not spin until drain reaches it.
+func (c *conn) stopping() bool {
+	select {
+	case <-c.s.stop:
+		c.draining = true
+		c.ending.Store(true)
+		return true
+	default:
+		return false
+	}
+}
+
+func (c *conn) pause() time.Duration {
+	if c.muted.IsZero() {
+		return 0
+	}
+	pause := time.Until(c.muted)
+	if pause <= 0 {
+		c.muted = time.Time{}
+	}
+	return pause
+}
+
+// reply passes the core's answer on and sends what may be sent.
+func (c *conn) reply(r *core.Reply, pins []Pin) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		release(pins)
+		return
+	}
+	if err := c.machine.Reply(r); err != nil {
+		release(pins)
+		c.closeLocked("the core and the connection disagree: "+err.Error(), "report this: it is a bug of the broker's")
+		return
+	}
+	if c.charged > 0 {
+		c.frames.charge(-c.charged)
+		c.charged = 0
+	}
+	// A reply with extents belongs to a Fetch, which is alone in flight: its pins are always those of the next response.
+	c.pins = append(c.pins, pins...)
+	c.flush()
+}
+
+// flush sends every response that is there, in order. The caller holds mu.
+func (c *conn) flush() {
+	for !c.closed {
+		out, ok := c.machine.Next()
+		if !ok {
+			break
+		}
+		if out.Close {
+			c.closeLocked(out.Reason, "use acks=1 or acks=all to see such errors in the client")
+			break
+		}
+		if out.MuteMs > 0 {
+			c.muted = time.Now().Add(time.Duration(out.MuteMs) * time.Millisecond)
+		}
+		if err := c.send(out); err != nil {
+			c.closeLocked(err.cause, err.hint)
+		}
+	}
+	c.turn.Broadcast()
+}
+
+// drain makes run stop reading, answer what is in flight, and close.
+func (c *conn) drain() {
+	c.mu.Lock()
+	c.draining = true
+	c.ending.Store(true)
+	_ = c.nc.SetReadDeadline(time.Unix(1, 0)) // wakes it out of Read
+	c.turn.Broadcast()
+	c.mu.Unlock()
+	c.frames.wake()
+}
+
+// finish waits, when draining, until everything in flight is answered and sent; then the connection is closed if it is not yet.
+func (c *conn) finish() {
+	c.mu.Lock()
+	for !c.closed && c.draining && (c.machine.InFlight() > 0 || c.writing) {
+		c.turn.Wait()
+	}
+	c.closeLocked("", "")
+	c.mu.Unlock()
+}
+
+// close closes the connection, once. A cause, if there is one, is logged with what to do about it: one line per connection.
+func (c *conn) close(cause, hint string) {
+	c.mu.Lock()
+	c.closeLocked(cause, hint)
+	c.mu.Unlock()
+}
+
+func (c *conn) closeLocked(cause, hint string) {
+	if c.closed {
+		return
+	}
+	c.closed = true
+	c.ending.Store(true)
+	if cause != "" {
+		info := c.machine.Info()
+		c.s.cfg.Log.Warn("connection closed: "+cause, "peer", info.Peer, "listener", info.Listener, "hint", hint)
+	}
+	c.machine.Close()
+	release(c.pins)
+	c.pins = nil
+	c.sender.discard()
+	if c.charged > 0 {
+		c.frames.charge(-c.charged)
+		c.charged = 0
+	}
+	_ = c.nc.Close()
+	close(c.done)
+	c.turn.Broadcast()
+	c.frames.wake()
+}

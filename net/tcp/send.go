@@ -1,0 +1,317 @@
+package tcp
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"odradek/net/wire"
+)
+
+const (
+	// sendfileMin is the size from which an extent is sent from its file; smaller ones are read into the response and go with it in one write.
+	sendfileMin = 8 << 10
+	// copyStep is the piece in which a file without a descriptor is read and sent.
+	copyStep = 64 << 10
+	// sendfileStep bounds one call of sendfile.
+	sendfileStep = 1 << 20
+	// outKept is the largest response buffer that a connection keeps.
+	outKept = 64 << 10
+)
+
+// item is a part of a response: bytes, or bytes of a pinned file.
+type item struct {
+	b    []byte
+	more bool // more of the same response follows: the kernel need not send a short packet
+	pin  Pin
+	off  int64
+	n    int64 // bytes left of the file's
+}
+
+// sender is the writing side of a conn, under its mu. Invariant: while writing, one goroutine runs writeQueue and nobody else writes to the socket;
+// otherwise queue is empty.
+type sender struct {
+	queue   []item
+	queued  int64 // bytes of memory in queue, and in the item that is being written
+	writing bool
+	out     []byte // response under construction
+	items   []item
+
+	// The arguments and results of one non-blocking call, here because a closure over locals would allocate for each response.
+	now  item
+	rest item
+	err  error
+	step func(fd uintptr) bool
+}
+
+func (s *sender) init() {
+	s.step = func(fd uintptr) bool {
+		s.rest, _, s.err = writeSome(int(fd), s.now)
+		return true // whatever happened: this call does not wait
+	}
+}
+
+// fault is why a connection must close: empty when the peer has just gone.
+type fault struct{ cause, hint string }
+
+// send writes a response, or queues what the socket does not take. The caller holds mu.
+func (c *conn) send(out wire.Outgoing) *fault {
+	items, f := c.assemble(out)
+	if f != nil {
+		return f
+	}
+	for i := range items {
+		if !c.writing {
+			rest, err := c.trySend(items[i])
+			if err != nil {
+				unpin(items[i:])
+				return err
+			}
+			if rest.b == nil && rest.n == 0 {
+				unpin(items[i : i+1])
+				continue
+			}
+			items[i] = rest
+		}
+		if err := c.enqueue(items[i]); err != nil {
+			unpin(items[i:])
+			return err
+		}
+	}
+	clear(c.items)
+	return nil
+}
+
+func unpin(items []item) {
+	for i := range items {
+		if items[i].pin != nil {
+			items[i].pin.Release()
+			items[i].pin = nil
+		}
+	}
+}
+
+// assemble turns the pieces of a response into items: its pins are taken from c.pins, and those of small extents are read and released.
+func (c *conn) assemble(out wire.Outgoing) ([]item, *fault) {
+	if len(out.Pieces) == 1 && !out.Pieces[0].IsExtent { // the common case: no copy
+		c.items = append(c.items[:0], item{b: out.Pieces[0].Bytes})
+		return c.items, nil
+	}
+	if cap(c.out) > outKept {
+		c.out = nil
+	}
+	size := 0
+	for _, p := range out.Pieces {
+		size += len(p.Bytes)
+		if p.IsExtent && p.Extent.Len < sendfileMin {
+			size += int(p.Extent.Len)
+		}
+	}
+	buf := slices.Grow(c.out[:0], size) // grown once: items alias it
+	items := c.items[:0]
+	from := 0
+	for _, p := range out.Pieces {
+		if !p.IsExtent {
+			buf = append(buf, p.Bytes...)
+			continue
+		}
+		pin, f := c.nextPin(int64(p.Extent.Len))
+		if f != nil {
+			unpin(items)
+			return nil, f
+		}
+		if pin.Len() >= sendfileMin {
+			items = append(items, item{b: buf[from:len(buf):len(buf)], more: true}, item{pin: pin, off: pin.Off(), n: pin.Len()})
+			from = len(buf)
+			continue
+		}
+		at := len(buf)
+		buf = buf[:at+int(pin.Len())]
+		n, err := pin.File().ReadAt(buf[at:], pin.Off())
+		off := pin.Off()
+		pin.Release()
+		if n < len(buf)-at {
+			unpin(items)
+			return nil, shortFile(off, err)
+		}
+	}
+	if len(buf) > from {
+		items = append(items, item{b: buf[from:]})
+	}
+	c.out, c.items = buf, items
+	return items, nil
+}
+
+func (c *conn) nextPin(size int64) (Pin, *fault) {
+	if len(c.pins) == 0 || c.pins[0].Len() != size {
+		return nil, &fault{fmt.Sprintf("a reply names an extent of %d bytes, and %d pins that are not it", size, len(c.pins)),
+			"report this: it is a bug of the broker's"}
+	}
+	pin := c.pins[0]
+	c.pins = slices.Delete(c.pins, 0, 1)
+	return pin, nil
+}
+
+func shortFile(off int64, err error) *fault {
+	return &fault{fmt.Sprintf("a segment file could not be read at %d: %v", off, err), "check the disk: a file may have been cut by others"}
+}
+
+// trySend writes what the socket takes at once and returns the rest.
+func (c *conn) trySend(it item) (item, *fault) {
+	c.now = it
+	err := c.raw.Write(c.step)
+	if err == nil {
+		err = c.err
+	}
+	rest := c.rest
+	c.now, c.rest = item{}, item{}
+	return rest, faultOf(rest, err)
+}
+
+func faultOf(it item, err error) *fault {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, errShort):
+		return shortFile(it.off, err)
+	}
+	return &fault{} // the peer has gone: no line
+}
+
+var errShort = errors.New("the file ends before the extent does")
+
+// writeSome writes it until it is done or the socket is full, and returns the rest; full: the socket took no more.
+func writeSome(fd int, it item) (rest item, full bool, err error) {
+	for len(it.b) > 0 || it.n > 0 {
+		var n int
+		if it.n > 0 && len(it.b) == 0 {
+			n, err = writeFile(fd, &it)
+		} else {
+			flags := unix.MSG_NOSIGNAL
+			if it.more {
+				flags |= unix.MSG_MORE
+			}
+			n, err = unix.SendmsgN(fd, it.b, nil, nil, flags)
+			if n > 0 {
+				it.b = it.b[n:]
+			}
+		}
+		switch {
+		case err == unix.EINTR:
+		case err == unix.EAGAIN:
+			return it, true, nil
+		case err != nil:
+			return it, false, err
+		}
+	}
+	it.b = nil
+	return it, false, nil
+}
+
+// writeFile sends some of the file: with its descriptor, at an explicit offset, since the descriptor is shared with writers and other readers;
+// without one, by way of memory.
+func writeFile(fd int, it *item) (int, error) {
+	src, ok := it.pin.File().Fd()
+	if ok {
+		off := it.off
+		n, err := unix.Sendfile(fd, int(src), &off, int(min(it.n, sendfileStep)))
+		if err != nil {
+			return 0, err
+		}
+		if n <= 0 {
+			return 0, errShort
+		}
+		it.off += int64(n)
+		it.n -= int64(n)
+		return n, nil
+	}
+	it.b = make([]byte, min(it.n, copyStep))
+	n, err := it.pin.File().ReadAt(it.b, it.off)
+	if n < len(it.b) {
+		if err == nil || err == io.EOF {
+			err = errShort
+		}
+		return 0, err
+	}
+	it.off += int64(n)
+	it.n -= int64(n)
+	return n, nil
+}
+
+// enqueue leaves an item to the goroutine that waits for the socket. The item's bytes are copied: the machine's buffer is used again.
+func (c *conn) enqueue(it item) *fault {
+	if len(it.b) > 0 {
+		it.b = slices.Clone(it.b)
+	}
+	if c.queued > 0 && c.queued+int64(len(it.b)) > c.s.cfg.QueueMax {
+		return &fault{fmt.Sprintf("%d bytes of responses wait, and the peer does not read them", c.queued), "look why the client hangs"}
+	}
+	c.queued += int64(len(it.b))
+	c.queue = append(c.queue, it)
+	if !c.writing {
+		c.writing = true
+		c.s.conns.Add(1) // never from zero: run still counts
+		go c.writeQueue()
+	}
+	return nil
+}
+
+// writeQueue writes queued items until there are none. A peer that takes nothing for the idle time is given up.
+func (c *conn) writeQueue() {
+	defer c.s.conns.Done()
+	for {
+		c.mu.Lock()
+		if c.closed || len(c.queue) == 0 {
+			c.writing = false
+			c.turn.Broadcast()
+			c.mu.Unlock()
+			return
+		}
+		it := c.queue[0]
+		c.queue[0] = item{}
+		c.queue = c.queue[1:]
+		c.mu.Unlock()
+
+		size := int64(len(it.b))
+		rest, err := c.sendBlocking(it)
+		unpin([]item{it})
+
+		c.mu.Lock()
+		c.queued -= size
+		if err != nil {
+			if f := faultOf(rest, err); f != nil {
+				c.closeLocked(f.cause, f.hint)
+			}
+		}
+		c.turn.Broadcast()
+		c.mu.Unlock()
+	}
+}
+
+func (c *conn) sendBlocking(it item) (item, error) {
+	_ = c.nc.SetWriteDeadline(time.Now().Add(c.s.cfg.Idle))
+	var failed error
+	err := c.raw.Write(func(fd uintptr) bool {
+		var full bool
+		it, full, failed = writeSome(int(fd), it)
+		if full { // called again only when the peer has taken something
+			_ = c.nc.SetWriteDeadline(time.Now().Add(c.s.cfg.Idle))
+		}
+		return !full
+	})
+	_ = c.nc.SetWriteDeadline(time.Time{})
+	if failed != nil {
+		err = failed
+	}
+	return it, err
+}
+
+// discard forgets what is queued. The item that writeQueue has taken is its own to release.
+func (s *sender) discard() {
+	unpin(s.queue)
+	s.queue = nil
+}

@@ -1,0 +1,204 @@
+package wire
+
+import (
+	"bytes"
+	"errors"
+	"math"
+	"math/rand/v2"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"odradek/core/api"
+)
+
+// coldRequests is one full request for each cold key served.
+func coldRequests() []kmsg.Request {
+	list := kmsg.NewPtrListOffsetsRequest()
+	list.Topics = []kmsg.ListOffsetsRequestTopic{{}, {Topic: "a",
+		Partitions: []kmsg.ListOffsetsRequestTopicPartition{{Partition: 1, Timestamp: -1}, {}}}}
+	metadata := kmsg.NewPtrMetadataRequest()
+	metadata.Topics = []kmsg.MetadataRequestTopic{{Topic: kmsg.StringPtr("a")}, {Topic: kmsg.StringPtr("")}}
+	find := kmsg.NewPtrFindCoordinatorRequest()
+	find.CoordinatorKey, find.CoordinatorKeys = "g", []string{"g", "h"}
+	versions := kmsg.NewPtrApiVersionsRequest()
+	versions.ClientSoftwareName, versions.ClientSoftwareVersion = "odradek", "1.0"
+	create := kmsg.NewPtrCreateTopicsRequest()
+	create.Topics = []kmsg.CreateTopicsRequestTopic{{Topic: "a", NumPartitions: 3,
+		ReplicaAssignment: []kmsg.CreateTopicsRequestTopicReplicaAssignment{{Partition: 1, Replicas: []int32{1, 2, 3}}},
+		Configs:           []kmsg.CreateTopicsRequestTopicConfig{{Name: "x"}, {Name: "y", Value: kmsg.StringPtr("z")}}}, {}}
+	drop := kmsg.NewPtrDeleteTopicsRequest()
+	drop.TopicNames, drop.Topics = []string{"a", ""}, []kmsg.DeleteTopicsRequestTopic{{Topic: kmsg.StringPtr("a")}, {}}
+	return []kmsg.Request{list, metadata, find, versions, create, drop, kmsg.NewPtrInitProducerIDRequest(), kmsg.NewPtrDescribeClusterRequest()}
+}
+
+// Each cold key served has a shape, and the walk ends exactly where kmsg's encoding does, in every version.
+func TestShapesAgainstKmsg(t *testing.T) {
+	seen := map[api.Key]bool{api.Produce: true, api.Fetch: true}
+	for _, req := range coldRequests() {
+		key := api.Key(req.Key())
+		seen[key] = true
+		row, _ := api.Lookup(key)
+		for version := row.Min; version <= row.Max; version++ {
+			req.SetVersion(version)
+			body := req.AppendTo(nil)
+			c := cursor{b: body, flex: req.IsFlexible()}
+			if walk(&c, shapes[key], version); c.err != nil || len(c.b) != 0 {
+				t.Errorf("%v v%d: %v, %d of %d bytes left", key, version, c.err, len(c.b), len(body))
+			}
+			got, err := decodeBody(key, version, body)
+			if err != nil || !bytes.Equal(got.AppendTo(nil), body) {
+				t.Errorf("%v v%d: %v", key, version, err)
+			}
+			for cut := range body {
+				if _, err := decodeBody(key, version, body[:cut]); !errors.Is(err, ErrMalformed) {
+					t.Errorf("%v v%d cut to %d of %d bytes: %v", key, version, cut, len(body), err)
+				}
+			}
+			if flexible(key, version) != req.IsFlexible() {
+				t.Errorf("%v v%d: flexible", key, version)
+			}
+		}
+	}
+	for _, row := range api.Served {
+		if !seen[row.Key] {
+			t.Errorf("%v is served and has no shape", row.Key)
+		}
+	}
+}
+
+// A body that claims arrays it does not hold costs next to nothing, in whatever place the claim stands.
+func TestLyingLengths(t *testing.T) {
+	const pad = 1 << 20
+	for _, req := range coldRequests() {
+		key := api.Key(req.Key())
+		row, _ := api.Lookup(key)
+		for _, version := range []int16{row.Min, row.Max} {
+			req.SetVersion(version)
+			whole := req.AppendTo(nil)
+			for at := range whole {
+				body := append(bytes.Clone(whole[:at]), 0xff, 0xff, 0xff, 0x7f, 0xff) // as varint 2²⁸, as int32 about −2³¹
+				checkCost(t, key, version, append(body, make([]byte, pad)...), at)
+				body = append(bytes.Clone(whole[:at]), 0, 0x0f, 0xff, 0xff) // as int32 2²⁰
+				checkCost(t, key, version, append(body, make([]byte, pad)...), at)
+			}
+		}
+	}
+}
+
+func checkCost(t *testing.T, key api.Key, version int16, body []byte, at int) {
+	t.Helper()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := decodeBody(key, version, body)
+	runtime.ReadMemStats(&after)
+	if cost := after.TotalAlloc - before.TotalAlloc; cost > 24*uint64(len(body)) {
+		t.Errorf("%v v%d, lie at %d: %d bytes allocated for %d, %v", key, version, at, cost, len(body), err)
+	}
+}
+
+func TestHotLyingLengths(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 5))
+	c := NewConn(Info{Peer: "p"})
+	for _, req := range []kmsg.Request{randProduce(r, 11), randProduce(r, 3), randFetch(r, 4), randFetch(r, 12), randFetch(r, 18)} {
+		whole := frameOf(1, req)
+		for at := frameMin; at < len(whole.Data); at++ {
+			for _, lie := range [][]byte{{0xff, 0xff, 0xff, 0x7f}, {0, 1, 0x86, 0x9f}, {0x7f, 0xff, 0xff, 0xff}, {0x9f, 0x8d, 0x06}} {
+				f := whole
+				f.Data = append(append(bytes.Clone(whole.Data[:at]), lie...), whole.Data[at:]...)
+				var before, after runtime.MemStats
+				runtime.ReadMemStats(&before)
+				_, err := c.Decode(&Env{Prepare: plainPrepare}, f)
+				runtime.ReadMemStats(&after)
+				if cost := after.TotalAlloc - before.TotalAlloc; cost > 8192+64*uint64(len(f.Data)) {
+					t.Fatalf("%v v%d, lie at %d: %d bytes allocated for %d, %v", f.Key, f.Version, at, cost, len(f.Data), err)
+				}
+			}
+		}
+	}
+}
+
+func TestTooManyTagsAndPartitions(t *testing.T) {
+	body := []byte{1, 0, 0, 0} // Metadata v12: an empty array, two flags
+	body = append(body[:3], appendUvarint(nil, tagsMax+1)...)
+	for range tagsMax + 1 {
+		body = append(body, 9, 0)
+	}
+	if _, err := decodeBody(api.Metadata, 12, body); err == nil || !strings.Contains(err.Error(), "65 tagged fields; allowed are 64") {
+		t.Error(err)
+	}
+	req := kmsg.NewPtrProduceRequest()
+	req.SetVersion(9)
+	req.Topics = []kmsg.ProduceRequestTopic{{Topic: "a", Partitions: make([]kmsg.ProduceRequestTopicPartition, ProducePartitionsMax+1)}}
+	_, err := NewConn(Info{Peer: "1.2.3.4:5"}).Decode(&Env{Prepare: plainPrepare}, frameOf(1, req))
+	if err == nil || !strings.Contains(err.Error(), "10001 partitions; allowed are 10000") || !strings.Contains(err.Error(), "1.2.3.4:5") {
+		t.Error(err)
+	}
+}
+
+func TestLongMessageFitsItsLength(t *testing.T) {
+	if b := appendString(nil, strings.Repeat("x", 1<<16), false); len(b) != 2+math.MaxInt16 {
+		t.Error(len(b))
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	r := rand.New(rand.NewPCG(6, 6))
+	for version := int16(0); version <= 11; version++ {
+		f.Add(frameOf(1, randProduce(r, version)).Data)
+	}
+	for version := int16(4); version <= 18; version++ {
+		f.Add(frameOf(1, randFetch(r, version)).Data)
+	}
+	for _, req := range coldRequests() {
+		row, _ := api.Lookup(api.Key(req.Key()))
+		req.SetVersion(row.Max)
+		f.Add(frameOf(1, req).Data)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if len(data) < frameMin {
+			return
+		}
+		h := cursor{b: data}
+		fr := Frame{Key: api.Key(h.i16()), Version: h.i16(), Correlation: h.i32(), Data: data, ID: 1}
+		c := NewConn(Info{Peer: "fuzz"})
+		v, err := c.Frame(&Env{Prepare: plainPrepare}, fr)
+		if err != nil {
+			return
+		}
+		if v.Request != nil && v.Request.Produce != nil {
+			checkFuzzProduce(t, fr, v)
+		}
+		for {
+			if _, ok := c.Next(); !ok {
+				break
+			}
+		}
+	})
+}
+
+// checkFuzzProduce: what we accept kmsg accepts, with the same records in the same places.
+func checkFuzzProduce(t *testing.T, f Frame, v Verdict) {
+	var k kmsg.ProduceRequest
+	k.SetVersion(f.Version)
+	c := cursor{b: f.Data}
+	readHeader(&c, k.IsFlexible())
+	if err := k.ReadFrom(c.b); err != nil {
+		t.Fatalf("kmsg refuses what we accept: %v", err)
+	}
+	var i int
+	for _, topic := range k.Topics {
+		for _, p := range topic.Partitions {
+			got := v.Request.Produce.Partitions[i]
+			i++
+			if got.Topic != topic.Topic || got.Partition != p.Partition || f.Version >= 3 && !bytes.Equal(got.Batch.Data, p.Records) {
+				t.Fatalf("partition %d: %+v, kmsg %+v", i, got, p)
+			}
+		}
+	}
+	if i != len(v.Request.Produce.Partitions) {
+		t.Fatal("kmsg sees another number of partitions")
+	}
+}

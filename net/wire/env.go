@@ -1,0 +1,77 @@
+package wire
+
+import (
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"odradek/core"
+	"odradek/core/api"
+	"odradek/core/config"
+	"odradek/core/controller"
+	"odradek/core/errcode"
+	"odradek/core/image"
+	"odradek/core/query"
+	"odradek/core/record"
+)
+
+// PrepareBatch runs record.Prepare against a policy: with the runtime's clock, codec and buffers.
+type PrepareBatch func(p *record.Policy, data []byte, frame record.FrameID) (record.Batch, *record.Refusal)
+
+// zstdSince is the first version of Produce and Fetch in which clients know zstd (KIP-110).
+const zstdSince = 7
+
+// NewEnv returns what connections decide by while view is the newest committed one.
+func NewEnv(view *query.View, prepare PrepareBatch) *Env {
+	return &Env{
+		Image: view.Image,
+		Query: func(r *core.Request) (kmsg.Response, bool) { return query.Answer(view, r.Body, r.Address) },
+		Prepare: func(topic string, id record.UUID, partition int32, data []byte, frame record.FrameID, version int16) api.ProducePartition {
+			p := api.ProducePartition{Topic: topic, TopicID: id, Partition: partition}
+			t, ok := view.Image.Topic(topic)
+			if !ok {
+				p.Err = errcode.UnknownTopicOrPartition
+				return p
+			}
+			p.TopicID = t.ID
+			b, refusal := prepare(policyOf(view, topic), data, frame)
+			switch {
+			case refusal != nil:
+				p.Err, p.Message, p.Errors = refusal.Code, refusal.Message, refusal.Records
+			case b.Attributes.Codec() == record.CodecZstd && version < zstdSince:
+				p.Err, p.Message = errcode.UnsupportedCompressionType, "zstd needs Produce version 7 or later"
+			default:
+				p.Batch = b
+			}
+			return p
+		},
+		Features: func() Features { return featuresOf(view.Image) },
+	}
+}
+
+// policyOf returns the policy of a topic: the node's own where the topic sets nothing.
+func policyOf(view *query.View, topic string) *record.Policy {
+	set := view.Image.Config(image.ResourceTopic, topic)
+	if len(set) == 0 {
+		return &view.Config.Topic.Policy
+	}
+	entries := make([]config.Entry, len(set))
+	for i, e := range set {
+		entries[i] = config.Entry{Key: e.Name, Value: e.Value}
+	}
+	t, err := config.ParseTopic(view.Config, entries)
+	if err != nil {
+		return &view.Config.Topic.Policy // the core has said so in a Note
+	}
+	return &t.Policy
+}
+
+func featuresOf(img *image.Image) Features {
+	supported := kmsg.NewApiVersionsResponseSupportedFeature()
+	supported.Name, supported.MinVersion, supported.MaxVersion = "metadata.version", 7, controller.MetadataVersion
+	f := Features{Supported: []kmsg.ApiVersionsResponseSupportedFeature{supported}, FinalizedEpoch: int64(img.Offset())}
+	for name, level := range img.Features() {
+		finalized := kmsg.NewApiVersionsResponseFinalizedFeature()
+		finalized.Name, finalized.MinVersionLevel, finalized.MaxVersionLevel = name, level, level
+		f.Finalized = append(f.Finalized, finalized)
+	}
+	return f
+}

@@ -1,0 +1,169 @@
+package wire
+
+import (
+	"odradek/core"
+	"odradek/core/api"
+	"odradek/core/errcode"
+	"odradek/core/record"
+)
+
+// ProducePartitionsMax bounds the partitions of one Produce request, over all its topics.
+const ProducePartitionsMax = 10_000
+
+// The least bytes that an element of an array takes, in any version; array lengths are checked against them.
+const (
+	produceTopicMin     = 2 // an empty compact name, an empty array
+	producePartitionMin = 5 // index, null records
+)
+
+// Prepare checks one batch against the policy of its topic and makes a Batch of it, or says why it is refused. It may write into data.
+type Prepare func(topic string, id record.UUID, partition int32, data []byte, frame record.FrameID, version int16) api.ProducePartition
+
+// produceCall is what a Produce request needs, in one allocation where it names one partition.
+type produceCall struct {
+	request core.Request
+	produce api.ProduceRequest
+	first   [1]api.ProducePartition
+}
+
+// decodeProduce reads the body of a Produce request, versions 0–11, into call. Each batch goes through prepare while it is read; its bytes
+// alias the frame. It returns the number of batches that still do afterwards.
+func decodeProduce(c *cursor, call *produceCall, version int16, frame record.FrameID, names *names, prepare Prepare) int {
+	req := &call.produce
+	if version >= 3 {
+		req.TransactionalID = string(c.str())
+	}
+	req.Acks = c.i16()
+	req.TimeoutMs = c.i32()
+	req.Partitions = call.first[:0]
+	batches := 0
+	for topics := c.array("topics", produceTopicMin, ProducePartitionsMax); topics > 0 && c.err == nil; topics-- {
+		name := names.intern(c.str())
+		partitions := c.array("partitions", producePartitionMin, ProducePartitionsMax-len(req.Partitions))
+		if need := len(req.Partitions) + partitions; need > cap(req.Partitions) {
+			req.Partitions = append(make([]api.ProducePartition, 0, need), req.Partitions...)
+		}
+		for ; partitions > 0 && c.err == nil; partitions-- {
+			index := c.i32()
+			data := c.bytes()
+			c.tags(nil)
+			if c.err != nil {
+				return batches
+			}
+			p := prepare(name, record.UUID{}, index, data, frame, version)
+			if p.Err == errcode.None && p.Batch.Frame != record.NoFrame {
+				batches++
+			}
+			req.Partitions = append(req.Partitions, p)
+		}
+		c.tags(nil)
+	}
+	c.tags(nil)
+	return batches
+}
+
+// refuseProduce stands in for Prepare in versions that are advertised but not served.
+func refuseProduce(topic string, _ record.UUID, partition int32, _ []byte, _ record.FrameID, _ int16) api.ProducePartition {
+	return api.ProducePartition{Topic: topic, Partition: partition, Err: errcode.UnsupportedVersion}
+}
+
+// refusal is the response that gives every partition of req its own error.
+func refusal(req *api.ProduceRequest) *api.ProduceResponse {
+	resp := &api.ProduceResponse{Partitions: make([]api.ProduceResult, len(req.Partitions))}
+	for i := range req.Partitions {
+		p := &req.Partitions[i]
+		resp.Partitions[i] = api.ProduceResult{Topic: p.Topic, Partition: p.Partition, Err: p.Err, BaseOffset: record.NoOffset,
+			LogAppendTime: record.NoTimestamp, LogStart: record.NoOffset, CurrentLeader: record.NoNode}
+	}
+	return resp
+}
+
+// sameTopic counts the partitions from i on that belong to one topic and come in one piece: the wire groups by topic.
+func sameTopic(partitions []api.ProduceResult, i int) int {
+	n := i + 1
+	for n < len(partitions) && partitions[n].Topic == partitions[i].Topic {
+		n++
+	}
+	return n
+}
+
+// appendProduceResponse writes the body of a Produce response, versions 0–11.
+func appendProduceResponse(dst []byte, resp *api.ProduceResponse, version int16, throttleMs int32) []byte {
+	flex := version >= produceFlexible
+	topics := 0
+	for i := 0; i < len(resp.Partitions); i = sameTopic(resp.Partitions, i) {
+		topics++
+	}
+	dst = appendLength(dst, topics, flex)
+	for i := 0; i < len(resp.Partitions); {
+		end := sameTopic(resp.Partitions, i)
+		dst = appendString(dst, resp.Partitions[i].Topic, flex)
+		dst = appendLength(dst, end-i, flex)
+		for ; i < end; i++ {
+			dst = appendProduceResult(dst, &resp.Partitions[i], version, flex)
+		}
+		dst = appendNoTags(dst, flex)
+	}
+	if version >= 1 {
+		dst = appendI32(dst, throttleMs)
+	}
+	return appendNoTags(dst, flex)
+}
+
+func appendProduceResult(dst []byte, p *api.ProduceResult, version int16, flex bool) []byte {
+	dst = appendI32(dst, p.Partition)
+	dst = appendI16(dst, int16(p.Err))
+	dst = appendI64(dst, int64(p.BaseOffset))
+	if version >= 2 {
+		dst = appendI64(dst, int64(p.LogAppendTime))
+	}
+	if version >= 5 {
+		dst = appendI64(dst, int64(p.LogStart))
+	}
+	if version >= 8 {
+		dst = appendLength(dst, len(p.Errors), flex)
+		for i := range p.Errors {
+			dst = appendI32(dst, p.Errors[i].Index)
+			dst = appendNullable(dst, p.Errors[i].Message, flex)
+			dst = appendNoTags(dst, flex)
+		}
+		dst = appendNullable(dst, p.Message, flex)
+	}
+	if version >= 10 && p.CurrentLeader != record.NoNode {
+		return appendLeaderTag(dst, 0, p.CurrentLeader, p.CurrentEpoch)
+	}
+	return appendNoTags(dst, flex)
+}
+
+// appendLeaderTag closes a structure whose one tagged field is CurrentLeader (KIP-951).
+func appendLeaderTag(dst []byte, tag uint32, leader record.NodeID, epoch record.Epoch) []byte {
+	dst = append(dst, 1)
+	dst = appendUvarint(dst, tag)
+	dst = append(dst, 4+4+1)
+	dst = appendI32(dst, int32(leader))
+	dst = appendI32(dst, int32(epoch))
+	return append(dst, 0)
+}
+
+// names keeps the topic names that a connection has used, so that a produce to one of them does not allocate its name again.
+type names struct{ known map[string]string }
+
+const (
+	namesMax = 256 // topics of one connection that are remembered; with one more all are forgotten
+	nameMax  = 249 // Kafka's longest legal topic name; longer ones are refused later and not remembered
+)
+
+func (n *names) intern(b []byte) string {
+	if s, ok := n.known[string(b)]; ok {
+		return s
+	}
+	s := string(b)
+	if len(s) > nameMax {
+		return s
+	}
+	if n.known == nil || len(n.known) >= namesMax {
+		n.known = make(map[string]string)
+	}
+	n.known[s] = s
+	return s
+}

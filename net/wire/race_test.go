@@ -1,0 +1,6 @@
+//go:build race
+
+package wire
+
+// raceDetector: its own allocations are counted too.
+const raceDetector = true

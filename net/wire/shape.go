@@ -1,0 +1,78 @@
+package wire
+
+import (
+	"odradek/core/api"
+)
+
+// kmsg allocates an array as soon as its length is below the number of bytes left, and takes a count of tagged fields as it is: a few bytes
+// could cost hundreds of megabytes, or minutes. So every cold request is walked by the shape of its key first, without allocating anything; what
+// the walk accepts has the elements it claims, and decoding it costs a small multiple of its size.
+
+type fieldKind uint8
+
+const (
+	fieldFixed  fieldKind = iota // size bytes
+	fieldString                  // a string or null
+	fieldBytes                   // bytes or null
+	fieldArray                   // structures of elem, or null; tagged fields behind each
+	fieldList                    // an array of the one plain field in elem: no tagged fields
+)
+
+// field is one field of a request: present in versions from to to, both included.
+type field struct {
+	kind     fieldKind
+	size     int
+	from, to int16
+	elem     []field
+}
+
+const forever int16 = 1<<15 - 1
+
+func fix(size int) field            { return field{kind: fieldFixed, size: size, to: forever} }
+func text() field                   { return field{kind: fieldString, to: forever} }
+func arr(elem ...field) field       { return field{kind: fieldArray, to: forever, elem: elem} }
+func list(elem field) field         { return field{kind: fieldList, to: forever, elem: []field{elem}} }
+func (f field) since(v int16) field { f.from = v; return f }
+func (f field) until(v int16) field { f.to = v; return f }
+
+// shapes holds a row for each key in api.Served that kmsg decodes. A key without a row is not decoded.
+var shapes = map[api.Key][]field{
+	api.ListOffsets: {fix(4), fix(1).since(2), arr(text(), arr(fix(4), fix(4).since(4), fix(8))), fix(4).since(10)},
+	api.Metadata: {arr(fix(16).since(10), text()), fix(1).since(4), fix(1).since(8).until(10),
+		fix(1).since(8)},
+	api.FindCoordinator: {text().until(3), fix(1).since(1), list(text()).since(4)},
+	api.ApiVersions:     {text().since(3), text().since(3)},
+	api.CreateTopics:    {arr(text(), fix(4), fix(2), arr(fix(4), list(fix(4))), arr(text(), text())), fix(4), fix(1).since(1)},
+	api.DeleteTopics:    {list(text()).until(5), arr(text(), fix(16)).since(6), fix(4)},
+	api.InitProducerID:  {text(), fix(4), fix(8).since(3), fix(2).since(3)},
+	api.DescribeCluster: {fix(1), fix(1).since(1), fix(1).since(2)},
+}
+
+// walk checks that c holds the fields, with their tagged fields behind them.
+func walk(c *cursor, fields []field, version int16) {
+	for i := range fields {
+		if f := &fields[i]; version >= f.from && version <= f.to {
+			walkField(c, f, version)
+		}
+	}
+	c.tags(nil)
+}
+
+func walkField(c *cursor, f *field, version int16) {
+	switch f.kind {
+	case fieldFixed:
+		c.span(f.size)
+	case fieldString:
+		c.str()
+	case fieldBytes:
+		c.bytes()
+	case fieldArray:
+		for n := c.length(); n > 0 && c.err == nil; n-- {
+			walk(c, f.elem, version)
+		}
+	case fieldList:
+		for n := c.length(); n > 0 && c.err == nil; n-- {
+			walkField(c, &f.elem[0], version)
+		}
+	}
+}
