@@ -162,7 +162,7 @@ func drawLog(t *rapid.T) (bases []record.Offset, files [][]byte) {
 			s := spec{
 				base: next, n: rapid.IntRange(1, 5).Draw(t, "n"), epoch: epoch, ts: record.UnixMillis(rapid.IntRange(0, 50).Draw(t, "ts")),
 				pid: record.ProducerID(rapid.IntRange(-1, 1).Draw(t, "pid")), pep: int16(rapid.IntRange(0, 1).Draw(t, "pep")),
-				seq: rapid.Int32Range(0, 1<<31-1).Draw(t, "seq"), pad: rapid.SampledFrom([]int{0, 3, 2000}).Draw(t, "pad"),
+				seq: rapid.Int32Range(0, 1<<31-1).Draw(t, "seq"), pad: rapid.SampledFrom([]int{0, 3, 2000, 2000}).Draw(t, "pad"),
 			}
 			if rapid.IntRange(0, 7).Draw(t, "control") == 0 {
 				s.attr = record.AttrControl
@@ -275,8 +275,28 @@ func readBack(t *rapid.T, dir *Dir, bases []record.Offset, files [][]byte, want 
 			from, p = b.NextOffset(), p[b.Size:]
 		}
 	}
+	byTime(t, &v, all, want.next)
 	if !bytes.Equal(got, all[skip:]) {
 		t.Fatalf("loads brought %d bytes, want %d", len(got), len(all)-skip)
+	}
+}
+
+// byTime looks a time up and compares with a walk over all records.
+func byTime(t *rapid.T, v *View, all []byte, end record.Offset) {
+	ts := record.UnixMillis(rapid.IntRange(0, 60).Draw(t, "time"))
+	offset, stamp := record.NoOffset, record.NoTimestamp
+	for p := all; len(p) > 0 && offset < 0; {
+		b, _ := parseHeader(p, int64(len(p)))
+		for i := range b.Count {
+			if at := b.BaseTimestamp + record.UnixMillis(i); at >= ts && offset < 0 {
+				offset, stamp = b.BaseOffset+record.Offset(i), at
+			}
+		}
+		p = p[b.Size:]
+	}
+	got := v.Locate(core.LocatePartition{ByTime: true, Timestamp: ts, Limit: end}, 1, false, nil)
+	if got.Err != 0 || got.Offset != offset || got.Timestamp != stamp {
+		t.Fatalf("time %d: %s, offset %d at %d, want %d at %d", ts, got.Err, got.Offset, got.Timestamp, offset, stamp)
 	}
 }
 

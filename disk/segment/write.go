@@ -48,7 +48,8 @@ func (d *Dir) finish(events []core.Event) []core.Event {
 	return d.written(events)
 }
 
-// written reports every stream that was appended to, under its generation of now: whatever came before a change of generation holds under the new one.
+// written reports every stream that was appended to, under its generation of now: whatever came before a change of generation holds under the
+// new one.
 func (d *Dir) written(events []core.Event) []core.Event {
 	for i, l := range d.touched {
 		if l.wrote {
