@@ -69,6 +69,17 @@ func (s setup) start() (*Node, error) {
 	return Start(ctx, o)
 }
 
+// startOn starts a node on several directories.
+func startOn(dirs ...vfs.FS) (*Node, error) {
+	o := Options{FS: dirs, Log: slog.New(slog.DiscardHandler), Config: []core.KeyValue{{Key: "listeners", Value: "PLAINTEXT://127.0.0.1:0"}}}
+	for i := range dirs {
+		o.Paths = append(o.Paths, fmt.Sprintf("/dir/%d", i))
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	return Start(ctx, o)
+}
+
 // running starts a node on a new disk; it is stopped with the test, if it still runs.
 func running(t *testing.T, s setup) (*Node, *powerDisk) {
 	t.Helper()

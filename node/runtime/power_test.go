@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	"odradek/disk/vfs"
 	"odradek/sim/simdisk"
@@ -17,8 +18,9 @@ type powerDisk struct {
 	off  bool
 	left int           // operations until the power goes off by itself; 0: it does not
 	gone chan struct{} // closed when the power goes off
-	lies bool          // syncs of logs say done and do nothing: for the check that the tests can fail
-	hold chan struct{} // if set, syncs of logs wait until it is closed
+	lies string        // syncs of files below a folder of this prefix say done and do nothing: for the check that the tests can fail
+	slow time.Duration // what the sync of a log takes
+	free int           // calls of Free
 }
 
 func newPowerDisk() *powerDisk { return &powerDisk{disk: simdisk.New(), gone: make(chan struct{})} }
@@ -51,6 +53,13 @@ func (d *powerDisk) offAfter(n int) {
 	if !d.off {
 		d.left = n
 	}
+}
+
+// frees is how often free space was asked for.
+func (d *powerDisk) frees() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.free
 }
 
 // restore ends the mounts, loses what the power loss takes, and switches on again.
@@ -135,16 +144,14 @@ func (p *powerFile) ReadAt(b []byte, off int64) (int, error) {
 }
 
 func (p *powerFile) SyncData() error {
-	if isLog := strings.HasSuffix(p.path, ".log"); isLog {
-		p.d.mu.Lock()
-		hold, lies := p.d.hold, p.d.lies
-		p.d.mu.Unlock()
-		if lies {
-			return p.d.do(func() error { return nil })
-		}
-		if hold != nil {
-			<-hold
-		}
+	p.d.mu.Lock()
+	slow, lies := p.d.slow, p.d.lies != "" && strings.HasPrefix(p.path, p.d.lies)
+	p.d.mu.Unlock()
+	if lies {
+		return p.d.do(func() error { return nil })
+	}
+	if strings.HasSuffix(p.path, ".log") {
+		time.Sleep(slow)
 	}
 	return p.d.do(p.f.SyncData)
 }

@@ -45,7 +45,7 @@ func TestPowerOffFindsALyingDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	disk.mu.Lock() // goroutines of the node that was killed may be about still
-	disk.lies = true
+	disk.lies = powerTopic
 	disk.mu.Unlock()
 	for round := range 20 {
 		if err := w.round(round); err != nil {
