@@ -126,6 +126,41 @@ func TestMailboxHandsOn(t *testing.T) {
 	m.close()
 }
 
+// close returns when the last turn has ended, and what was accepted before is stepped.
+func TestMailboxCloseWaits(t *testing.T) {
+	var m mailbox
+	var stepped atomic.Int32
+	entered, leave := make(chan struct{}, 2), make(chan struct{})
+	m.init(func(events []core.Event) {
+		entered <- struct{}{}
+		<-leave
+		stepped.Add(int32(len(events)))
+	})
+	go m.submit([]core.Event{{Kind: core.EvSpace}})
+	<-entered
+	m.submit([]core.Event{{Kind: core.EvSpace}})
+	closed := make(chan struct{})
+	go func() {
+		m.close()
+		close(closed)
+	}()
+	eventually(t, "refusal", func() bool {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		return m.closed
+	})
+	select {
+	case <-closed:
+		t.Error("closed in the middle of a turn")
+	case <-time.After(20 * time.Millisecond):
+	}
+	close(leave)
+	<-closed
+	if n := stepped.Load(); n != 2 {
+		t.Errorf("%d events stepped before close returned, want 2", n)
+	}
+}
+
 // lane against a plain slice.
 func TestLane(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 0))
@@ -150,7 +185,11 @@ func TestLane(t *testing.T) {
 			t.Fatalf("%d left, want %d", len(l.events)-l.head, len(plain))
 		}
 	}
-	if cap(l.events) > 4*laneKept {
-		t.Errorf("room for %d events is kept", cap(l.events))
+	for range 2 * laneKept {
+		l.push(&core.Event{})
+	}
+	l.move(nil, len(l.events))
+	if cap(l.events) > laneKept {
+		t.Errorf("room for %d events is kept by an empty lane", cap(l.events))
 	}
 }

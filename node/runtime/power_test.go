@@ -124,7 +124,9 @@ func (p *powerFS) Remove(path string) error { return p.d.do(func() error { retur
 func (p *powerFS) SyncDir(path string) error {
 	return p.d.do(func() error { return p.fs.SyncDir(path) })
 }
-func (p *powerFS) Free() (int64, error) { return onPower(p.d, p.fs.Free) }
+func (p *powerFS) Free() (int64, error) {
+	return onPower(p.d, func() (int64, error) { p.d.free++; return p.fs.Free() })
+}
 func (p *powerFS) List(path string) ([]string, error) {
 	return onPower(p.d, func() ([]string, error) { return p.fs.List(path) })
 }

@@ -65,7 +65,7 @@ func TestStop(t *testing.T) {
 			t.Error("nothing of the relaxed topic is unsynced: the test shows nothing")
 		}
 	})
-	if err := parked.send(fetchOf("durable", 0, 3, 3_600_000)); err != nil {
+	if err := parked.send(fetchOf("relaxed", 0, 300, 3_600_000)); err != nil {
 		t.Fatal(err)
 	}
 	disk.mu.Lock()
