@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -26,6 +27,8 @@ type naive struct {
 	producers map[record.ProducerID][]producer.Appended
 	pepochs   map[record.ProducerID]int16
 	left      []byte // what lies behind the prefix, of all files
+	last      bool   // all of left lies in the last file, from at on
+	at        int
 }
 
 func recoverNaively(bases []record.Offset, files [][]byte) naive {
@@ -57,6 +60,7 @@ func recoverNaively(bases []record.Offset, files [][]byte) naive {
 			}
 			if !ok {
 				n.left = bytes.Join(append([][]byte{p}, files[i+1:]...), nil)
+				n.last, n.at = i == len(files)-1, n.sizes[i]
 				return n
 			}
 			n.take(p[:size+12], record.Offset(base), delta, e, &epoch)
@@ -205,7 +209,8 @@ func TestRecoveryOfTornTails(t *testing.T) {
 		if d := want.diff(o); d != "" {
 			t.Fatal(d)
 		}
-		valid := holdsValid(want.left, want.next)
+		first := firstValid(want.left, want.next)
+		valid := first >= 0 && !(want.last && zeroSector(want.left[:first], want.at))
 		if (o.Damage != "") != valid {
 			t.Fatalf("damage %q, and a valid batch behind: %v", o.Damage, valid)
 		}
@@ -226,18 +231,82 @@ func TestRecoveryOfTornTails(t *testing.T) {
 	})
 }
 
-// holdsValid looks for a whole batch at each byte, by CRC alone and offsets that go on.
-func holdsValid(p []byte, next record.Offset) bool {
+// zeroSector reports whether a sector's part of p, which lies at a position of its file, is all zero.
+func zeroSector(p []byte, at int) bool {
+	parts := map[int]bool{}
+	for i, b := range p {
+		sector := (at + i) / 512
+		if zero, ok := parts[sector]; b != 0 || ok && !zero {
+			parts[sector] = false
+		} else {
+			parts[sector] = true
+		}
+	}
+	for _, zero := range parts {
+		if zero {
+			return true
+		}
+	}
+	return false
+}
+
+// firstValid looks for a whole batch at each byte, by CRC alone and offsets that go on; -1 if there is none.
+func firstValid(p []byte, next record.Offset) int {
 	for at := 0; at+61 <= len(p); at++ {
 		q := p[at:]
 		size := int64(int32(binary.BigEndian.Uint32(q[8:]))) + 12
 		if q[16] == 2 && size >= 61 && size <= int64(len(q)) && record.Offset(binary.BigEndian.Uint64(q)) >= next &&
 			binary.BigEndian.Uint64(q) <= 1<<63-1<<31-1 && int32(binary.BigEndian.Uint32(q[23:])) >= 0 && int32(binary.BigEndian.Uint32(q[57:])) >= 0 &&
 			crc32.Checksum(q[21:size], crc32.MakeTable(crc32.Castagnoli)) == binary.BigEndian.Uint32(q[17:]) {
-			return true
+			return at
 		}
 	}
-	return false
+	return -1
+}
+
+// Two writes that no sync covered, of which the power loss kept the second: this is a torn tail. The same hole in a segment that has a successor is damage, since
+// all of it was synced before the next began.
+func TestHoleOfAnInterruptedWrite(t *testing.T) {
+	one, two, three := stamped(spec{n: 1, pid: -1}), stamped(spec{base: 1, n: 1, pid: -1, pad: 900}), stamped(spec{base: 2, n: 1, pid: -1})
+	lost := slices.Clone(two)
+	clear(lost[512-len(one):])
+	files := [][]byte{slices.Concat(one, lost, three), stamped(spec{base: 3, n: 1, pid: -1})}
+	_, dir := lay(t, []record.Offset{0}, files[:1])
+	all, err := recoverAll(dir)
+	check(t, err)
+	if all[0].LogEnd != 1 || all[0].Damage != "" || all[0].Cut != int64(len(two)+len(three)) {
+		t.Fatal(printOpened(all[0]))
+	}
+	_, dir = lay(t, []record.Offset{0, 3}, files)
+	all, err = recoverAll(dir)
+	check(t, err)
+	if all[0].LogEnd != 1 || all[0].Damage == "" {
+		t.Fatal(printOpened(all[0]))
+	}
+}
+
+// Before a segment begins, all before it is durable: a power loss that keeps the new one whole cannot have taken anything of the old one.
+func TestRollSealsWhatIsBefore(t *testing.T) {
+	for seed := range uint64(50) {
+		disk := simdisk.New()
+		dir := OpenDir(disk.Mount(), 0)
+		id := sid("a")
+		appendOne := func(base record.Offset) core.DiskOp {
+			data := stamped(spec{base: base, n: 1, pid: -1})
+			b, err := record.ParseHeader(data)
+			check(t, err)
+			return core.DiskOp{Kind: core.DiskAppend, Stream: id, Batch: b}
+		}
+		dir.Write([]core.DiskOp{{Kind: core.DiskCreate, Stream: id, Topic: "orders"}, appendOne(0), {Kind: core.DiskRoll, Stream: id, Base: 1}, appendOne(1),
+			{Kind: core.DiskRoll, Stream: id, Base: 2}, appendOne(2)}, nil)
+		rng := rand.New(rand.NewPCG(seed, 1))
+		disk.PowerLoss(rng.IntN)
+		all, err := recoverAll(OpenDir(disk.Mount(), 0))
+		check(t, err)
+		if o := all[0]; o.Damage != "" || o.LogStart != 0 || o.LogEnd < 2 {
+			t.Fatalf("seed %d: %s", seed, printOpened(o))
+		}
+	}
 }
 
 // readBack loads the log batch by batch from each offset on and compares with the files.

@@ -14,7 +14,7 @@ import (
 // Truncate its Durable, after a failure IOFailed and nothing more, now and ever. Appends of one stream with nothing else of that stream between
 // them go out as one vectored write, whatever stands between them in ops. A batch's Data is not kept.
 //
-// done is how many ops were carried out. It is less than all only when ops[done] must sync what a round in flight may be syncing (Truncate, Delete
+// done is how many ops were carried out. It is less than all only when ops[done] must sync what a round in flight may be syncing (Roll, Truncate, Delete
 // below): two syncs of one file at a time share one error report, and one of them would call lost bytes durable. Call again with the rest after
 // EndSync. (A fenced directory carries out nothing and calls it done.)
 func (d *Dir) Write(ops []core.DiskOp, events []core.Event) (done int, _ []core.Event) {
@@ -35,7 +35,10 @@ func (d *Dir) Write(ops []core.DiskOp, events []core.Event) (done int, _ []core.
 }
 
 func (d *Dir) mustWait(op *core.DiskOp) bool {
-	return d.round != nil && (op.Kind == core.DiskTruncate || op.Kind == core.DiskDelete && !op.All)
+	if d.round == nil {
+		return false
+	}
+	return op.Kind == core.DiskTruncate || op.Kind == core.DiskDelete && !op.All || op.Kind == core.DiskRoll && d.round.covers(op.Stream)
 }
 
 // finish writes what is gathered and reports it.
@@ -94,6 +97,9 @@ func (d *Dir) execute(op *core.DiskOp, events []core.Event) ([]core.Event, error
 	case core.DiskRoll:
 		if op.Base < l.next {
 			return events, fmt.Errorf("%s: roll at offset %d lies before the log's end %d", l.folder, op.Base, l.next)
+		}
+		if err := d.seal(l); err != nil {
+			return events, err
 		}
 		l.roll = op.Base
 	case core.DiskDelete:
@@ -192,6 +198,26 @@ func (d *Dir) startSegment(l *Log) error {
 	l.roll = record.NoOffset
 	l.segs = append(l.segs, segment{base: base, file: file, next: base, maxTS: record.NoTimestamp})
 	d.opened = append(d.opened, FileChange{Stream: l.id, Base: base, File: file})
+	return nil
+}
+
+// seal makes all that a log has durable before its next segment begins, whatever the topic promises.
+//
+// Invariant: only the last segment has bytes or a name that a power loss can take. Else the loss could take the tail of one file, or a whole one, and keep
+// what follows: recovery would find a hole that looks like damage, or take the first file that is left for the start of the log.
+func (d *Dir) seal(l *Log) error {
+	for _, file := range l.dirty {
+		if err := file.SyncData(); err != nil {
+			return err
+		}
+	}
+	if l.names {
+		if err := d.fs.SyncDir(l.folder); err != nil {
+			return err
+		}
+	}
+	clear(l.dirty)
+	l.dirty, l.names = l.dirty[:0], false
 	return nil
 }
 
