@@ -54,6 +54,9 @@ func (c *Core) producePartition(acks int16, p *api.ProducePartition, result *api
 	if code == errcode.None && p.Err != errcode.None {
 		code, result.Message, result.Errors = p.Err, p.Message, p.Errors
 	}
+	if code == errcode.None && p.Batch.Attributes&record.AttrTransactional != 0 {
+		code, result.Message = errcode.InvalidTxnState, "transactions are not served yet"
+	}
 	if code == errcode.None {
 		code = rep.CanAppend(acks)
 	}

@@ -54,7 +54,9 @@ func (v *View) locateTime(q core.LocatePartition, codec Decompressor, out *core.
 }
 
 // firstAt reads the batch at pos and returns its first record from q.From on whose timestamp is not below the asked one.
-func (v *View) firstAt(s *segment, pos int64, b *record.Batch, q core.LocatePartition, codec Decompressor) (record.Offset, record.UnixMillis, error) {
+func (v *View) firstAt(
+	s *segment, pos int64, b *record.Batch, q core.LocatePartition, codec Decompressor,
+) (record.Offset, record.UnixMillis, error) {
 	bytes := make([]byte, b.Size)
 	if _, err := s.file.ReadAt(bytes, pos); err != nil {
 		return record.NoOffset, 0, err

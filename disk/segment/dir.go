@@ -9,7 +9,6 @@
 //
 //   - Create: folder, partition.metadata and their names are synced before Create returns, so before any append.
 //   - Append: nothing. The next round syncs the files, and the folder if it has new names.
-//   - Roll: all before it, so that a power loss can take nothing but a part of the last segment.
 //   - Truncate: files are removed from the last backwards and each removal is synced before the next, then the first is cut and synced. So
 //     whatever a crash leaves is a prefix of the log, and the cut is durable before anything is written behind it.
 //   - Delete below: the same from the front, so that the log never has a gap.

@@ -1,7 +1,6 @@
 package segment
 
 import (
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"strconv"
@@ -29,7 +28,7 @@ func folderName(topic string, partition int32) string {
 // deletedName is <topic>-<partition>.<32 hex>-delete. Kafka draws the 32 digits at random; the topic id, never reused, makes the name
 // unique without a draw. The topic is cut so that the name stays a file name.
 func deletedName(topic string, id stream.ID) string {
-	tail := "-" + strconv.Itoa(int(id.Partition)) + "." + hex.EncodeToString(id.Topic[:]) + deleteSuffix
+	tail := fmt.Sprintf("-%d.%x%s", id.Partition, id.Topic[:], deleteSuffix)
 	return topic[:min(len(topic), nameMax-len(tail))] + tail
 }
 

@@ -46,8 +46,8 @@ func (d *Dir) Folders() ([]Folder, error) {
 // (a Create or a removal that a crash interrupted), and the folder is gone.
 //
 // The log ends before the first batch whose header is malformed, which is cut short, whose CRC fails, whose offsets do not rise or whose leader
-// epoch falls. If a valid batch lies there or behind it, this was no interrupted write, unless it is in the last segment and the bytes before that batch were
-// never written: files stay as they are, Opened.Damage says where, and the core decides; a Truncate takes the rest away.
+// epoch falls. If a valid batch lies there or behind it, this was no interrupted write: files stay as they are, Opened.Damage says where, and the
+// core decides; a Truncate takes the rest away.
 func (d *Dir) Recover(folder Folder) (*Log, *core.Opened, error) {
 	if folder.doomed {
 		// The process may have ended before it synced the rename: were files removed first, a power loss could bring back the stream without them.
@@ -297,23 +297,13 @@ func (r *recovery) note(b *record.Batch) {
 	e.Count++
 }
 
-// stop ends the log at a flaw in its last segment: cuts there if nothing valid lies behind, else leaves all as it is and says so.
+// stop ends the log at a flaw in the last segment taken in: cuts there what an interrupted write left, but leaves damage as it is and says so.
 func (r *recovery) stop(sc *scanner, why error, later []record.Offset) error {
 	l := r.log
 	s := l.last()
-	found, at, err := r.behind(sc, int64(s.size), later)
+	found, err := r.damaged(sc, int64(s.size), later)
 	if err != nil {
 		return err
-	}
-	if found != "" && len(later) == 0 && !r.misplaced() {
-		// The last segment may have writes that no sync covered, and a power loss keeps any part of those, in any order.
-		lost, err := neverWritten(sc, int64(s.size), at)
-		if err != nil {
-			return err
-		}
-		if lost {
-			found = ""
-		}
 	}
 	if found != "" {
 		r.damage = fmt.Sprintf("%s at %d: %s; yet %s", sc.path, s.size, why, found)
@@ -326,26 +316,9 @@ func (r *recovery) stop(sc *scanner, why error, later []record.Offset) error {
 		r.keep()
 		return nil
 	}
-	if r.misplaced() {
-		later = append([]record.Offset{s.base}, later...)
-		s.file.Close()
-		l.segs = l.segs[:len(l.segs)-1]
-	} else {
-		r.cut += sc.end - int64(s.size)
-	}
-	for _, base := range later {
-		size, err := r.dir.sizeOf(l.path(base))
-		if err != nil {
-			return err
-		}
-		r.cut += size
-	}
-	l.behind = later
-	if err := r.dir.dropBehind(l); err != nil {
-		return err
-	}
+	r.cut += sc.end - int64(s.size)
 	r.keep()
-	return r.dir.cutLast(l, l.last().size)
+	return r.dir.cutLast(l, s.size)
 }
 
 // misplaced reports whether the last segment does not begin where the log ends, so that none of it belongs to the log.

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -27,8 +26,7 @@ type naive struct {
 	producers map[record.ProducerID][]producer.Appended
 	pepochs   map[record.ProducerID]int16
 	left      []byte // what lies behind the prefix, of all files
-	last      bool   // all of left lies in the last file, from at on
-	at        int
+	torn      bool   // left is what an interrupted write leaves: it may be cut
 }
 
 func recoverNaively(bases []record.Offset, files [][]byte) naive {
@@ -60,7 +58,7 @@ func recoverNaively(bases []record.Offset, files [][]byte) naive {
 			}
 			if !ok {
 				n.left = bytes.Join(append([][]byte{p}, files[i+1:]...), nil)
-				n.last, n.at = i == len(files)-1, n.sizes[i]
+				n.torn = i == len(files)-1 && neverWritten(p, n.sizes[i], n.next)
 				return n
 			}
 			n.take(p[:size+12], record.Offset(base), delta, e, &epoch)
@@ -69,6 +67,33 @@ func recoverNaively(bases []record.Offset, files [][]byte) naive {
 		}
 	}
 	return n
+}
+
+// neverWritten reports whether p, from byte at of the last file on, is what an interrupted write leaves: no valid batch lies in it, or before the first one
+// there is a run of zeros from a sector's start, or from p's, to a sector's end, or to that batch.
+func neverWritten(p []byte, at int, next record.Offset) bool {
+	valid := 0
+	for valid < len(p) && !holdsValid(p[valid:], next, true) {
+		valid++
+	}
+	if valid >= len(p) {
+		return true
+	}
+	zeros := 0
+	for i, c := range p[:valid] {
+		if (at+i)%512 == 0 {
+			zeros = 0
+		}
+		if c == 0 && zeros >= 0 {
+			zeros++
+		} else {
+			zeros = -1 << 20
+		}
+		if zeros > 0 && ((at+i+1)%512 == 0 || i+1 == valid) {
+			return true
+		}
+	}
+	return false
 }
 
 func (n *naive) take(p []byte, base record.Offset, delta int32, e record.Epoch, epoch *record.Epoch) {
@@ -166,7 +191,7 @@ func drawLog(t *rapid.T) (bases []record.Offset, files [][]byte) {
 			s := spec{
 				base: next, n: rapid.IntRange(1, 5).Draw(t, "n"), epoch: epoch, ts: record.UnixMillis(rapid.IntRange(0, 50).Draw(t, "ts")),
 				pid: record.ProducerID(rapid.IntRange(-1, 1).Draw(t, "pid")), pep: int16(rapid.IntRange(0, 1).Draw(t, "pep")),
-				seq: rapid.Int32Range(0, 1<<31-1).Draw(t, "seq"), pad: rapid.SampledFrom([]int{0, 3, 2000}).Draw(t, "pad"),
+				seq: rapid.Int32Range(0, 1<<31-1).Draw(t, "seq"), pad: rapid.SampledFrom([]int{0, 3, 2000, 2000}).Draw(t, "pad"),
 			}
 			if rapid.IntRange(0, 7).Draw(t, "control") == 0 {
 				s.attr = record.AttrControl
@@ -179,8 +204,8 @@ func drawLog(t *rapid.T) (bases []record.Offset, files [][]byte) {
 	return bases, files
 }
 
-// Whatever the tail looks like, recovery finds the longest valid prefix, and a second recovery finds the same with nothing left to cut. If it cut,
-// nothing valid lay behind; if it did not though bytes are left, something did.
+// Whatever the tail looks like, recovery finds the longest valid prefix, and a second recovery finds the same with nothing left to cut. It cuts only what an
+// interrupted write leaves.
 func TestRecoveryOfTornTails(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		bases, files := drawLog(t)
@@ -209,15 +234,14 @@ func TestRecoveryOfTornTails(t *testing.T) {
 		if d := want.diff(o); d != "" {
 			t.Fatal(d)
 		}
-		first := firstValid(want.left, want.next)
-		valid := first >= 0 && !(want.last && zeroSector(want.left[:first], want.at))
-		if (o.Damage != "") != valid {
-			t.Fatalf("damage %q, and a valid batch behind: %v", o.Damage, valid)
+		damaged := len(want.left) > 0 && !want.torn
+		if (o.Damage != "") != damaged {
+			t.Fatalf("damage %q, want %v", o.Damage, damaged)
 		}
 		if o.Damage == "" && o.Cut != int64(len(want.left)) {
 			t.Fatalf("cut %d bytes, want %d", o.Cut, len(want.left))
 		}
-		if valid { // the core accepts the loss
+		if damaged { // the core accepts the loss
 			dir.writeAll([]core.DiskOp{{Kind: core.DiskTruncate, Stream: sid("a"), To: o.LogEnd}})
 		}
 		again, err := recoverAll(OpenDir(dir.FS(), 0))
@@ -231,82 +255,18 @@ func TestRecoveryOfTornTails(t *testing.T) {
 	})
 }
 
-// zeroSector reports whether a sector's part of p, which lies at a position of its file, is all zero.
-func zeroSector(p []byte, at int) bool {
-	parts := map[int]bool{}
-	for i, b := range p {
-		sector := (at + i) / 512
-		if zero, ok := parts[sector]; b != 0 || ok && !zero {
-			parts[sector] = false
-		} else {
-			parts[sector] = true
-		}
-	}
-	for _, zero := range parts {
-		if zero {
-			return true
-		}
-	}
-	return false
-}
-
-// firstValid looks for a whole batch at each byte, by CRC alone and offsets that go on; -1 if there is none.
-func firstValid(p []byte, next record.Offset) int {
-	for at := 0; at+61 <= len(p); at++ {
+// holdsValid looks for a whole batch at each byte, or only at the first, by CRC alone and offsets that go on.
+func holdsValid(p []byte, next record.Offset, first bool) bool {
+	for at := 0; at+61 <= len(p) && (at == 0 || !first); at++ {
 		q := p[at:]
 		size := int64(int32(binary.BigEndian.Uint32(q[8:]))) + 12
 		if q[16] == 2 && size >= 61 && size <= int64(len(q)) && record.Offset(binary.BigEndian.Uint64(q)) >= next &&
 			binary.BigEndian.Uint64(q) <= 1<<63-1<<31-1 && int32(binary.BigEndian.Uint32(q[23:])) >= 0 && int32(binary.BigEndian.Uint32(q[57:])) >= 0 &&
 			crc32.Checksum(q[21:size], crc32.MakeTable(crc32.Castagnoli)) == binary.BigEndian.Uint32(q[17:]) {
-			return at
+			return true
 		}
 	}
-	return -1
-}
-
-// Two writes that no sync covered, of which the power loss kept the second: this is a torn tail. The same hole in a segment that has a successor is damage, since
-// all of it was synced before the next began.
-func TestHoleOfAnInterruptedWrite(t *testing.T) {
-	one, two, three := stamped(spec{n: 1, pid: -1}), stamped(spec{base: 1, n: 1, pid: -1, pad: 900}), stamped(spec{base: 2, n: 1, pid: -1})
-	lost := slices.Clone(two)
-	clear(lost[512-len(one):])
-	files := [][]byte{slices.Concat(one, lost, three), stamped(spec{base: 3, n: 1, pid: -1})}
-	_, dir := lay(t, []record.Offset{0}, files[:1])
-	all, err := recoverAll(dir)
-	check(t, err)
-	if all[0].LogEnd != 1 || all[0].Damage != "" || all[0].Cut != int64(len(two)+len(three)) {
-		t.Fatal(printOpened(all[0]))
-	}
-	_, dir = lay(t, []record.Offset{0, 3}, files)
-	all, err = recoverAll(dir)
-	check(t, err)
-	if all[0].LogEnd != 1 || all[0].Damage == "" {
-		t.Fatal(printOpened(all[0]))
-	}
-}
-
-// Before a segment begins, all before it is durable: a power loss that keeps the new one whole cannot have taken anything of the old one.
-func TestRollSealsWhatIsBefore(t *testing.T) {
-	for seed := range uint64(50) {
-		disk := simdisk.New()
-		dir := OpenDir(disk.Mount(), 0)
-		id := sid("a")
-		appendOne := func(base record.Offset) core.DiskOp {
-			data := stamped(spec{base: base, n: 1, pid: -1})
-			b, err := record.ParseHeader(data)
-			check(t, err)
-			return core.DiskOp{Kind: core.DiskAppend, Stream: id, Batch: b}
-		}
-		dir.Write([]core.DiskOp{{Kind: core.DiskCreate, Stream: id, Topic: "orders"}, appendOne(0), {Kind: core.DiskRoll, Stream: id, Base: 1}, appendOne(1),
-			{Kind: core.DiskRoll, Stream: id, Base: 2}, appendOne(2)}, nil)
-		rng := rand.New(rand.NewPCG(seed, 1))
-		disk.PowerLoss(rng.IntN)
-		all, err := recoverAll(OpenDir(disk.Mount(), 0))
-		check(t, err)
-		if o := all[0]; o.Damage != "" || o.LogStart != 0 || o.LogEnd < 2 {
-			t.Fatalf("seed %d: %s", seed, printOpened(o))
-		}
-	}
+	return false
 }
 
 // readBack loads the log batch by batch from each offset on and compares with the files.
@@ -344,8 +304,28 @@ func readBack(t *rapid.T, dir *Dir, bases []record.Offset, files [][]byte, want 
 			from, p = b.NextOffset(), p[b.Size:]
 		}
 	}
+	byTime(t, &v, all, want.next)
 	if !bytes.Equal(got, all[skip:]) {
 		t.Fatalf("loads brought %d bytes, want %d", len(got), len(all)-skip)
+	}
+}
+
+// byTime looks a time up and compares with a walk over all records.
+func byTime(t *rapid.T, v *View, all []byte, end record.Offset) {
+	ts := record.UnixMillis(rapid.IntRange(0, 60).Draw(t, "time"))
+	offset, stamp := record.NoOffset, record.NoTimestamp
+	for p := all; len(p) > 0 && offset < 0; {
+		b, _ := parseHeader(p, int64(len(p)))
+		for i := range b.Count {
+			if at := b.BaseTimestamp + record.UnixMillis(i); at >= ts && offset < 0 {
+				offset, stamp = b.BaseOffset+record.Offset(i), at
+			}
+		}
+		p = p[b.Size:]
+	}
+	got := v.Locate(core.LocatePartition{ByTime: true, Timestamp: ts, Limit: end}, 1, false, nil)
+	if got.Err != 0 || got.Offset != offset || got.Timestamp != stamp {
+		t.Fatalf("time %d: %s, offset %d at %d, want %d at %d", ts, got.Err, got.Offset, got.Timestamp, offset, stamp)
 	}
 }
 

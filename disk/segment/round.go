@@ -2,7 +2,6 @@ package segment
 
 import (
 	"errors"
-	"slices"
 
 	"odradek/core"
 	"odradek/core/record"
@@ -74,11 +73,6 @@ func (r *Round) Steps() int { return len(r.steps) }
 
 // Streams returns how many streams the round covers.
 func (r *Round) Streams() int { return len(r.streams) }
-
-// covers reports whether the round syncs files of a stream.
-func (r *Round) covers(id stream.ID) bool {
-	return slices.ContainsFunc(r.streams, func(s roundStream) bool { return s.log.id == id })
-}
 
 // Step makes system call i. Each is made once, in any order, or beside one another. It reports whether it went well; after a failure no further
 // step need be made, for the directory is given up.

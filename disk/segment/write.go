@@ -14,8 +14,8 @@ import (
 // Truncate its Durable, after a failure IOFailed and nothing more, now and ever. Appends of one stream with nothing else of that stream between
 // them go out as one vectored write, whatever stands between them in ops. A batch's Data is not kept.
 //
-// done is how many ops were carried out. It is less than all only when ops[done] must sync what a round in flight may be syncing (Roll, Truncate, Delete
-// below): two syncs of one file at a time share one error report, and one of them would call lost bytes durable. Call again with the rest after
+// done is how many ops were carried out. It is less than all only when ops[done] must sync what a round in flight may be syncing (Truncate, Roll,
+// Delete below): two syncs of one file at a time share one error report, and one of them would call lost bytes durable. Call again with the rest after
 // EndSync. (A fenced directory carries out nothing and calls it done.)
 func (d *Dir) Write(ops []core.DiskOp, events []core.Event) (done int, _ []core.Event) {
 	if d.fenced != nil {
@@ -38,7 +38,16 @@ func (d *Dir) mustWait(op *core.DiskOp) bool {
 	if d.round == nil {
 		return false
 	}
-	return op.Kind == core.DiskTruncate || op.Kind == core.DiskDelete && !op.All || op.Kind == core.DiskRoll && d.round.covers(op.Stream)
+	switch op.Kind {
+	case core.DiskTruncate:
+		return true
+	case core.DiskDelete:
+		return !op.All
+	case core.DiskRoll:
+		l := d.logs[op.Stream]
+		return l != nil && len(l.segs)+len(l.pending) > 0
+	}
+	return false
 }
 
 // finish writes what is gathered and reports it.
@@ -51,7 +60,8 @@ func (d *Dir) finish(events []core.Event) []core.Event {
 	return d.written(events)
 }
 
-// written reports every stream that was appended to, under its generation of now: whatever came before a change of generation holds under the new one.
+// written reports every stream that was appended to, under its generation of now: whatever came before a change of generation holds under the
+// new one.
 func (d *Dir) written(events []core.Event) []core.Event {
 	for i, l := range d.touched {
 		if l.wrote {
@@ -98,10 +108,8 @@ func (d *Dir) execute(op *core.DiskOp, events []core.Event) ([]core.Event, error
 		if op.Base < l.next {
 			return events, fmt.Errorf("%s: roll at offset %d lies before the log's end %d", l.folder, op.Base, l.next)
 		}
-		if err := d.seal(l); err != nil {
-			return events, err
-		}
 		l.roll = op.Base
+		return events, d.seal(l)
 	case core.DiskDelete:
 		if op.All {
 			return events, d.deleteAll(l)
@@ -201,10 +209,10 @@ func (d *Dir) startSegment(l *Log) error {
 	return nil
 }
 
-// seal makes all that a log has durable before its next segment begins, whatever the topic promises.
+// seal makes everything written so far durable, before a further segment begins.
 //
-// Invariant: only the last segment has bytes or a name that a power loss can take. Else the loss could take the tail of one file, or a whole one, and keep
-// what follows: recovery would find a hole that looks like damage, or take the first file that is left for the start of the log.
+// Invariant: a segment's file exists only if everything before it is durable. So an interrupted write can only be met in the last segment; a flaw in any
+// other, or a gap between two, is damage, and recovery never cuts there.
 func (d *Dir) seal(l *Log) error {
 	for _, file := range l.dirty {
 		if err := file.SyncData(); err != nil {

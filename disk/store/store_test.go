@@ -23,6 +23,7 @@ type slowFS struct {
 	delay time.Duration
 	mu    sync.Mutex
 	fail  bool
+	syncs int
 }
 
 type slowFile struct {
@@ -42,6 +43,7 @@ func (f *slowFile) SyncData() error {
 	time.Sleep(f.fs.delay)
 	f.fs.mu.Lock()
 	defer f.fs.mu.Unlock()
+	f.fs.syncs++
 	if f.fs.fail {
 		return fmt.Errorf("fdatasync: %w", vfs.ErrIO)
 	}
@@ -302,6 +304,18 @@ func TestFailedSync(t *testing.T) {
 		if ev.Kind == core.EvDurable && ev.UpTo > 1 {
 			t.Errorf("durable up to %d after a failed sync", ev.UpTo)
 		}
+	}
+}
+
+// A clean stop syncs relaxed streams too.
+func TestCloseSyncsEverything(t *testing.T) {
+	fs := &slowFS{FS: osfs.New(t.TempDir())}
+	k := newSink(t)
+	s, _ := open(t, fs, k)
+	s.Do([]core.DiskOp{createOp(sid(0), "orders"), appendOp(t, sid(0), 0, 1, false), createOp(sid(1), "pay"), appendOp(t, sid(1), 0, 1, false)}, nil, nil)
+	closeStore(t, s)
+	if fs.syncs != 2 {
+		t.Errorf("%d files synced, want 2", fs.syncs)
 	}
 }
 

@@ -14,10 +14,8 @@ import (
 	"odradek/core/record"
 )
 
-// The errors that callers tell apart; they come wrapped, test with errors.Is.
+// The errors that callers tell apart, besides record.ErrTooLarge; they come wrapped, test with errors.Is.
 var (
-	// ErrTooLarge: the decompressed bytes would exceed the limit.
-	ErrTooLarge = record.ErrTooLarge
 	// ErrCorrupt: the bytes are not what the codec's format says.
 	ErrCorrupt = errors.New("corrupt compressed data")
 	// ErrUnsupported: no codec has that number.
@@ -44,7 +42,7 @@ type Codec struct {
 	sources     sync.Pool // *source
 }
 
-// Decompress appends the decompressed src to dst and returns it. It is ErrTooLarge when that adds more than max bytes, ErrCorrupt when src is
+// Decompress appends the decompressed src to dst and returns it. It is record.ErrTooLarge when that adds more than max bytes, ErrCorrupt when src is
 // damaged or truncated, ErrUnsupported for an unknown id; then dst comes back as it was given. Nothing of src is kept.
 func (c *Codec) Decompress(dst, src []byte, id record.CodecID, max int) ([]byte, error) {
 	var out []byte
@@ -66,7 +64,7 @@ func (c *Codec) Decompress(dst, src []byte, id record.CodecID, max int) ([]byte,
 	default:
 		return dst, fmt.Errorf("%w: %d", ErrUnsupported, id)
 	}
-	if errors.Is(err, ErrTooLarge) {
+	if errors.Is(err, record.ErrTooLarge) {
 		return dst, tooLarge(id, max)
 	}
 	if err != nil {
@@ -94,7 +92,7 @@ func (c *Codec) Compress(dst, src []byte, id record.CodecID, level int) ([]byte,
 }
 
 func tooLarge(id record.CodecID, max int) error {
-	return fmt.Errorf("%v data of more than %d bytes: %w", id, max, ErrTooLarge)
+	return fmt.Errorf("%v data of more than %d bytes: %w", id, max, record.ErrTooLarge)
 }
 
 // readAll appends what r yields to dst until io.EOF, at most max bytes.
@@ -110,7 +108,7 @@ func readAll(dst []byte, r io.Reader, max int) ([]byte, error) {
 		n, err := r.Read(dst[len(dst):room])
 		dst = dst[:len(dst)+n]
 		if len(dst)-base > max {
-			return dst, ErrTooLarge
+			return dst, record.ErrTooLarge
 		}
 		if err == io.EOF {
 			return dst, nil

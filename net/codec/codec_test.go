@@ -49,7 +49,7 @@ func TestRoundTrip(t *testing.T) {
 				if len(want) == 0 {
 					continue
 				}
-				if _, err = c.Decompress(nil, z[len(prefix):], id, len(want)-1); !errors.Is(err, ErrTooLarge) {
+				if _, err = c.Decompress(nil, z[len(prefix):], id, len(want)-1); !errors.Is(err, record.ErrTooLarge) {
 					t.Fatalf("%v level %d: one byte below the size: %v", id, level, err)
 				}
 			}
@@ -108,13 +108,13 @@ func TestBombs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		checkBomb(t, &c, id.String(), z, id, limit, ErrTooLarge)
+		checkBomb(t, &c, id.String(), z, id, limit, record.ErrTooLarge)
 	}
 	var stream bytes.Buffer // a zstd frame without a content size
 	w, _ := zstd.NewWriter(&stream, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(64<<20))
 	_, _ = w.Write(zeros)
 	_ = w.Close()
-	checkBomb(t, &c, "zstd stream", stream.Bytes(), record.CodecZstd, limit, ErrTooLarge)
+	checkBomb(t, &c, "zstd stream", stream.Bytes(), record.CodecZstd, limit, record.ErrTooLarge)
 
 	if got, err := c.Decompress(nil, stream.Bytes(), record.CodecZstd, len(zeros)); err != nil || !bytes.Equal(got, zeros) {
 		t.Errorf("zstd stream of unknown size: %d bytes, %v", len(got), err)
@@ -126,7 +126,7 @@ func TestBombs(t *testing.T) {
 		t.Errorf("snappy lie: %v", err)
 	}
 	enc, _ := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(64<<20), zstd.WithSingleSegment(false))
-	checkBomb(t, &c, "zstd window", enc.EncodeAll(zeros, nil), record.CodecZstd, limit, ErrTooLarge)
+	checkBomb(t, &c, "zstd window", enc.EncodeAll(zeros, nil), record.CodecZstd, limit, record.ErrTooLarge)
 }
 
 func checkBomb(t *testing.T, c *Codec, name string, z []byte, id record.CodecID, limit int, want error) {

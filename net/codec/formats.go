@@ -6,6 +6,8 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 	"github.com/pierrec/lz4/v4"
+
+	"odradek/core/record"
 )
 
 // gzipLevels: the levels −1 (default) and 1–9; 0, which would only store, is the default too.
@@ -166,7 +168,7 @@ func (c *Codec) unzstd(dst, src []byte, max int) ([]byte, error) {
 		case !errors.Is(err, zstd.ErrDecoderSizeExceeded):
 			return dst, err
 		case room == max:
-			return dst, ErrTooLarge
+			return dst, record.ErrTooLarge
 		}
 	}
 }

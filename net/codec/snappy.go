@@ -7,6 +7,8 @@ import (
 	"slices"
 
 	"github.com/klauspost/compress/snappy"
+
+	"odradek/core/record"
 )
 
 // Xerial framing, as snappy-java's SnappyOutputStream writes it: a header of 16 bytes (magic, version, oldest compatible version), then
@@ -64,7 +66,7 @@ func unsnappyBlock(dst, src []byte, max int) ([]byte, error) {
 		return dst, err
 	}
 	if n > max {
-		return dst, ErrTooLarge
+		return dst, record.ErrTooLarge
 	}
 	if n/snappyRatio > len(src) {
 		return dst, errSnappyClaim

@@ -246,7 +246,13 @@ func (c *conn) reply(r *core.Reply, pins []Pin) {
 		c.charged = 0
 	}
 	// A reply with extents belongs to a Fetch, which is alone in flight: its pins are always those of the next response.
-	c.pins = append(c.pins, pins...)
+	for _, p := range pins {
+		if p.Len() > 0 {
+			c.pins = append(c.pins, p)
+		} else {
+			p.Release() // the machine names no piece for it
+		}
+	}
 	c.flush()
 }
 

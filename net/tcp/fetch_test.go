@@ -35,10 +35,8 @@ func serveExtents(b *fakeBroker, f *segmentFile, extents [][2]int) {
 			}
 			p := &resp.Partitions[len(resp.Partitions)-1]
 			p.Extents = append(p.Extents, stream.Extent{Pos: stream.Pos(x[0]), Len: int32(x[1])})
-			if x[1] > 0 {
-				f.pins.Add(1)
-				pins = append(pins, filePin{f, int64(x[0]), int64(x[1])})
-			}
+			f.pins.Add(1)
+			pins = append(pins, filePin{f, int64(x[0]), int64(x[1])})
 		}
 		b.server.Reply(&core.Reply{Conn: req.Conn, Correlation: req.Correlation, Key: req.Key, Fetch: resp}, pins)
 	}

@@ -236,7 +236,7 @@ func (s *Server) Connections() int {
 }
 
 // Reply sends the core's answer, as far as the socket takes it at once; the rest follows by itself. It takes over the pins, one for each extent of a
-// Fetch in the order of the reply that is not empty, and releases them, whatever happens. It does not wait for the peer.
+// Fetch in the order of the reply, and releases them, whatever happens. It does not wait for the peer.
 func (s *Server) Reply(r *core.Reply, pins []Pin) {
 	s.mu.RLock()
 	c := s.byID[r.Conn]

@@ -71,6 +71,9 @@ func TestProduceRequestAgainstKmsg(t *testing.T) {
 				t.Fatalf("v%d: got %+v\nwant %+v", version, got, req)
 			}
 			for i := range want {
+				if data := got.Partitions[i].Batch.Data; cap(data) != len(data) {
+					t.Fatalf("v%d partition %d: an append to the batch would reach what follows it in the frame", version, i)
+				}
 				if fmt.Sprintf("%+v", got.Partitions[i]) != fmt.Sprintf("%+v", want[i]) {
 					t.Fatalf("v%d partition %d: got %+v\nwant %+v", version, i, got.Partitions[i], want[i])
 				}

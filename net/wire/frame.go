@@ -28,6 +28,8 @@ const (
 	scratchSize = 4 << 10
 	// frameFirst is the memory a larger frame gets before it has sent more than scratchSize; it grows fourfold from there.
 	frameFirst = 64 << 10
+	// provenMax bounds what a stream gets at once because it has sent as much before.
+	provenMax = 1 << 20
 )
 
 // ErrFrame is wrapped by every error about a frame's size.
@@ -62,7 +64,7 @@ type FrameReader struct {
 	body   []byte
 	id     record.FrameID
 	pooled bool
-	proven int // largest Produce frame that this stream has sent whole: it gets so much at once the next time
+	proven int // largest Produce frame that this stream has sent whole, up to provenMax: it gets so much at once the next time
 	err    error
 }
 
@@ -162,7 +164,7 @@ func (r *FrameReader) take() Frame {
 	f := Frame{Key: api.Key(binary.BigEndian.Uint16(data)), Version: int16(binary.BigEndian.Uint16(data[2:])),
 		Correlation: int32(binary.BigEndian.Uint32(data[4:])), Data: data, ID: r.id}
 	if r.pooled {
-		r.proven = max(r.proven, r.size)
+		r.proven = max(r.proven, min(r.size, provenMax))
 	}
 	r.size, r.have, r.body, r.id = 0, 0, nil, record.NoFrame
 	return f

@@ -109,6 +109,25 @@ func TestFrameMemoryFollowsBytes(t *testing.T) {
 	}
 }
 
+// One large frame does not earn a stream the right to take as much again by saying so.
+func TestProvenIsBounded(t *testing.T) {
+	pool := newTestPool()
+	r := NewFrameReader(pool, DefaultFrameMax)
+	head := rawFrame(api.Produce, 1, 0)
+	frames, err := feed(r, append(rawFrame(api.Produce, 1, 3*provenMax), head...), 1<<20)
+	if err != nil || len(frames) != 2 {
+		t.Fatal(len(frames), err)
+	}
+	for _, f := range frames {
+		pool.Release(f.ID)
+	}
+	copy(head, appendI32(nil, DefaultFrameMax))
+	if _, err := feed(r, append(head, 1), 100); err != nil || pool.held > 2*provenMax {
+		t.Errorf("%d bytes are held for one, %v", pool.held, err)
+	}
+	r.Close()
+}
+
 func TestSplit(t *testing.T) {
 	req := kmsg.NewPtrMetadataRequest()
 	req.SetVersion(12)

@@ -50,8 +50,8 @@ func (c *change) apply() {
 	}
 }
 
-// put writes bytes on the platter as far as the file's length there goes: what lies beyond it is lost. A length that was made before the bytes comes before
-// them in the order of changes.
+// put writes bytes on the platter as far as the file's length there goes: what lies beyond it is lost. A length that was made before the bytes
+// comes before them in the order of changes.
 func (c *change) put(off int64, p []byte) {
 	if off < int64(len(c.node.disk)) {
 		copy(c.node.disk[off:], p)

@@ -232,8 +232,8 @@ type fault struct {
 	keep int64 // bytes of a write that still reach the page cache
 }
 
-// FailSync makes the next SyncData of the file, or SyncDir of the directory, at path fail. What it should have carried over counts as clean from then on: it still
-// reads, no later sync covers it, and a power loss takes it (as ext4 and XFS do after a failed fsync).
+// FailSync makes the next SyncData of the file, or SyncDir of the directory, at path fail. What it should have carried over counts as clean from
+// then on: it still reads, no later sync covers it, and a power loss takes it (as ext4 and XFS do after a failed fsync).
 func (d *Disk) FailSync(path string) {
 	d.faults = append(d.faults, fault{kind: OpSyncData, path: path}, fault{kind: OpSyncDir, path: path})
 }

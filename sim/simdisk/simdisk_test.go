@@ -115,6 +115,19 @@ func TestRenames(t *testing.T) {
 	}), "in")
 }
 
+// A name given anew does not reach the platter before the rename that freed it: the old file is always somewhere.
+func TestNamesInOrder(t *testing.T) {
+	for seed := range uint64(200) {
+		d := New()
+		fs := d.Mount()
+		check(t, errors.Join(create(t, fs, "a", "old").SyncData(), fs.SyncDir(""), fs.Rename("a", "b"), create(t, fs, "a", "new").SyncData()))
+		d.PowerLoss(draws(seed))
+		if read(d, "a") != "old" && read(d, "b") != "old" {
+			t.Fatalf("a has %q and b %q", read(d, "a"), read(d, "b"))
+		}
+	}
+}
+
 // The removal of a directory never comes before the removals in it, and never without them.
 func TestRemovals(t *testing.T) {
 	for seed := range uint64(300) {
