@@ -20,3 +20,50 @@ func TestSeeds(t *testing.T) {
 		}
 	}
 }
+
+// Oracles that cannot fail prove nothing. Each of these hosts breaks one promise of the contract, and must be found out within 50 seeds: with the oracle that
+// looks at the platter, and by what clients see alone.
+func TestOraclesFire(t *testing.T) {
+	shared := new(codec.Codec)
+	for _, c := range []struct {
+		name   string
+		broken broken
+	}{
+		{"a round ends without its fsyncs", broken{durableUnsynced: true}},
+		{"written is reported as durable", broken{writtenDurable: true}},
+		{"frames are given back before they are written", broken{releaseEarly: true}},
+	} {
+		for _, blackBox := range []bool{false, true} {
+			caught := map[string]int{}
+			first := -1
+			for seed := range 50 {
+				r := Run(Config{Options: Draw(uint64(seed)), Codec: shared, BlackBox: blackBox, broken: c.broken})
+				if r.Outcome == Correctness {
+					if caught[r.Oracle]++; first < 0 {
+						first = seed
+					}
+				}
+			}
+			t.Logf("%s, black box %t: first at seed %d, oracles %v", c.name, blackBox, first, caught)
+			if first < 0 {
+				t.Errorf("%s: not found within 50 seeds (black box %t)", c.name, blackBox)
+			}
+		}
+	}
+}
+
+// Kinds of faults are drawn apart: without one kind, the others strike when they did.
+func TestGeneratorsAreSplit(t *testing.T) {
+	for seed := range uint64(20) {
+		o := Draw(seed)
+		w := &World{opt: &o}
+		for k := range w.faults {
+			w.faults[k] = source(seed, forFault+purpose(k))
+		}
+		before := w.faults[connReset]
+		w.nextFault(processCrash)
+		if w.faults[connReset] != before {
+			t.Fatal("drawing one kind moved the generator of another")
+		}
+	}
+}
