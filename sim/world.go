@@ -67,11 +67,17 @@ func (r *Result) FaultCount() int {
 	return n
 }
 
+// Codec is what compresses; runs one after another may share one.
+type Codec = codec.Codec
+
+// NewCodec returns one.
+func NewCodec() *Codec { return new(codec.Codec) }
+
 // Config is what a run takes besides its options.
 type Config struct {
 	Options Options
 	Trace   func(line []byte) // nil: not wanted. The line is valid until it returns
-	Codec   *codec.Codec      // nil: its own. Sharing one saves the making of encoders; it changes no result
+	Codec   *Codec            // nil: its own. Sharing one saves the making of encoders; it changes no result
 	// BlackBox switches off the oracle that looks at the platter: what is left knows only what clients see.
 	BlackBox bool
 	// Panic lets a panic through, for a debugger.
@@ -104,7 +110,7 @@ type World struct {
 	phase   phase
 	healed  Time // when faults stopped
 	ledger  ledger
-	codec   *codec.Codec
+	codec   *Codec
 	events  int
 	failure *failure
 }
@@ -135,7 +141,7 @@ const eventsMax = 2_000_000
 func Run(cfg Config) (result Result) {
 	w := &World{cfg: cfg, opt: &cfg.Options, trace: newTrace(cfg.Trace), network: source(cfg.Options.Seed, forNetwork), codec: cfg.Codec}
 	if w.codec == nil {
-		w.codec = new(codec.Codec)
+		w.codec = NewCodec()
 	}
 	defer func() {
 		if !cfg.Panic {
