@@ -1,8 +1,9 @@
 package runtime
 
 import (
-	"odradek/core"
 	"strconv"
+
+	"odradek/core"
 )
 
 const (
@@ -20,7 +21,7 @@ type history struct {
 	events     int // in young
 }
 
-// add notes an event that was stepped at an instant.
+// add notes an event that is stepped at an instant.
 func (h *history) add(at core.Instant, ev *core.Event) {
 	if h.events >= historyEvents || len(h.young) > historyBytes-historyLine {
 		h.young, h.old, h.events = h.old[:0], h.young, 0

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"odradek/core"
 	"odradek/core/errcode"
 	"odradek/core/record"
 	"odradek/disk/vfs"
@@ -170,7 +172,7 @@ func TestFailedSync(t *testing.T) {
 	}
 	refused := 0
 	for range 5 {
-		_ = c.nc.SetReadDeadline(time.Now().Add(300 * time.Millisecond)) // a node that gave itself up answers no more
+		_ = c.nc.SetReadDeadline(time.Now().Add(time.Second)) // a node that gave itself up answers no more
 		resp, err := c.receive()
 		if err != nil {
 			break
@@ -209,6 +211,23 @@ func TestFailedSync(t *testing.T) {
 	}
 	wantNumbers(t, again, "broken", 20)
 	stop(t, again)
+}
+
+// A broken invariant ends the process, but not before its last events are written.
+func TestBrokenInvariant(t *testing.T) {
+	events := filepath.Join(t.TempDir(), "events")
+	n := &Node{core: core.New(), log: slog.New(slog.DiscardHandler), started: time.Now(), armed: noInstant, events: events}
+	n.mailbox.init(n.turn)
+	defer func() {
+		if cause := recover(); cause == nil {
+			t.Error("the node goes on")
+		}
+		text, err := os.ReadFile(events)
+		if err != nil || !strings.Contains(string(text), "Event kind=99") || !strings.Contains(string(text), "halt: invariant: ") {
+			t.Errorf("the last events: %v\n%s", err, text)
+		}
+	}()
+	n.Submit(core.Event{Kind: 99})
 }
 
 // What a node is told when a directory is not its own: which directory, and what to do.

@@ -46,8 +46,8 @@ func (n *Node) turn(events []core.Event) {
 	for i := range events {
 		ev := &events[i]
 		disk, now := len(n.fx.Disk), n.now()
+		n.history.add(now.Mono, ev) // first: the event that breaks an invariant is the one looked for
 		n.core.Step(now, ev, &n.fx)
-		n.history.add(now.Mono, ev)
 		n.settleFrame(ev, disk)
 		n.pin()
 		if ev.Kind == core.EvTimeout {
