@@ -71,6 +71,9 @@ type lane struct {
 	// recognise what it may have.
 	producer record.ProducerID
 	epoch    int16
+	// The broker has acknowledged a batch under this id. Until then there is one under way: a broker that knows nothing of an id takes any sequence for the
+	// first (Kafka does so too, KAFKA-14359), so were the first batch refused and the second taken, the first could never follow.
+	known bool
 }
 
 // Producer is the producing machine. At least once: a batch whose answer is lost is sent again; with Idempotent the broker recognises it by its sequence.
@@ -147,7 +150,7 @@ func (p *Producer) Poll(now int64) kmsg.Request {
 			return req
 		}
 		for j := range l.queue {
-			if j >= p.cfg.InFlight {
+			if j >= p.cfg.InFlight || j > 0 && p.cfg.Idempotent && !l.known {
 				break
 			}
 			if b := &l.queue[j]; !b.sent {
@@ -222,6 +225,7 @@ func (p *Producer) Answered(now int64, req kmsg.Request, response kmsg.Response)
 		d.Err = code
 		if code == errcode.None {
 			d.Offset = record.Offset(answer.BaseOffset)
+			l.known = true
 		}
 	}
 	l.queue = append(l.queue[:place], l.queue[place+1:]...)
@@ -244,7 +248,7 @@ func (p *Producer) initialised(now int64, init *kmsg.InitProducerIDResponse) {
 
 // anew numbers the lane's batches from 0 on, to be sent under a new producer id.
 func (l *lane) anew() {
-	l.producer, l.epoch, l.next = record.NoProducer, record.NoProducerEpoch, 0
+	l.producer, l.epoch, l.next, l.known = record.NoProducer, record.NoProducerEpoch, 0, false
 	for i := range l.queue {
 		b := &l.queue[i]
 		b.sequence, b.gaps = l.next, 0
