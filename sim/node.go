@@ -53,6 +53,7 @@ type process struct {
 	ready   bool
 	conns   map[core.ConnID]*serverConn
 	last    core.ConnID
+	armed   Time // of the evTimer that is coming; 0: none
 
 	// Of the disk, see host_disk.go.
 	queue   []core.DiskOp
@@ -129,7 +130,9 @@ func (n *node) handle(e *event) {
 	case evCore:
 		n.step(e.core)
 	case evTimer:
-		n.timer(e)
+		if p := n.p; p.armed <= e.at { // else another one comes before it
+			n.timer()
+		}
 	case evWrite:
 		n.write()
 	case evSyncBegin:
