@@ -307,7 +307,7 @@ func (n *node) identify() (*core.Boot, error) {
 		return nil, err
 	}
 	boot.ClusterID = props.ClusterID
-	boot.Config = []core.KeyValue{{Key: "node.id", Value: fmt.Sprint(boot.NodeID)}, {Key: "auto.create.topics.enable", Value: "false"}}
+	boot.Config = append([]core.KeyValue{{Key: "node.id", Value: fmt.Sprint(boot.NodeID)}}, n.w.opt.Node...)
 	free, err := n.p.dir.FS().Free()
 	boot.Dirs = []core.Dir{{ID: props.DirectoryID, Path: "disk", Free: free}}
 	return boot, err

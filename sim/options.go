@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"odradek/core"
 	"odradek/core/prng"
 	"odradek/core/record"
 	"odradek/sim/simnet"
@@ -28,6 +29,7 @@ func source(seed uint64, p purpose) prng.Source { return prng.FromNumber(seed, u
 // Options are what a seed draws before anything happens.
 type Options struct {
 	Seed     uint64
+	Node     []core.KeyValue // configuration of the node
 	Topics   []TopicOptions
 	Clients  []ClientOptions
 	Network  simnet.Weather
@@ -60,6 +62,7 @@ type TopicOptions struct {
 	SegmentBytes  int32
 	AppendTime    bool
 	Compression   string
+	Inherits      bool // flush.messages is not set for the topic: the node's default has the same value
 }
 
 // Durable reports whether an acknowledged record of the topic survives a power loss.
@@ -93,8 +96,15 @@ func between(rng *prng.Source, lo, hi int) int { return lo + rng.IntN(hi-lo+1) }
 func Draw(seed uint64) Options {
 	rng := source(seed, forKnobs)
 	o := Options{Seed: seed}
+	flush := pick[int64](&rng, 1, 1, 1, 5, 1<<40)
+	o.Node = []core.KeyValue{{Key: "auto.create.topics.enable", Value: "false"}, {Key: "log.flush.interval.messages", Value: fmt.Sprint(flush)},
+		{Key: "fetch.max.bytes", Value: pick(&rng, "1024", "57671680")}}
 	for i := range between(&rng, 1, 2) {
-		o.Topics = append(o.Topics, drawTopic(&rng, i))
+		t := drawTopic(&rng, i)
+		if t.Inherits {
+			t.FlushMessages = flush
+		}
+		o.Topics = append(o.Topics, t)
 	}
 	for i := range 2 {
 		o.Clients = append(o.Clients, drawClient(&rng, i%len(o.Topics)))
@@ -128,6 +138,7 @@ func drawTopic(rng *prng.Source, i int) TopicOptions {
 		t.SegmentBytes = 1 << 20
 	}
 	t.AppendTime = rng.IntN(4) == 0
+	t.Inherits = rng.IntN(4) == 0
 	t.Compression = pick(rng, "producer", "producer", "producer", "uncompressed", "lz4", "zstd")
 	return t
 }
@@ -156,9 +167,12 @@ func drawClient(rng *prng.Source, topic int) ClientOptions {
 // Lines returns the options as text, one line for each part.
 func (o *Options) Lines() []string {
 	out := []string{fmt.Sprintf("seed=%d safety=%s downtime<=%s skew=%dms", o.Seed, o.Safety, o.Downtime, o.SkewMs)}
+	for _, kv := range o.Node {
+		out = append(out, "node "+kv.Key+"="+kv.Value)
+	}
 	for _, t := range o.Topics {
-		out = append(out, fmt.Sprintf("topic %s partitions=%d flush.messages=%d segment.bytes=%d append-time=%t compression=%s",
-			t.Name, t.Partitions, t.FlushMessages, t.SegmentBytes, t.AppendTime, t.Compression))
+		out = append(out, fmt.Sprintf("topic %s partitions=%d flush.messages=%d inherited=%t segment.bytes=%d append-time=%t compression=%s",
+			t.Name, t.Partitions, t.FlushMessages, t.Inherits, t.SegmentBytes, t.AppendTime, t.Compression))
 	}
 	for i, c := range o.Clients {
 		out = append(out, fmt.Sprintf("client c%d topic=%s idempotent=%t acks=%d in-flight=%d codec=%s batches=%d of<=%d timeout=%s timeout.ms=%d "+
