@@ -63,7 +63,7 @@ func (n *node) write() {
 		return
 	}
 	for i := range ops[:done] {
-		if f := ops[i].Batch.Frame; f != record.NoFrame && !n.w.cfg.broken.releaseEarly {
+		if f := ops[i].Batch.Frame; f != record.NoFrame && !n.w.cfg.broken.releaseEarly && !n.w.cfg.broken.releaseNever {
 			p.pool.Release(f)
 		}
 	}
