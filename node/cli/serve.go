@@ -103,6 +103,7 @@ func serve(ctx context.Context, f *serveFlags, out io.Writer) error {
 		}
 		options.FS, options.Paths = append(options.FS, fs), append(options.Paths, dir)
 	}
+	options.Events = strings.TrimRight(cfg.LogDirs[0], "/") + ".halt.log" // beside the directory: it may be the disk that fails
 	node, err := runtime.Start(ctx, options)
 	if err != nil {
 		return err
