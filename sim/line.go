@@ -204,6 +204,9 @@ func (c *client) start() {
 	p.line = c.add("p", p)
 	r := newReading(c)
 	r.line = c.add("r", r)
+	if c.opt.Churn > 0 {
+		c.add("t", &churning{c: c})
+	}
 	c.poke()
 }
 

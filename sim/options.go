@@ -84,6 +84,7 @@ type ClientOptions struct {
 	MinBytes       int32
 	MaxBytes       int32
 	MaxWaitMs      int32
+	Churn          int // topics made and deleted besides
 }
 
 // pick returns one of list.
@@ -107,7 +108,11 @@ func Draw(seed uint64) Options {
 		o.Topics = append(o.Topics, t)
 	}
 	for i := range 2 {
-		o.Clients = append(o.Clients, drawClient(&rng, i%len(o.Topics)))
+		c := drawClient(&rng, i%len(o.Topics))
+		if i > 0 {
+			c.Churn = 0 // one client does: the name is its own
+		}
+		o.Clients = append(o.Clients, c)
 	}
 	usual := int64(pick(&rng, 200*Microsecond, Millisecond, 20*Millisecond))
 	o.Network = simnet.Weather{Least: int64(50 * Microsecond), Usual: usual, Most: 30 * usual, Slow: pick(&rng, 0, 10_000, 100_000), Cut: pick(&rng, 0, 50_000, 300_000)}
@@ -161,6 +166,9 @@ func drawClient(rng *prng.Source, topic int) ClientOptions {
 	c.MinBytes = pick[int32](rng, 0, 1, 1, 300, 5000)
 	c.MaxBytes = pick[int32](rng, 1, 100, 700, 1<<20)
 	c.MaxWaitMs = pick[int32](rng, 0, 50, 200)
+	if churn := between(rng, 4, 30); topic == 0 && rng.IntN(4) == 0 {
+		c.Churn = churn
+	}
 	return c
 }
 
@@ -176,8 +184,8 @@ func (o *Options) Lines() []string {
 	}
 	for i, c := range o.Clients {
 		out = append(out, fmt.Sprintf("client c%d topic=%s idempotent=%t acks=%d in-flight=%d codec=%s batches=%d of<=%d timeout=%s timeout.ms=%d "+
-			"produce=v%d fetch=v%d min=%d max=%d wait=%dms", i, o.Topics[c.Topic].Name, c.Idempotent, c.Acks, c.InFlight, c.Codec, c.Batches, c.BatchMax,
-			c.Timeout, c.TimeoutMs, c.ProduceVersion, c.FetchVersion, c.MinBytes, c.MaxBytes, c.MaxWaitMs))
+			"produce=v%d fetch=v%d min=%d max=%d wait=%dms churn=%d", i, o.Topics[c.Topic].Name, c.Idempotent, c.Acks, c.InFlight, c.Codec, c.Batches, c.BatchMax,
+			c.Timeout, c.TimeoutMs, c.ProduceVersion, c.FetchVersion, c.MinBytes, c.MaxBytes, c.MaxWaitMs, c.Churn))
 	}
 	out = append(out, fmt.Sprintf("network delay=%s..%s..%s slow=%d cut=%d", Time(o.Network.Least), Time(o.Network.Usual), Time(o.Network.Most), o.Network.Slow, o.Network.Cut))
 	out = append(out, fmt.Sprintf("disk delay=%s..%s..%s slow=%d", o.Disk.Least, o.Disk.Usual, o.Disk.Most, o.Disk.Slow))
