@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 
+	"odradek/core"
 	"odradek/core/api"
 	"odradek/core/record"
 )
@@ -97,6 +98,15 @@ func (n *node) checkDurable(r *api.ProduceResult, sent *record.Batch) {
 		return
 	}
 	n.w.fail(Correctness, "durable", fmt.Sprintf("%s: the batch acknowledged at offset %d is not on the platter", folder, r.BaseOffset))
+}
+
+// checkEpoch: two processes never append in the same leader epoch, nor does a later one in an earlier epoch, whatever was lost between them.
+func (n *node) checkEpoch(op *core.DiskOp) {
+	last, epoch := n.epochs[op.Stream], op.Batch.LeaderEpoch
+	if last.life != 0 && (epoch < last.epoch || epoch == last.epoch && last.life != n.life) {
+		n.w.fail(Correctness, "R8", fmt.Sprintf("%v: appends in leader epoch %d, after an earlier process did in %d", op.Stream, epoch, last.epoch))
+	}
+	n.epochs[op.Stream] = reign{epoch, n.life}
 }
 
 // same reports whether a stored batch is the one that was sent. A retry of an idempotent producer may have been stamped anew, and then only its number

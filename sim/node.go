@@ -31,6 +31,7 @@ type node struct {
 	life        uint32
 	powers      int  // power losses so far
 	pausedUntil Time // the process does nothing before
+	epochs      map[stream.ID]reign
 
 	// Set by faults. The power fails just before file operation cutAt; 0: it does not.
 	cutAt     int
@@ -38,6 +39,12 @@ type node struct {
 	failSync  bool
 	cut       bool // the power failed within the present event
 	synced    bool // the process has failed an fsync: a page cache that lies must not outlive it
+}
+
+// reign is the last leader epoch in which a stream was appended to, and by which process.
+type reign struct {
+	epoch record.Epoch
+	life  uint32
 }
 
 // process is one run of the node's program.
@@ -71,7 +78,7 @@ type process struct {
 
 func newNode(w *World, id int32) *node {
 	seed := w.opt.Seed
-	n := &node{w: w, id: id, name: fmt.Sprintf("n%d", id), disk: simdisk.New(), life: 1, skew: record.UnixMillis(w.opt.SkewMs),
+	n := &node{w: w, id: id, name: fmt.Sprintf("n%d", id), disk: simdisk.New(), life: 1, epochs: map[stream.ID]reign{}, skew: record.UnixMillis(w.opt.SkewMs),
 		disks: source(seed, forDisk+purpose(id)), rng: source(seed, forNode+purpose(id)), ids: source(seed, forIDs+purpose(id))}
 	n.disk.Before = n.before
 	return n
