@@ -14,6 +14,7 @@ import (
 // synced. What was answered is durable whatever the topic is: a topic that was made must be there to be deleted, one that was deleted must not be.
 type churning struct {
 	c      *client
+	line   *line
 	p      *proto.Producer
 	there  bool // believed
 	sure   bool // the belief rests on an answer, and nothing was asked since whose answer was lost
@@ -21,12 +22,15 @@ type churning struct {
 	busy   bool
 	again  Time
 	rounds int
+	// A request whose answer was lost may still reach the core behind later ones of other connections, as long as the process lives that was to get it.
+	asked, doubt uint32 // lives of the process that the last request went to, and of the last whose answer was lost
 }
 
 // churnTopic is the name. Invariant: no other client uses it.
 const churnTopic = "churn"
 
 func (r *churning) poll(now Time) kmsg.Request {
+	r.asked = r.line.ch.life
 	if r.busy || now < r.again || r.c.w.phase != phaseSafety || r.rounds >= r.c.opt.Churn {
 		return nil
 	}
@@ -88,11 +92,11 @@ func (r *churning) settled(there bool, code, already errcode.Code) {
 			w.fail(Correctness, "metadata", fmt.Sprintf("topic %s changed by itself: it is there: %t", churnTopic, there))
 			return
 		}
-		r.there, r.sure = there, true
+		r.there, r.sure = there, r.line.ch.life > r.doubt
 		if r.rounds++; there {
 			r.begin()
 		}
-	case errcode.RequestTimedOut, errcode.NotController:
+	case errcode.RequestTimedOut, errcode.NotController: // it was appended and may yet commit, before whatever is asked next
 		r.sure = false
 		r.again = w.now + 50*Millisecond
 	default:
@@ -112,7 +116,7 @@ func (r *churning) begin() {
 
 func (r *churning) lost() {
 	if r.busy && (!r.there || r.left == 0) {
-		r.sure = false // it may have come to pass
+		r.sure, r.doubt = false, r.asked // it may have come to pass, and may yet
 	}
 	r.busy = false
 	if r.p != nil {

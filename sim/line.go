@@ -205,7 +205,8 @@ func (c *client) start() {
 	r := newReading(c)
 	r.line = c.add("r", r)
 	if c.opt.Churn > 0 {
-		c.add("t", &churning{c: c})
+		t := &churning{c: c}
+		t.line = c.add("t", t)
 	}
 	c.poke()
 }
