@@ -54,6 +54,15 @@ func (d *Delays) draw(rng *prng.Source) Time {
 	return d.Least + Time(rng.N(uint64(d.Usual-d.Least+1)))
 }
 
+// calm makes network and disk healthy, as they must be where progress is demanded: a client whose patience is shorter than the disk is slow may try for ever.
+func (o *Options) calm() {
+	n := &o.Network
+	n.Slow, n.Usual = 0, min(n.Usual, int64(Millisecond))
+	for _, d := range []*Delays{&o.Disk, &o.Core} {
+		d.Slow, d.Usual = 0, min(d.Usual, Millisecond)
+	}
+}
+
 // TopicOptions are one topic's.
 type TopicOptions struct {
 	Name          string

@@ -252,6 +252,7 @@ func (w *World) enter(p phase) {
 	switch p {
 	case phaseDrain:
 		w.healed = w.now
+		w.opt.calm()
 		for _, n := range w.nodes {
 			n.heal()
 		}
