@@ -91,3 +91,27 @@ func TestLaneBeginsAnew(t *testing.T) {
 		t.Fatal("batches were lost")
 	}
 }
+
+// What is under way counts from the first batch that is not delivered. Were the window to move on while the first waits for its retry, the broker could forget
+// it, and take its retry for a batch out of order.
+func TestWindowBeginsAtTheFirst(t *testing.T) {
+	p := newIdempotent(t, 8)
+	answer(p, 0, p.Poll(0), errcode.None)
+	var sent []kmsg.Request
+	for req := p.Poll(0); req != nil; req = p.Poll(0) {
+		sent = append(sent, req)
+	}
+	if len(sent) != 5 {
+		t.Fatalf("%d batches are under way", len(sent))
+	}
+	answer(p, 0, sent[0], errcode.RequestTimedOut)
+	for _, req := range sent[1:] {
+		answer(p, 0, req, errcode.None)
+	}
+	if b := header(t, p.Poll(retryBackoff)); b.BaseSequence != 2 {
+		t.Fatalf("sequence %d is sent, want the first again", b.BaseSequence)
+	}
+	if p.Poll(retryBackoff) != nil {
+		t.Fatal("the window has moved on without the first")
+	}
+}
