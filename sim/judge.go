@@ -58,8 +58,10 @@ func (l *ledger) judgePartition(topic int, partition int32) {
 			}
 			continue
 		}
-		if !o.Idempotent && o.InFlight > 1 {
-			continue // several under way and no sequence: a retry may overtake
+		if o.InFlight > 1 && (!o.Idempotent || !t.Durable() && l.w.counts[diskFull] > 0) {
+			// Several under way and no sequence: a retry may overtake. Nor does a sequence help where a relaxed topic has lost all it knew of a
+			// producer: of two batches under way it then takes the second, if it must refuse the first (Kafka does so too).
+			continue
 		}
 		if n := next[at.client]; at.batch < n.batch || at.batch == n.batch && at.index < n.index {
 			l.w.fail(Correctness, "order", fmt.Sprintf("%s-%d: %s at offset %d comes after what was given behind it", t.Name, partition, s.name, offset))
