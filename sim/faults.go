@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 
+	"odradek/core"
 	"odradek/core/prng"
 	"odradek/core/record"
 )
@@ -22,6 +23,7 @@ const (
 	clockJump                     // the wall clock of the node
 	writeError                    // one write fails; the process gives up
 	syncError                     // one fsync fails; the process gives up, then the power fails
+	diskFull                      // the node hears that its disk is nearly full, and after a while that it is not
 	faultKinds
 )
 
@@ -34,6 +36,9 @@ func FaultNames() []string {
 	return names
 }
 
+// fullAt is the free space in bytes below which the core takes no records; near it a large batch is refused and a small one behind it is not.
+const fullAt = 16 << 20
+
 // faultTable says how often a kind is on, in percent of seeds.
 var faultTable = [faultKinds]struct {
 	name    string
@@ -41,6 +46,7 @@ var faultTable = [faultKinds]struct {
 }{
 	{"process crash", 45}, {"power loss", 45}, {"power loss at an operation", 60}, {"clean restart", 30}, {"connection reset", 45},
 	{"stall", 30}, {"pause", 30}, {"clock jump", 25}, {"write error", 15}, {"sync error", 15},
+	{"disk full", 25},
 }
 
 // nextFault draws when a kind strikes again.
@@ -85,6 +91,12 @@ func (w *World) inject(k faultKind) {
 		struck = w.onOpenLink(rng, func(ch *channel) { ch.stall(lose, size) })
 	case nodePause:
 		n.pausedUntil = max(n.pausedUntil, w.now+size)
+	case diskFull:
+		if struck = n.serving(); struck {
+			n.tell(lane{kind: core.EvSpace}, core.Event{Kind: core.EvSpace, Free: fullAt + int64(small)*30})
+			relief := core.Event{Kind: core.EvSpace, Free: 1 << 40}
+			w.after(size+Second, event{kind: evCore, who: n.id, life: n.life, core: &relief})
+		}
 	case clockJump:
 		n.skew += record.UnixMillis(int64(size/Microsecond)%20_000) - 10_000
 	}

@@ -17,10 +17,28 @@ func (n *node) tell(key lane, ev core.Event) {
 	n.w.at(event{kind: evCore, at: at, who: n.id, life: n.life, core: &ev})
 }
 
-// timer brings the core the Timeout it asked for.
-func (n *node) timer(e *event) {
-	if at, ok := n.p.core.Deadline(); ok && at <= n.mono() {
+// timer brings the core the Timeout it asked for. A deadline that was moved meanwhile is waited for anew.
+func (n *node) timer() {
+	p := n.p
+	p.armed = 0
+	if at, ok := p.core.Deadline(); ok && at <= n.mono() {
 		n.step(&core.Event{Kind: core.EvTimeout})
+	} else {
+		n.arm()
+	}
+}
+
+// arm has the core's next deadline come, unless an evTimer comes before it anyway.
+func (n *node) arm() {
+	p := n.p
+	deadline, ok := p.core.Deadline()
+	if !ok {
+		return
+	}
+	at := max(n.w.now, p.started+Time(deadline))
+	if p.armed == 0 || at < p.armed {
+		p.armed = at
+		n.w.at(event{kind: evTimer, at: at, who: n.id, life: n.life})
 	}
 }
 
@@ -44,9 +62,7 @@ func (n *node) step(ev *core.Event) {
 	if n.p != p || n.cut {
 		return // it has ended
 	}
-	if at, ok := p.core.Deadline(); ok {
-		n.w.at(event{kind: evTimer, at: max(n.w.now, p.started+Time(at)), who: n.id, life: n.life})
-	}
+	n.arm()
 }
 
 // settleFrame passes the frame of a Produce on: each batch in an Append effect holds it until written, refused ones do not.

@@ -31,6 +31,11 @@ func (n *node) later(k kind, number uint64) {
 // queueDisk takes over what a Step wants of the disk.
 func (n *node) queueDisk() {
 	p := n.p
+	for i := range p.fx.Disk {
+		if op := &p.fx.Disk[i]; op.Kind == core.DiskAppend {
+			n.checkEpoch(op)
+		}
+	}
 	p.queue = append(p.queue, p.fx.Disk...)
 	p.stores = append(p.stores, p.fx.Stores...)
 	p.jobs = append(p.jobs, p.fx.Jobs...)
@@ -63,7 +68,7 @@ func (n *node) write() {
 		return
 	}
 	for i := range ops[:done] {
-		if f := ops[i].Batch.Frame; f != record.NoFrame && !n.w.cfg.broken.releaseEarly {
+		if f := ops[i].Batch.Frame; f != record.NoFrame && !n.w.cfg.broken.releaseEarly && !n.w.cfg.broken.releaseNever {
 			p.pool.Release(f)
 		}
 	}

@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 
+	"odradek/core"
 	"odradek/core/api"
 	"odradek/core/record"
 )
@@ -57,8 +58,10 @@ func (l *ledger) judgePartition(topic int, partition int32) {
 			}
 			continue
 		}
-		if !o.Idempotent && o.InFlight > 1 {
-			continue // several under way and no sequence: a retry may overtake
+		if o.InFlight > 1 && (!o.Idempotent || !t.Durable() && l.w.counts[diskFull] > 0) {
+			// Several under way and no sequence: a retry may overtake. Nor does a sequence help where a relaxed topic has lost all it knew of a
+			// producer: of two batches under way it then takes the second, if it must refuse the first (Kafka does so too).
+			continue
 		}
 		if n := next[at.client]; at.batch < n.batch || at.batch == n.batch && at.index < n.index {
 			l.w.fail(Correctness, "order", fmt.Sprintf("%s-%d: %s at offset %d comes after what was given behind it", t.Name, partition, s.name, offset))
@@ -97,6 +100,15 @@ func (n *node) checkDurable(r *api.ProduceResult, sent *record.Batch) {
 		return
 	}
 	n.w.fail(Correctness, "durable", fmt.Sprintf("%s: the batch acknowledged at offset %d is not on the platter", folder, r.BaseOffset))
+}
+
+// checkEpoch: two processes never append in the same leader epoch, nor does a later one in an earlier epoch, whatever was lost between them.
+func (n *node) checkEpoch(op *core.DiskOp) {
+	last, epoch := n.epochs[op.Stream], op.Batch.LeaderEpoch
+	if last.life != 0 && (epoch < last.epoch || epoch == last.epoch && last.life != n.life) {
+		n.w.fail(Correctness, "R8", fmt.Sprintf("%v: appends in leader epoch %d, after an earlier process did in %d", op.Stream, epoch, last.epoch))
+	}
+	n.epochs[op.Stream] = reign{epoch, n.life}
 }
 
 // same reports whether a stored batch is the one that was sent. A retry of an idempotent producer may have been stamped anew, and then only its number

@@ -204,6 +204,10 @@ func (c *client) start() {
 	p.line = c.add("p", p)
 	r := newReading(c)
 	r.line = c.add("r", r)
+	if c.opt.Churn > 0 {
+		t := &churning{c: c}
+		t.line = c.add("t", t)
+	}
 	c.poke()
 }
 

@@ -31,6 +31,7 @@ type node struct {
 	life        uint32
 	powers      int  // power losses so far
 	pausedUntil Time // the process does nothing before
+	epochs      map[stream.ID]reign
 
 	// Set by faults. The power fails just before file operation cutAt; 0: it does not.
 	cutAt     int
@@ -38,6 +39,12 @@ type node struct {
 	failSync  bool
 	cut       bool // the power failed within the present event
 	synced    bool // the process has failed an fsync: a page cache that lies must not outlive it
+}
+
+// reign is the last leader epoch in which a stream was appended to, and by which process.
+type reign struct {
+	epoch record.Epoch
+	life  uint32
 }
 
 // process is one run of the node's program.
@@ -53,6 +60,7 @@ type process struct {
 	ready   bool
 	conns   map[core.ConnID]*serverConn
 	last    core.ConnID
+	armed   Time // of the evTimer that is coming; 0: none
 
 	// Of the disk, see host_disk.go.
 	queue   []core.DiskOp
@@ -70,7 +78,7 @@ type process struct {
 
 func newNode(w *World, id int32) *node {
 	seed := w.opt.Seed
-	n := &node{w: w, id: id, name: fmt.Sprintf("n%d", id), disk: simdisk.New(), life: 1, skew: record.UnixMillis(w.opt.SkewMs),
+	n := &node{w: w, id: id, name: fmt.Sprintf("n%d", id), disk: simdisk.New(), life: 1, epochs: map[stream.ID]reign{}, skew: record.UnixMillis(w.opt.SkewMs),
 		disks: source(seed, forDisk+purpose(id)), rng: source(seed, forNode+purpose(id)), ids: source(seed, forIDs+purpose(id))}
 	n.disk.Before = n.before
 	return n
@@ -129,7 +137,9 @@ func (n *node) handle(e *event) {
 	case evCore:
 		n.step(e.core)
 	case evTimer:
-		n.timer(e)
+		if p := n.p; p.armed <= e.at { // else another one comes before it
+			n.timer()
+		}
 	case evWrite:
 		n.write()
 	case evSyncBegin:
@@ -304,7 +314,7 @@ func (n *node) identify() (*core.Boot, error) {
 		return nil, err
 	}
 	boot.ClusterID = props.ClusterID
-	boot.Config = []core.KeyValue{{Key: "node.id", Value: fmt.Sprint(boot.NodeID)}, {Key: "auto.create.topics.enable", Value: "false"}}
+	boot.Config = append([]core.KeyValue{{Key: "node.id", Value: fmt.Sprint(boot.NodeID)}}, n.w.opt.Node...)
 	free, err := n.p.dir.FS().Free()
 	boot.Dirs = []core.Dir{{ID: props.DirectoryID, Path: "disk", Free: free}}
 	return boot, err

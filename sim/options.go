@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"odradek/core"
 	"odradek/core/prng"
 	"odradek/core/record"
 	"odradek/sim/simnet"
@@ -28,6 +29,7 @@ func source(seed uint64, p purpose) prng.Source { return prng.FromNumber(seed, u
 // Options are what a seed draws before anything happens.
 type Options struct {
 	Seed     uint64
+	Node     []core.KeyValue // configuration of the node
 	Topics   []TopicOptions
 	Clients  []ClientOptions
 	Network  simnet.Weather
@@ -52,6 +54,15 @@ func (d *Delays) draw(rng *prng.Source) Time {
 	return d.Least + Time(rng.N(uint64(d.Usual-d.Least+1)))
 }
 
+// calm makes network and disk healthy, as they must be where progress is demanded: a client whose patience is shorter than the disk is slow may try for ever.
+func (o *Options) calm() {
+	n := &o.Network
+	n.Slow, n.Usual = 0, min(n.Usual, int64(Millisecond))
+	for _, d := range []*Delays{&o.Disk, &o.Core} {
+		d.Slow, d.Usual = 0, min(d.Usual, Millisecond)
+	}
+}
+
 // TopicOptions are one topic's.
 type TopicOptions struct {
 	Name          string
@@ -60,6 +71,7 @@ type TopicOptions struct {
 	SegmentBytes  int32
 	AppendTime    bool
 	Compression   string
+	Inherits      bool // flush.messages is not set for the topic: the node's default has the same value
 }
 
 // Durable reports whether an acknowledged record of the topic survives a power loss.
@@ -81,6 +93,7 @@ type ClientOptions struct {
 	MinBytes       int32
 	MaxBytes       int32
 	MaxWaitMs      int32
+	Churn          int // topics made and deleted besides
 }
 
 // pick returns one of list.
@@ -93,11 +106,22 @@ func between(rng *prng.Source, lo, hi int) int { return lo + rng.IntN(hi-lo+1) }
 func Draw(seed uint64) Options {
 	rng := source(seed, forKnobs)
 	o := Options{Seed: seed}
+	flush := pick[int64](&rng, 1, 1, 1, 5, 1<<40)
+	o.Node = []core.KeyValue{{Key: "auto.create.topics.enable", Value: "false"}, {Key: "log.flush.interval.messages", Value: fmt.Sprint(flush)},
+		{Key: "fetch.max.bytes", Value: pick(&rng, "1024", "57671680")}}
 	for i := range between(&rng, 1, 2) {
-		o.Topics = append(o.Topics, drawTopic(&rng, i))
+		t := drawTopic(&rng, i)
+		if t.Inherits {
+			t.FlushMessages = flush
+		}
+		o.Topics = append(o.Topics, t)
 	}
 	for i := range 2 {
-		o.Clients = append(o.Clients, drawClient(&rng, i%len(o.Topics)))
+		c := drawClient(&rng, i%len(o.Topics))
+		if i > 0 {
+			c.Churn = 0 // one client does: the name is its own
+		}
+		o.Clients = append(o.Clients, c)
 	}
 	usual := int64(pick(&rng, 200*Microsecond, Millisecond, 20*Millisecond))
 	o.Network = simnet.Weather{Least: int64(50 * Microsecond), Usual: usual, Most: 30 * usual, Slow: pick(&rng, 0, 10_000, 100_000), Cut: pick(&rng, 0, 50_000, 300_000)}
@@ -128,6 +152,7 @@ func drawTopic(rng *prng.Source, i int) TopicOptions {
 		t.SegmentBytes = 1 << 20
 	}
 	t.AppendTime = rng.IntN(4) == 0
+	t.Inherits = rng.IntN(4) == 0
 	t.Compression = pick(rng, "producer", "producer", "producer", "uncompressed", "lz4", "zstd")
 	return t
 }
@@ -150,20 +175,26 @@ func drawClient(rng *prng.Source, topic int) ClientOptions {
 	c.MinBytes = pick[int32](rng, 0, 1, 1, 300, 5000)
 	c.MaxBytes = pick[int32](rng, 1, 100, 700, 1<<20)
 	c.MaxWaitMs = pick[int32](rng, 0, 50, 200)
+	if churn := between(rng, 4, 30); topic == 0 && rng.IntN(4) == 0 {
+		c.Churn = churn
+	}
 	return c
 }
 
 // Lines returns the options as text, one line for each part.
 func (o *Options) Lines() []string {
 	out := []string{fmt.Sprintf("seed=%d safety=%s downtime<=%s skew=%dms", o.Seed, o.Safety, o.Downtime, o.SkewMs)}
+	for _, kv := range o.Node {
+		out = append(out, "node "+kv.Key+"="+kv.Value)
+	}
 	for _, t := range o.Topics {
-		out = append(out, fmt.Sprintf("topic %s partitions=%d flush.messages=%d segment.bytes=%d append-time=%t compression=%s",
-			t.Name, t.Partitions, t.FlushMessages, t.SegmentBytes, t.AppendTime, t.Compression))
+		out = append(out, fmt.Sprintf("topic %s partitions=%d flush.messages=%d inherited=%t segment.bytes=%d append-time=%t compression=%s",
+			t.Name, t.Partitions, t.FlushMessages, t.Inherits, t.SegmentBytes, t.AppendTime, t.Compression))
 	}
 	for i, c := range o.Clients {
 		out = append(out, fmt.Sprintf("client c%d topic=%s idempotent=%t acks=%d in-flight=%d codec=%s batches=%d of<=%d timeout=%s timeout.ms=%d "+
-			"produce=v%d fetch=v%d min=%d max=%d wait=%dms", i, o.Topics[c.Topic].Name, c.Idempotent, c.Acks, c.InFlight, c.Codec, c.Batches, c.BatchMax,
-			c.Timeout, c.TimeoutMs, c.ProduceVersion, c.FetchVersion, c.MinBytes, c.MaxBytes, c.MaxWaitMs))
+			"produce=v%d fetch=v%d min=%d max=%d wait=%dms churn=%d", i, o.Topics[c.Topic].Name, c.Idempotent, c.Acks, c.InFlight, c.Codec, c.Batches, c.BatchMax,
+			c.Timeout, c.TimeoutMs, c.ProduceVersion, c.FetchVersion, c.MinBytes, c.MaxBytes, c.MaxWaitMs, c.Churn))
 	}
 	out = append(out, fmt.Sprintf("network delay=%s..%s..%s slow=%d cut=%d", Time(o.Network.Least), Time(o.Network.Usual), Time(o.Network.Most), o.Network.Slow, o.Network.Cut))
 	out = append(out, fmt.Sprintf("disk delay=%s..%s..%s slow=%d", o.Disk.Least, o.Disk.Usual, o.Disk.Most, o.Disk.Slow))

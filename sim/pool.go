@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 
+	"odradek/core"
 	"odradek/core/prng"
 	"odradek/core/record"
 )
@@ -52,6 +53,29 @@ func (p *pool) Release(id record.FrameID) {
 	}
 	delete(p.live, id)
 	p.free = append(p.free, f.bytes)
+}
+
+// checkFrames is asked at the end of a run, when no Produce is under way: every frame must have come back, but those that connections still fill. Where
+// something is still to happen to a request, nothing is said.
+func (n *node) checkFrames() {
+	p := n.p
+	if p == nil || len(p.queue) > 0 {
+		return
+	}
+	for i := range n.w.heap.entries {
+		if e := &n.w.heap.entries[i]; e.kind == evCore && e.life == n.life && e.core.Kind == core.EvRequest {
+			return
+		}
+	}
+	held := 0
+	for _, c := range p.conns { // any order: a sum
+		if c.holds || c.reader.Partial() {
+			held++
+		}
+	}
+	if len(p.pool.live) > held {
+		n.w.fail(Crash, "frames", fmt.Sprintf("%d frames did not come back", len(p.pool.live)-held))
+	}
 }
 
 func (p *pool) get(id record.FrameID) *frame {

@@ -66,8 +66,11 @@ func (p *producing) createTopic() kmsg.Request {
 	if o.AppendTime {
 		stamp = "LogAppendTime"
 	}
-	for _, kv := range [][2]string{{"flush.messages", strconv.FormatInt(o.FlushMessages, 10)}, {"segment.bytes", strconv.Itoa(int(o.SegmentBytes))},
-		{"message.timestamp.type", stamp}, {"compression.type", o.Compression}} {
+	configs := [][2]string{{"segment.bytes", strconv.Itoa(int(o.SegmentBytes))}, {"message.timestamp.type", stamp}, {"compression.type", o.Compression}}
+	if !o.Inherits {
+		configs = append(configs, [2]string{"flush.messages", strconv.FormatInt(o.FlushMessages, 10)})
+	}
+	for _, kv := range configs {
 		t.Configs = append(t.Configs, kmsg.CreateTopicsRequestTopicConfig{Name: kv[0], Value: &kv[1]})
 	}
 	req.Topics = append(req.Topics, t)

@@ -73,7 +73,9 @@ func (r *reading) poll(now Time) kmsg.Request {
 		return nil
 	}
 	rng := &r.c.rng
-	r.turn = (r.turn + 1) % len(r.readers)
+	for r.turn = (r.turn + 1) % len(r.readers); r.final && r.read(r.turn); {
+		r.turn = (r.turn + 1) % len(r.readers)
+	}
 	if r.final && r.ends[r.turn] == record.NoOffset || !r.final && rng.IntN(10) == 0 {
 		return r.listOffsets()
 	}
@@ -203,12 +205,18 @@ func (r *reading) deadline(now Time) (Time, bool) {
 	return at, !r.busy && at > now
 }
 
+// read reports whether a last reader has come to the end of a partition.
+func (r *reading) read(i int) bool {
+	end := r.ends[i]
+	return end != record.NoOffset && (end == 0 || r.readers[i] != nil && r.readers[i].Position() >= end)
+}
+
 func (r *reading) unfinished() string {
 	if !r.final {
 		return ""
 	}
 	for i, end := range r.ends {
-		if end == record.NoOffset || end > 0 && (r.readers[i] == nil || r.readers[i].Position() < end) {
+		if !r.read(i) {
 			return fmt.Sprintf("partition %d is not read to its end %d", i, end)
 		}
 	}

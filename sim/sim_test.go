@@ -52,6 +52,18 @@ func TestOraclesFire(t *testing.T) {
 	}
 }
 
+// A frame that does not come back is found when the run ends.
+func TestLeakedFramesAreFound(t *testing.T) {
+	shared := NewCodec()
+	for seed := range uint64(50) {
+		r := Run(Config{Options: Draw(seed), Codec: shared, broken: broken{releaseNever: true}})
+		if r.Outcome == Crash && r.Oracle == "frames" {
+			return
+		}
+	}
+	t.Error("not found within 50 seeds")
+}
+
 // Kinds of faults are drawn apart: without one kind, the others strike when they did.
 func TestGeneratorsAreSplit(t *testing.T) {
 	for seed := range uint64(20) {

@@ -91,6 +91,7 @@ type broken struct {
 	durableUnsynced bool // rounds end without their system calls
 	writtenDurable  bool // what is written is reported as durable
 	releaseEarly    bool // frames are given back after the Step
+	releaseNever    bool // frames of appended batches are not given back
 }
 
 // World is one run.
@@ -251,6 +252,7 @@ func (w *World) enter(p phase) {
 	switch p {
 	case phaseDrain:
 		w.healed = w.now
+		w.opt.calm()
 		for _, n := range w.nodes {
 			n.heal()
 		}
@@ -284,6 +286,9 @@ func (w *World) check() {
 		w.enter(phaseRead)
 	case done:
 		w.ledger.judge()
+		for _, n := range w.nodes {
+			n.checkFrames()
+		}
 		w.enter(phaseDone)
 	case w.now > w.healed+drainBound:
 		w.fail(Liveness, "drain", fmt.Sprintf("%s after faults have stopped:%s", w.now-w.healed, waits))

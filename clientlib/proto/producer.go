@@ -24,7 +24,7 @@ type ProducerConfig struct {
 	Partitions int32
 	Acks       int16 // −1, 1 or 0
 	Idempotent bool  // needs Acks −1
-	InFlight   int   // batches under way on each partition, at most InFlightMax; 1 keeps order without idempotence
+	InFlight   int   // batches under way on each partition, from the first not delivered on, at most InFlightMax; 1 keeps order without idempotence
 	TimeoutMs  int32 // the broker's time for acks
 	Version    int16 // of Produce: 3–11
 	Codec      record.Codec
@@ -49,6 +49,7 @@ type Delivery struct {
 // batch is one given to Produce and not yet delivered.
 type batch struct {
 	id       uint64
+	number   int // in its lane
 	count    int32
 	sequence int32
 	data     []byte
@@ -64,6 +65,7 @@ const gapsMax = 3
 // lane is one partition's queue. Invariant: batches leave in order; those sent form its head.
 type lane struct {
 	queue []batch
+	given int   // batches so far
 	next  int32 // sequence of the next batch
 	since int64 // not before: when a refusal allows the next try
 
@@ -71,6 +73,9 @@ type lane struct {
 	// recognise what it may have.
 	producer record.ProducerID
 	epoch    int16
+	// The broker has acknowledged a batch under this id. Until then there is one under way: a broker that knows nothing of an id takes any sequence for the
+	// first (Kafka does so too, KAFKA-14359), so were the first batch refused and the second taken, the first could never follow.
+	known bool
 }
 
 // Producer is the producing machine. At least once: a batch whose answer is lost is sent again; with Idempotent the broker recognises it by its sequence.
@@ -105,7 +110,8 @@ func (p *Producer) Produce(partition int32, messages []Message, codec record.Cod
 	}
 	p.last++
 	l := &p.lanes[partition]
-	l.queue = append(l.queue, batch{id: p.last, count: b.Count, sequence: l.next, data: append([]byte(nil), b.Data...)})
+	l.given++
+	l.queue = append(l.queue, batch{id: p.last, number: l.given, count: b.Count, sequence: l.next, data: append([]byte(nil), b.Data...)})
 	l.next = record.AddSequence(l.next, b.Count)
 	return p.last
 }
@@ -147,7 +153,8 @@ func (p *Producer) Poll(now int64) kmsg.Request {
 			return req
 		}
 		for j := range l.queue {
-			if j >= p.cfg.InFlight {
+			// Counted from the first that is not delivered, also where some behind it are: the broker remembers five batches, and the first must be among them.
+			if l.queue[j].number-l.queue[0].number >= p.cfg.InFlight || j > 0 && p.cfg.Idempotent && !l.known {
 				break
 			}
 			if b := &l.queue[j]; !b.sent {
@@ -222,6 +229,7 @@ func (p *Producer) Answered(now int64, req kmsg.Request, response kmsg.Response)
 		d.Err = code
 		if code == errcode.None {
 			d.Offset = record.Offset(answer.BaseOffset)
+			l.known = true
 		}
 	}
 	l.queue = append(l.queue[:place], l.queue[place+1:]...)
@@ -244,7 +252,7 @@ func (p *Producer) initialised(now int64, init *kmsg.InitProducerIDResponse) {
 
 // anew numbers the lane's batches from 0 on, to be sent under a new producer id.
 func (l *lane) anew() {
-	l.producer, l.epoch, l.next = record.NoProducer, record.NoProducerEpoch, 0
+	l.producer, l.epoch, l.next, l.known = record.NoProducer, record.NoProducerEpoch, 0, false
 	for i := range l.queue {
 		b := &l.queue[i]
 		b.sequence, b.gaps = l.next, 0

@@ -218,8 +218,9 @@ func (r *recovery) open(base record.Offset) (*scanner, error, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if r.buf == nil {
-		r.buf = make([]byte, recoverChunk)
+	// A node may have many small partitions: no more memory than there is to read.
+	if want := min(max(size, readerChunk), recoverChunk); int64(len(r.buf)) < want {
+		r.buf = make([]byte, want)
 	}
 	sc := &scanner{file: file, path: l.path(base), end: size, buf: r.buf}
 	if base != l.next {

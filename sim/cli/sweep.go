@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/cwriter"
 	"github.com/vbauerster/mpb/v8/decor"
 
 	"odradek/sim"
@@ -23,6 +24,7 @@ const twiceEvery = 10
 type sums struct {
 	mu            sync.Mutex
 	out           io.Writer
+	failures      []string
 	seeds, failed int
 	twice         int
 	events        int64
@@ -63,6 +65,9 @@ func sweep(ctx context.Context, out, errOut io.Writer, f *flags, first, last uin
 	if progress != nil {
 		bar.Abort(false)
 		progress.Wait()
+		for _, line := range s.failures { // what stood above the bar went to the terminal alone
+			fmt.Fprint(out, line)
+		}
 	}
 	s.report(out, time.Since(start))
 	if s.failed > 0 {
@@ -77,10 +82,7 @@ func sweep(ctx context.Context, out, errOut io.Writer, f *flags, first, last uin
 // newBar returns a progress bar where errOut is a terminal, else nothing.
 func newBar(errOut io.Writer, total int64) (*mpb.Progress, *mpb.Bar) {
 	file, ok := errOut.(*os.File)
-	if !ok {
-		return nil, nil
-	}
-	if info, err := file.Stat(); err != nil || info.Mode()&os.ModeCharDevice == 0 {
+	if !ok || !cwriter.IsTerminal(int(file.Fd())) {
 		return nil, nil
 	}
 	progress := mpb.New(mpb.WithOutput(errOut), mpb.WithWidth(48))
@@ -137,7 +139,9 @@ func (s *sums) run(seed uint64, f *flags, shared *sim.Codec) {
 	if f.blackBox {
 		blackBox = " --black-box"
 	}
-	fmt.Fprintf(s.out, "FAILED seed %d: %s: oracle %s: %s\n    odradek sim --seed %d%s\n", seed, r.Outcome, r.Oracle, r.Found, seed, blackBox)
+	line := fmt.Sprintf("FAILED seed %d: %s: oracle %s: %s\n    odradek sim --seed %d%s\n", seed, r.Outcome, r.Oracle, r.Found, seed, blackBox)
+	s.failures = append(s.failures, line)
+	fmt.Fprint(s.out, line)
 }
 
 // report prints what was done: a count of each kind of fault, then all in one line.

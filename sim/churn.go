@@ -1,0 +1,137 @@
+package sim
+
+import (
+	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"odradek/clientlib/proto"
+	"odradek/core/errcode"
+	"odradek/core/record"
+)
+
+// churning makes a topic, produces a little to it and deletes it, again and again under one name, so that folders go while they are written and
+// synced. What was answered is durable whatever the topic is: a topic that was made must be there to be deleted, one that was deleted must not be.
+type churning struct {
+	c      *client
+	line   *line
+	p      *proto.Producer
+	there  bool // believed
+	sure   bool // the belief rests on an answer, and nothing was asked since whose answer was lost
+	left   int  // batches to produce before it is deleted
+	busy   bool
+	again  Time
+	rounds int
+	// A request whose answer was lost may still reach the core behind later ones of other connections, as long as the process lives that was to get it.
+	asked, doubt uint32 // lives of the process that the last request went to, and of the last whose answer was lost
+}
+
+// churnTopic is the name. Invariant: no other client uses it.
+const churnTopic = "churn"
+
+func (r *churning) poll(now Time) kmsg.Request {
+	r.asked = r.line.ch.life
+	if r.busy || now < r.again || r.c.w.phase != phaseSafety || r.rounds >= r.c.opt.Churn {
+		return nil
+	}
+	switch {
+	case !r.there:
+		r.busy = true
+		return r.create()
+	case r.left > 0:
+		req := r.p.Poll(int64(now))
+		r.busy = req != nil
+		return req
+	}
+	r.busy = true
+	req := kmsg.NewPtrDeleteTopicsRequest()
+	req.SetVersion(5)
+	req.TimeoutMillis, req.TopicNames = r.c.opt.TimeoutMs, []string{churnTopic}
+	return req
+}
+
+func (r *churning) create() kmsg.Request {
+	req := kmsg.NewPtrCreateTopicsRequest()
+	req.SetVersion(5)
+	req.TimeoutMillis = r.c.opt.TimeoutMs
+	t := kmsg.NewCreateTopicsRequestTopic()
+	t.Topic, t.NumPartitions, t.ReplicationFactor = churnTopic, 1, 1
+	size := "300"
+	t.Configs = append(t.Configs, kmsg.CreateTopicsRequestTopicConfig{Name: "segment.bytes", Value: &size})
+	req.Topics = append(req.Topics, t)
+	return req
+}
+
+func (r *churning) answered(req kmsg.Request, resp kmsg.Response) {
+	r.busy = false
+	switch a := resp.(type) {
+	case *kmsg.CreateTopicsResponse:
+		r.settled(true, errcode.Code(a.Topics[0].ErrorCode), errcode.TopicAlreadyExists)
+	case *kmsg.DeleteTopicsResponse:
+		r.settled(false, errcode.Code(a.Topics[0].ErrorCode), errcode.UnknownTopicOrPartition)
+	default:
+		if d, ok := r.p.Answered(int64(r.c.w.now), req, resp); ok {
+			r.left--
+			if d.Err != errcode.None {
+				r.c.w.fail(Correctness, "churn", fmt.Sprintf("a batch is refused for good: %v", d.Err))
+			}
+		}
+	}
+}
+
+// settled takes the answer to Create (there) or Delete. already is the code that says it was so before.
+func (r *churning) settled(there bool, code, already errcode.Code) {
+	w := r.c.w
+	switch code {
+	case errcode.None, already:
+		if code == already && r.sure {
+			w.fail(Correctness, "metadata", fmt.Sprintf("topic %s: %v, though the last answer was that it is there: %t", churnTopic, code, r.there))
+			return
+		}
+		if code == errcode.None && r.sure && r.there == there {
+			w.fail(Correctness, "metadata", fmt.Sprintf("topic %s changed by itself: it is there: %t", churnTopic, there))
+			return
+		}
+		r.there, r.sure = there, r.line.ch.life > r.doubt
+		if r.rounds++; there {
+			r.begin()
+		}
+	case errcode.RequestTimedOut, errcode.NotController: // it was appended and may yet commit, before whatever is asked next
+		r.sure = false
+		r.again = w.now + 50*Millisecond
+	default:
+		w.fail(Correctness, "metadata", fmt.Sprintf("topic %s: %v", churnTopic, code))
+	}
+}
+
+// begin gives a new topic what it is to get.
+func (r *churning) begin() {
+	rng := &r.c.rng
+	r.p = proto.NewProducer(proto.ProducerConfig{Topic: churnTopic, Partitions: 1, Acks: 1, InFlight: 5, TimeoutMs: r.c.opt.TimeoutMs, Version: 8})
+	r.left = rng.IntN(5)
+	for range r.left {
+		r.p.Produce(0, []proto.Message{{Value: make([]byte, rng.IntN(300)), Timestamp: wallBase}}, record.CodecNone)
+	}
+}
+
+func (r *churning) lost() {
+	if r.busy && (!r.there || r.left == 0) {
+		r.sure, r.doubt = false, r.asked // it may have come to pass, and may yet
+	}
+	r.busy = false
+	if r.p != nil {
+		r.p.Lost()
+	}
+}
+
+func (r *churning) deadline(now Time) (Time, bool) {
+	at := r.again
+	if r.p != nil {
+		if d, ok := r.p.Deadline(int64(now)); ok {
+			at = max(at, Time(d))
+		}
+	}
+	return at, at > now
+}
+
+func (r *churning) unfinished() string { return "" }

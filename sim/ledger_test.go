@@ -1,0 +1,97 @@
+package sim
+
+import (
+	"testing"
+
+	"odradek/clientlib/proto"
+	"odradek/core/record"
+)
+
+// book is a ledger with one client and one partition, as a world would have it.
+func book(durable, idempotent bool) (*World, *client) {
+	flush := int64(1)
+	if !durable {
+		flush = 1000
+	}
+	w := &World{opt: &Options{Topics: []TopicOptions{{Name: "t", Partitions: 1, FlushMessages: flush}}, Clients: []ClientOptions{{Idempotent: idempotent, InFlight: 1}}}}
+	w.trace = newTrace(nil)
+	w.ledger.init(w)
+	c := newClient(w, 0, &w.opt.Clients[0])
+	w.clients = []*client{c}
+	return w, c
+}
+
+// given three batches of one record each: a, b, c, acknowledged at 0, 1, 2.
+func (w *World) threeAcked(c *client) {
+	for i, name := range []string{"a", "b", "c"} {
+		w.ledger.give(c, uint64(i+1), 0, []proto.Message{{Value: []byte(name)}})
+		w.ledger.delivered(c, proto.Delivery{ID: uint64(i + 1), Offset: record.Offset(i), Count: 1}, 0)
+	}
+}
+
+func (w *World) readsLast(values ...string) {
+	for i, v := range values {
+		r := &proto.Received{Offset: record.Offset(i), Value: []byte(v)}
+		w.ledger.served(0, 0, r, w.ledger.powers)
+		w.ledger.last(0, 0, r)
+	}
+	w.ledger.judge()
+}
+
+// Each oracle of the ledger finds what it is for, and nothing is found where nothing is wrong.
+func TestLedger(t *testing.T) {
+	for _, c := range []struct {
+		name                string
+		durable, idempotent bool
+		powers              int
+		stopped             bool
+		reads               []string
+		oracle              string
+	}{
+		{"all there", true, true, 0, false, []string{"a", "b", "c"}, ""},
+		{"the end is lost", true, true, 1, false, []string{"a", "b"}, "R9"},
+		{"relaxed, the end is lost with the power", false, true, 1, false, []string{"a", "b"}, ""},
+		{"relaxed, the end is lost without", false, true, 0, false, []string{"a", "b"}, "R9"},
+		{"relaxed, a clean stop, the end is lost with the power", false, true, 1, true, []string{"a", "b"}, "R9"},
+		{"twice", true, true, 0, false, []string{"a", "b", "c", "b"}, "P1"},
+		{"twice, without idempotence", true, false, 0, false, []string{"a", "b", "c", "b"}, ""},
+		{"another order", true, true, 0, false, []string{"b", "a", "c"}, "order"},
+		{"another order, of several under way", true, false, 0, false, []string{"a", "c"}, "R9"},
+		{"invented", true, true, 0, false, []string{"a", "b", "c", "x"}, "S2"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w, cl := book(c.durable, c.idempotent)
+			w.threeAcked(cl)
+			if c.stopped {
+				w.ledger.stopped()
+			}
+			for range c.powers {
+				w.ledger.powerLost()
+			}
+			w.readsLast(c.reads...)
+			if got := w.failure; c.oracle == "" && got != nil || c.oracle != "" && (got == nil || got.oracle != c.oracle) {
+				t.Fatalf("found %+v, want %q", got, c.oracle)
+			}
+		})
+	}
+}
+
+// What was served at an offset stays, also when nothing was acknowledged, and records of one producer come in the order given.
+func TestServedAndOrder(t *testing.T) {
+	w, c := book(true, true)
+	for i, name := range []string{"a", "b"} {
+		w.ledger.give(c, uint64(i+1), 0, []proto.Message{{Value: []byte(name)}})
+	}
+	w.ledger.served(0, 0, &proto.Received{Offset: 0, Value: []byte("b")}, 0)
+	w.ledger.last(0, 0, &proto.Received{Offset: 0, Value: []byte("b")})
+	w.ledger.last(0, 0, &proto.Received{Offset: 1, Value: []byte("a")})
+	w.ledger.judgePartition(0, 0)
+	if w.failure == nil || w.failure.oracle != "order" {
+		t.Fatalf("found %+v", w.failure)
+	}
+	w.failure = nil
+	w.ledger.served(0, 0, &proto.Received{Offset: 0, Value: []byte("a")}, 1)
+	if w.failure == nil || w.failure.oracle != "R4" {
+		t.Fatalf("found %+v", w.failure)
+	}
+}
