@@ -2,7 +2,7 @@ package interop
 
 import (
 	"context"
-	"encoding/binary"
+	enc "encoding/binary"
 	"fmt"
 	"hash/crc32"
 	"math/rand/v2"
@@ -78,12 +78,12 @@ func (l *load) send(id int, p *loader) {
 func loadValue(id, part int, number int64) []byte {
 	rng := rand.New(rand.NewPCG(uint64(id)<<32|uint64(part), uint64(number)))
 	v := make([]byte, 16, 1000)
-	binary.BigEndian.PutUint32(v, uint32(id))
-	binary.BigEndian.PutUint64(v[8:], uint64(number))
+	enc.BigEndian.PutUint32(v, uint32(id))
+	enc.BigEndian.PutUint64(v[8:], uint64(number))
 	for n := 100 + rng.IntN(700); len(v) < n; {
-		v = binary.BigEndian.AppendUint64(v, rng.Uint64())
+		v = enc.BigEndian.AppendUint64(v, rng.Uint64())
 	}
-	return binary.BigEndian.AppendUint32(v, crc32.ChecksumIEEE(v))
+	return enc.BigEndian.AppendUint32(v, crc32.ChecksumIEEE(v))
 }
 
 // moves waits until more is acknowledged.
@@ -173,7 +173,7 @@ func (l *load) judge(r *kgo.Record, at int64, next [][partitions]int64) string {
 	if len(r.Value) < 20 {
 		return fmt.Sprintf("a value of %d bytes", len(r.Value))
 	}
-	id, number := int(binary.BigEndian.Uint32(r.Value)), int64(binary.BigEndian.Uint64(r.Value[8:]))
+	id, number := int(enc.BigEndian.Uint32(r.Value)), int64(enc.BigEndian.Uint64(r.Value[8:]))
 	if id >= len(l.producers) {
 		return fmt.Sprintf("of producer %d", id)
 	}
