@@ -33,9 +33,11 @@ func (n *Node) submit(events []core.Event) {
 		return
 	}
 	for {
-		if n.batch = n.mailbox.take(n.batch, turnEvents); len(n.batch) == 0 {
-			return
+		batch := n.mailbox.take(n.batch, turnEvents)
+		if len(batch) == 0 {
+			return // take has ended the attendance: batch, fx and the rest may be another goroutine's by now
 		}
+		n.batch = batch
 		n.turn()
 	}
 }
