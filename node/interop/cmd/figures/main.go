@@ -11,6 +11,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"time"
@@ -23,12 +24,13 @@ func main() {
 	dir := flag.String("dir", os.TempDir(), "directory on the disk to measure on")
 	reps := flag.Int("reps", 3, "repetitions")
 	length := flag.Duration("length", 1500*time.Millisecond, "of one cell, after its warm-up")
+	profiles := flag.String("profiles", "", "directory for a CPU profile of each cell; profiling slows the cell down")
 	flag.Parse()
 	if *binary == "" {
 		fmt.Fprintln(os.Stderr, "figures: -binary is missing: build one with go build -o odradek .")
 		os.Exit(2)
 	}
-	f := &figures{binary: *binary, dir: *dir, length: *length, samples: map[string][]float64{}}
+	f := &figures{binary: *binary, dir: *dir, length: *length, profiles: *profiles, samples: map[string][]float64{}}
 	begun := time.Now()
 	for i := range *reps {
 		if err := f.repetition(i); err != nil {
@@ -47,6 +49,7 @@ func main() {
 // figures collects samples by name, in the order in which names come up.
 type figures struct {
 	binary, dir string
+	profiles    string
 	length      time.Duration
 	names       []string
 	samples     map[string][]float64
@@ -116,13 +119,18 @@ func (f *figures) node(n *node, kind string) error {
 	f.add("resident when idle, MB", n.resident())
 	for i, c := range cells {
 		topic := fmt.Sprintf("cell-%d", i)
+		profiled := f.profile(n, fmt.Sprintf("produce-%s-%d", kind, i))
 		r, err := produce(n, c, topic, f.length)
+		profiled()
 		if err != nil {
 			return fmt.Errorf("%s: %w", c.name, err)
 		}
 		f.addProduce("produce, "+kind+", "+c.name, c, r)
 		if kind == "relaxed" && c.depth > 1 {
-			if r, err = fetch(n, topic, c.parts, f.length); err != nil {
+			profiled := f.profile(n, fmt.Sprintf("fetch-%d", i))
+			r, err = fetch(n, topic, c.parts, f.length)
+			profiled()
+			if err != nil {
 				return fmt.Errorf("fetch of %s: %w", c.name, err)
 			}
 			f.addFetch("fetch of "+c.name, r)
@@ -130,6 +138,25 @@ func (f *figures) node(n *node, kind string) error {
 	}
 	f.add("resident after load, "+kind+", MB", n.resident())
 	return n.stop()
+}
+
+// profile begins a CPU profile, if asked for, and returns what waits for its end.
+func (f *figures) profile(n *node, name string) (wait func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if f.profiles == "" {
+			return
+		}
+		text, err := n.get("/debug/pprof/profile?seconds=1")
+		if err == nil {
+			err = os.WriteFile(filepath.Join(f.profiles, name+".pprof"), []byte(text), 0o644)
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "figures: profile:", err)
+		}
+	}()
+	return func() { <-done }
 }
 
 func (f *figures) addProduce(name string, c cell, r *result) {
