@@ -109,6 +109,28 @@ func TestPromisedFrames(t *testing.T) {
 	}
 }
 
+// TestLargeRequests sends requests of 19 MB, larger than the buffers that are kept: what is answered is not held.
+func TestLargeRequests(t *testing.T) {
+	n := start(t, "log.flush.interval.messages=10000")
+	c := client(t, n, kgo.ProducerLinger(100*time.Millisecond), kgo.ProducerBatchCompression(kgo.NoCompression()), kgo.DisableIdempotentWrite(),
+		kgo.MaxProduceRequestsInflightPerBroker(1))
+	createTopic(t, c, "large", 20)
+	value := make([]byte, 950_000)
+	for range 25 {
+		var records []*kgo.Record
+		for p := range int32(20) {
+			records = append(records, &kgo.Record{Topic: "large", Partition: p, Value: value})
+		}
+		if err := c.ProduceSync(deadline(t, 20*time.Second), records...).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("%.0f MB resident after 25 requests of 19 MB", float64(n.memory())/1e6)
+	if n.memory() > 200e6 {
+		t.Error("that is too much")
+	}
+}
+
 func dial(t *testing.T, n *node) net.Conn {
 	t.Helper()
 	nc, err := net.Dial("tcp", n.address)

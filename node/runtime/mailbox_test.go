@@ -38,7 +38,7 @@ func TestAttendanceChangesHands(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
-			for range 20_000 {
+			for range 3000 {
 				n.Submit(core.Event{Kind: core.EvConnClosed, Conn: 1 << 60})
 			}
 		})

@@ -77,7 +77,8 @@ func (n *Node) turn() {
 	n.arm()
 }
 
-// settleFrame passes the frame of a Produce on: each batch in an Append effect holds it until written, refused ones do not.
+// settleFrame passes the frame of a Produce on: each batch in an Append effect holds it until written, refused ones do not. The request, which the history
+// keeps, names its bytes no longer.
 func (n *Node) settleFrame(ev *core.Event, from int) {
 	if ev.Kind != core.EvRequest || ev.Request.Frame == record.NoFrame {
 		return
@@ -88,6 +89,9 @@ func (n *Node) settleFrame(ev *core.Event, from int) {
 		}
 	}
 	n.frames.Release(ev.Request.Frame)
+	for i := range ev.Request.Produce.Partitions {
+		ev.Request.Produce.Partitions[i].Batch.Data = nil
+	}
 }
 
 // pin holds the files that the replies of the last Step name.
