@@ -119,6 +119,13 @@ func (f *figures) node(n *node, kind string) error {
 	f.add("resident when idle, MB", n.resident())
 	for i, c := range cells {
 		topic := fmt.Sprintf("cell-%d", i)
+		if c.depth > 1 {
+			perGB, err := pageCache(f.dir, cellBytesMax)
+			if err != nil {
+				return err
+			}
+			f.add("the machine, 1 MB appends without sync: CPU-s per GB", perGB)
+		}
 		profiled := f.profile(n, fmt.Sprintf("produce-%s-%d", kind, i))
 		r, err := produce(n, c, topic, f.length)
 		profiled()
@@ -137,6 +144,11 @@ func (f *figures) node(n *node, kind string) error {
 		}
 	}
 	f.add("resident after load, "+kind+", MB", n.resident())
+	if f.profiles != "" {
+		if allocs, err := n.get("/debug/pprof/allocs"); err == nil {
+			_ = os.WriteFile(filepath.Join(f.profiles, "allocs-"+kind+".pprof"), []byte(allocs), 0o644)
+		}
+	}
 	return n.stop()
 }
 
