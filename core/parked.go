@@ -73,20 +73,17 @@ func (c *Core) replyTimedOut(id uint64) {
 	}
 }
 
+// timeOut takes back what a body says. Errors too: TOPIC_ALREADY_EXISTS may tell of a record that is not committed and never will be.
 func timeOut(body kmsg.Response) {
 	code := int16(errcode.RequestTimedOut)
 	switch b := body.(type) {
 	case *kmsg.CreateTopicsResponse:
 		for i := range b.Topics {
-			if b.Topics[i].ErrorCode == 0 {
-				b.Topics[i].ErrorCode = code
-			}
+			b.Topics[i].ErrorCode, b.Topics[i].ErrorMessage = code, nil
 		}
 	case *kmsg.DeleteTopicsResponse:
 		for i := range b.Topics {
-			if b.Topics[i].ErrorCode == 0 {
-				b.Topics[i].ErrorCode = code
-			}
+			b.Topics[i].ErrorCode, b.Topics[i].ErrorMessage = code, nil
 		}
 	case *kmsg.InitProducerIDResponse:
 		b.ErrorCode = code

@@ -16,19 +16,32 @@ const diskReserve = 16 << 20
 type pendingProduce struct {
 	conn        ConnID
 	correlation int32
-	response    *api.ProduceResponse
+	response    api.ProduceResponse
 	waiting     []bool // by partition
 	left        int
+
+	// Most requests name one partition: all that they need is one allocation.
+	oneResult  [1]api.ProduceResult
+	oneWaiting [1]bool
+}
+
+func newPendingProduce(r *Request) *pendingProduce {
+	p := &pendingProduce{conn: r.Conn, correlation: r.Correlation}
+	if n := len(r.Produce.Partitions); n <= 1 {
+		p.response.Partitions, p.waiting = p.oneResult[:n], p.oneWaiting[:n]
+	} else {
+		p.response.Partitions, p.waiting = make([]api.ProduceResult, n), make([]bool, n)
+	}
+	return p
 }
 
 // onProduce decides each partition by itself: one bad batch fails its partition only.
 func (c *Core) onProduce(r *Request) {
 	req := r.Produce
-	response := &api.ProduceResponse{Partitions: make([]api.ProduceResult, len(req.Partitions))}
-	pending := &pendingProduce{conn: r.Conn, correlation: r.Correlation, response: response, waiting: make([]bool, len(req.Partitions))}
+	pending := newPendingProduce(r)
 	id := c.newID()
 	for i := range req.Partitions {
-		p, result := &req.Partitions[i], &response.Partitions[i]
+		p, result := &req.Partitions[i], &pending.response.Partitions[i]
 		*result = api.ProduceResult{Topic: p.Topic, Partition: p.Partition, BaseOffset: record.NoOffset, LogStart: record.NoOffset,
 			LogAppendTime: record.NoTimestamp, CurrentLeader: record.NoNode, CurrentEpoch: record.NoEpoch}
 		if c.producePartition(req.Acks, p, result, id, int32(i)) {
@@ -37,7 +50,7 @@ func (c *Core) onProduce(r *Request) {
 		}
 	}
 	if pending.left == 0 {
-		c.reply(Reply{Conn: r.Conn, Correlation: r.Correlation, Key: api.Produce, Produce: response})
+		c.reply(Reply{Conn: r.Conn, Correlation: r.Correlation, Key: api.Produce, Produce: &pending.response})
 		return
 	}
 	c.produces[id] = pending
@@ -53,6 +66,9 @@ func (c *Core) producePartition(acks int16, p *api.ProducePartition, result *api
 	rep, code := c.replicaFor(p.Topic, p.TopicID, p.Partition)
 	if code == errcode.None && p.Err != errcode.None {
 		code, result.Message, result.Errors = p.Err, p.Message, p.Errors
+	}
+	if code == errcode.None && p.Batch.Attributes&record.AttrTransactional != 0 {
+		code, result.Message = errcode.InvalidTxnState, "transactions are not served yet"
 	}
 	if code == errcode.None {
 		code = rep.CanAppend(acks)
@@ -145,7 +161,7 @@ func (c *Core) produceAcked(a partition.Ack) {
 func (c *Core) finishProduce(id uint64, pending *pendingProduce) {
 	delete(c.produces, id)
 	c.timers.Cancel(timerKey{timerProduce, id})
-	c.reply(Reply{Conn: pending.conn, Correlation: pending.correlation, Key: api.Produce, Produce: pending.response})
+	c.reply(Reply{Conn: pending.conn, Correlation: pending.correlation, Key: api.Produce, Produce: &pending.response})
 }
 
 // produceTimedOut answers REQUEST_TIMED_OUT for what is still waiting. The records stay where they are: the client cannot know, and asks again.

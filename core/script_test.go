@@ -1,10 +1,7 @@
 package core
 
 import (
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -14,60 +11,15 @@ import (
 	"odradek/core/api"
 	"odradek/core/record"
 	"odradek/core/stream"
+	"odradek/internal/golden"
 )
 
-var rewrite = flag.Bool("rewrite", false, "write what the scripts print into testdata; explain each difference in the commit")
-
-// TestScripts runs the stories of testdata: a command a line, then the events and effects it caused. The output is the golden part.
+// TestScripts runs the stories of testdata: after each command the events and effects it caused.
 func TestScripts(t *testing.T) {
-	files, _ := filepath.Glob("testdata/*.txt")
-	if len(files) == 0 {
-		t.Fatal("no scripts: the test would be empty")
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			want, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := runScript(t, string(want))
-			if *rewrite {
-				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			} else if got != string(want) {
-				t.Errorf("%s prints something else (rewrite with -rewrite and explain the difference):\n%s", file, firstDifference(string(want), got))
-			}
-		})
-	}
-}
-
-func firstDifference(want, got string) string {
-	w, g := strings.Split(want, "\n"), strings.Split(got, "\n")
-	for i := range min(len(w), len(g)) {
-		if w[i] != g[i] {
-			return fmt.Sprintf("line %d\nwant %s\ngot  %s", i+1, w[i], g[i])
-		}
-	}
-	return fmt.Sprintf("%d lines, want %d", len(g), len(w))
-}
-
-// runScript runs the commands of a script and returns it with what they print. Lines that begin with two spaces are old output.
-func runScript(t *testing.T, script string) string {
-	n := &testNode{t: t, held: map[string]bool{}}
-	var out strings.Builder
-	for _, text := range strings.Split(strings.TrimRight(script, "\n"), "\n") {
-		if strings.HasPrefix(text, "  ") {
-			continue
-		}
-		out.WriteString(text + "\n")
-		if text == "" || strings.HasPrefix(text, "#") {
-			continue
-		}
-		n.out = &out
-		n.command(strings.Fields(text))
-	}
-	return out.String()
+	golden.Run(t, "testdata/*.txt", func(t *testing.T, out *strings.Builder) func(string) {
+		n := &testNode{t: t, held: map[string]bool{}, out: out}
+		return func(line string) { n.command(strings.Fields(line)) }
+	})
 }
 
 // testNode is a core with a disk that completes at once, unless a kind of completion is held.
@@ -195,10 +147,10 @@ func (n *testNode) request(f fields, key api.Key, version int16, fill func(*Requ
 // step prints an event and its effects, carries the effects out, and goes on with what completes at once.
 func (n *testNode) step(ev Event) {
 	n.fx.Reset()
-	n.out.WriteString("  > " + string(ev.Append(nil)) + "\n")
+	n.out.WriteString("> " + string(ev.Append(nil)) + "\n")
 	n.core.Step(n.now, &ev, &n.fx)
 	for line := range strings.Lines(string(n.fx.Append(nil))) {
-		n.out.WriteString("  " + line)
+		n.out.WriteString(line)
 	}
 	disk := append([]DiskOp(nil), n.fx.Disk...)
 	stores := append([]Store(nil), n.fx.Stores...)

@@ -53,21 +53,31 @@ type batch struct {
 	sequence int32
 	data     []byte
 	sent     bool // on the present connection
+	gaps     int  // refusals as out of order while it was the first of its lane
 }
+
+// gapsMax is how often the first batch of a lane may be refused as out of order before the lane begins anew under another producer id. Nothing before it is
+// under way, so what it should follow is not in the log and never will be: the broker lost it. (More than once, so that an answer to an earlier try,
+// made when there was something before it, decides nothing.)
+const gapsMax = 3
 
 // lane is one partition's queue. Invariant: batches leave in order; those sent form its head.
 type lane struct {
 	queue []batch
 	next  int32 // sequence of the next batch
 	since int64 // not before: when a refusal allows the next try
+
+	// Of an idempotent producer. Each lane has its own, since one that begins anew must not touch what others have under way: there the broker still has to
+	// recognise what it may have.
+	producer record.ProducerID
+	epoch    int16
 }
 
 // Producer is the producing machine. At least once: a batch whose answer is lost is sent again; with Idempotent the broker recognises it by its sequence.
 type Producer struct {
 	cfg     ProducerConfig
-	id      record.ProducerID
-	epoch   int16
-	asked   bool // InitProducerId is under way
+	asked   bool  // InitProducerId is under way
+	since   int64 // not before: when a refused InitProducerId may be asked again
 	lanes   []lane
 	last    uint64
 	builder record.Builder
@@ -76,7 +86,11 @@ type Producer struct {
 // NewProducer returns a producer that has nothing to send.
 func NewProducer(cfg ProducerConfig) *Producer {
 	cfg.InFlight = min(max(cfg.InFlight, 1), InFlightMax)
-	return &Producer{cfg: cfg, id: record.NoProducer, epoch: record.NoProducerEpoch, lanes: make([]lane, cfg.Partitions)}
+	p := &Producer{cfg: cfg, lanes: make([]lane, cfg.Partitions)}
+	for i := range p.lanes {
+		p.lanes[i].producer, p.lanes[i].epoch = record.NoProducer, record.NoProducerEpoch
+	}
+	return p
 }
 
 // Produce queues records as one batch and returns the number by which their Delivery names it. Nothing of messages is kept. codec is the batch's compression.
@@ -118,19 +132,19 @@ func (p *Producer) Lost() {
 
 // Poll returns the next request to send, nil if there is none now. now is in nanoseconds.
 func (p *Producer) Poll(now int64) kmsg.Request {
-	if p.cfg.Idempotent && p.id < 0 {
-		if p.asked {
-			return nil
-		}
-		p.asked = true
-		req := kmsg.NewPtrInitProducerIDRequest()
-		req.SetVersion(4)
-		return req
-	}
 	for i := range p.lanes {
 		l := &p.lanes[i]
 		if now < l.since {
 			continue
+		}
+		if p.cfg.Idempotent && l.producer < 0 {
+			if len(l.queue) == 0 || p.asked || now < p.since {
+				continue
+			}
+			p.asked = true
+			req := kmsg.NewPtrInitProducerIDRequest()
+			req.SetVersion(4)
+			return req
 		}
 		for j := range l.queue {
 			if j >= p.cfg.InFlight {
@@ -149,8 +163,13 @@ func (p *Producer) Poll(now int64) kmsg.Request {
 func (p *Producer) Deadline(now int64) (int64, bool) {
 	at, ok := int64(0), false
 	for i := range p.lanes {
-		if l := &p.lanes[i]; len(l.queue) > 0 && l.since > now && (!ok || l.since < at) {
-			at, ok = l.since, true
+		l := &p.lanes[i]
+		since := l.since
+		if p.cfg.Idempotent && l.producer < 0 {
+			since = max(since, p.since)
+		}
+		if len(l.queue) > 0 && since > now && (!ok || since < at) {
+			at, ok = since, true
 		}
 	}
 	return at, ok
@@ -158,7 +177,8 @@ func (p *Producer) Deadline(now int64) (int64, bool) {
 
 func (p *Producer) request(partition int32, b *batch) kmsg.Request {
 	if p.cfg.Idempotent {
-		record.SetProducer(b.data, p.id, p.epoch, b.sequence)
+		l := &p.lanes[partition]
+		record.SetProducer(b.data, l.producer, l.epoch, b.sequence)
 	}
 	req := kmsg.NewPtrProduceRequest()
 	req.SetVersion(p.cfg.Version)
@@ -176,14 +196,7 @@ func (p *Producer) request(partition int32, b *batch) kmsg.Request {
 // calls Answered with a nil response once it is sent.
 func (p *Producer) Answered(now int64, req kmsg.Request, response kmsg.Response) (Delivery, bool) {
 	if init, ok := response.(*kmsg.InitProducerIDResponse); ok {
-		p.asked = false
-		if init.ErrorCode == 0 {
-			p.id, p.epoch = record.ProducerID(init.ProducerID), init.ProducerEpoch
-		} else {
-			for i := range p.lanes {
-				p.lanes[i].since = now + retryBackoff
-			}
-		}
+		p.initialised(now, init)
 		return Delivery{}, false
 	}
 	sent := &req.(*kmsg.ProduceRequest).Topics[0].Partitions[0]
@@ -199,6 +212,11 @@ func (p *Producer) Answered(now int64, req kmsg.Request, response kmsg.Response)
 		code := errcode.Code(answer.ErrorCode)
 		if retriable(code, p.cfg.Idempotent) {
 			l.again(place, now)
+			if place == 0 && code == errcode.OutOfOrderSequenceNumber {
+				if b.gaps++; b.gaps == gapsMax {
+					l.anew()
+				}
+			}
 			return Delivery{}, false
 		}
 		d.Err = code
@@ -208,6 +226,30 @@ func (p *Producer) Answered(now int64, req kmsg.Request, response kmsg.Response)
 	}
 	l.queue = append(l.queue[:place], l.queue[place+1:]...)
 	return d, true
+}
+
+// initialised takes a new producer id for every lane that has none. An id's sequences are counted for each partition by itself.
+func (p *Producer) initialised(now int64, init *kmsg.InitProducerIDResponse) {
+	p.asked = false
+	if init.ErrorCode != 0 {
+		p.since = now + retryBackoff
+		return
+	}
+	for i := range p.lanes {
+		if l := &p.lanes[i]; l.producer < 0 {
+			l.producer, l.epoch = record.ProducerID(init.ProducerID), init.ProducerEpoch
+		}
+	}
+}
+
+// anew numbers the lane's batches from 0 on, to be sent under a new producer id.
+func (l *lane) anew() {
+	l.producer, l.epoch, l.next = record.NoProducer, record.NoProducerEpoch, 0
+	for i := range l.queue {
+		b := &l.queue[i]
+		b.sequence, b.gaps = l.next, 0
+		l.next = record.AddSequence(l.next, b.count)
+	}
 }
 
 // find returns the place of the batch whose bytes were sent.

@@ -1,6 +1,7 @@
 package proto
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -31,6 +32,9 @@ type Received struct {
 	Headers    []record.Header
 }
 
+// ErrOutOfRange says that the position lies outside the log. After a power loss that is possible where flush.messages is above 1; elsewhere records were lost.
+var ErrOutOfRange = errors.New("the position is out of range")
+
 // Reader reads one partition from an offset on, and checks every CRC.
 type Reader struct {
 	cfg   ReaderConfig
@@ -38,6 +42,7 @@ type Reader struct {
 	asked bool
 	since int64
 	hw    record.Offset
+	start record.Offset
 }
 
 // NewReader returns a reader at cfg.From.
@@ -48,6 +53,9 @@ func (r *Reader) Position() record.Offset { return r.next }
 
 // HighWatermark is what the broker last said.
 func (r *Reader) HighWatermark() record.Offset { return r.hw }
+
+// LogStart is what the broker last said; 0 before version 5.
+func (r *Reader) LogStart() record.Offset { return r.start }
 
 // Lost tells that the connection is gone.
 func (r *Reader) Lost() { r.asked = false }
@@ -86,11 +94,14 @@ func (r *Reader) Answered(now int64, response kmsg.Response) ([]Received, error)
 	if code := errcode.Code(p.ErrorCode); code != errcode.None {
 		r.since = now + retryBackoff
 		if code == errcode.OffsetOutOfRange {
-			return nil, fmt.Errorf("offset %d was read or acknowledged and is now out of range (high watermark %d)", r.next, p.HighWatermark)
+			return nil, fmt.Errorf("%w: offset %d, log start %d, high watermark %d", ErrOutOfRange, r.next, p.LogStartOffset, p.HighWatermark)
 		}
 		return nil, nil
 	}
 	r.hw = record.Offset(p.HighWatermark)
+	if r.cfg.Version >= 5 {
+		r.start = record.Offset(p.LogStartOffset)
+	}
 	return r.take(p.RecordBatches)
 }
 

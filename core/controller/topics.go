@@ -44,9 +44,6 @@ func (s *State) CreateTopics(img *image.Image, req *kmsg.CreateTopicsRequest) ([
 		if problem != nil {
 			out = kmsg.NewCreateTopicsResponseTopic()
 			out.Topic, out.ErrorCode, out.ErrorMessage = t.Topic, int16(problem.Code), &problem.Message
-			if req.Version == 2 {
-				out.ErrorMessage = &problem.Message
-			}
 		} else if !req.ValidateOnly {
 			records = append(records, made...)
 		}

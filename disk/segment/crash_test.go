@@ -99,10 +99,10 @@ func (w *world) incarnation() {
 	w.checkAll(all)
 	w.disk.Before = hook
 	w.epoch++
-	for _, m := range w.models { // as the core does: accept the end, then sync what was kept
+	for _, m := range w.models { // as the core does: sync what was kept
 		if m.created {
 			m.gen++
-			if !w.write(core.DiskOp{Kind: core.DiskTruncate, Stream: m.id, Generation: m.gen, To: m.next()}) {
+			if !w.write(core.DiskOp{Kind: core.DiskSync, Stream: m.id, Generation: m.gen}) {
 				return
 			}
 			m.before = nil
@@ -274,6 +274,9 @@ func (w *world) checkAll(all []*core.Opened) {
 func (w *world) checkOne(m *model, o *core.Opened) {
 	if o.LogEnd < m.durable {
 		w.fatalf("stream %s ends at %d, %d was promised; %s", m.id, o.LogEnd, m.durable, printOpened(o))
+	}
+	if o.Damage != "" { // this disk loses what was not synced, it damages nothing
+		w.fatalf("an interrupted write is taken for damage: %s", printOpened(o))
 	}
 	v, _ := w.dir.View(m.id)
 	got := v.Load(o.LogStart, 1<<30)

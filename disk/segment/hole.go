@@ -15,39 +15,60 @@ import (
 // the search gives up and the tail counts as damage, which is the answer that destroys nothing.
 const behindBytesMax = 256 << 20
 
-// behind looks for a valid batch that could continue the log from the flaw at pos on: in the rest of the file, then in the later segments. "" if
-// there is none, else words that say where. The batch at pos itself counts: if only its epoch is wrong, that epoch or the one before it may be
-// what changed, for no CRC covers them.
-func (r *recovery) behind(sc *scanner, pos int64, later []record.Offset) (string, error) {
+// sector is the unit in which a disk loses writes at a power failure.
+const sector = 512
+
+// damaged decides whether the flaw at pos in the last segment taken in is damage, in words, or "" for the trace of an interrupted write, which may be
+// cut. Where later segments exist it is damage: they were begun when everything before them was durable (see seal). In the last segment it is damage
+// if a valid batch lies behind and nothing between shows a write that never reached the disk.
+//
+// A lost write shows as zeros: files only grow, so a sector that was never written back reads as zeros from where its last write that was ended. Bit rot
+// leaves no such sector. A batch whose own payload has a sector of zeros and that rots could be taken for a lost write; the recovery point will bound
+// where that can be.
+func (r *recovery) damaged(sc *scanner, pos int64, later []record.Offset) (string, error) {
+	if len(later) > 0 {
+		return fmt.Sprintf("the segment is not the last: %s follows", r.log.path(later[0])), nil
+	}
+	if r.misplaced() {
+		return "no segment holds what lies between", nil
+	}
 	budget := int64(behindBytesMax)
-	found, err := r.search(sc, pos, &budget)
-	for i := 0; i < len(later) && err == nil && found == ""; i++ {
-		found, err = r.searchFile(later[i], &budget)
-	}
-	return found, err
-}
-
-func (r *recovery) searchFile(base record.Offset, budget *int64) (string, error) {
-	path := r.log.path(base)
-	file, err := r.dir.fs.Open(path)
-	if err != nil {
+	found, at, err := r.search(sc, pos, &budget)
+	if err != nil || found == "" {
 		return "", err
 	}
-	defer file.Close()
-	size, err := file.Size()
-	if err != nil {
+	lost, err := zeroSector(sc, pos, at)
+	if lost || err != nil {
 		return "", err
 	}
-	return r.search(&scanner{file: file, path: path, end: size, buf: r.buf}, 0, budget)
+	return found, nil
 }
 
-// search tries every position from pos on. A batch counts if its CRC holds and its offset lies not before the log's end.
-func (r *recovery) search(sc *scanner, pos int64, budget *int64) (string, error) {
+// zeroSector reports whether some sector's part of [from, to) is all zeros.
+func zeroSector(sc *scanner, from, to int64) (bool, error) {
+	for from < to {
+		end := min(to, (from/sector+1)*sector)
+		w, err := sc.window(from, int(end-from))
+		if err != nil {
+			return false, err
+		}
+		if len(bytes.Trim(w[:end-from], "\x00")) == 0 {
+			return true, nil
+		}
+		from = end
+	}
+	return false, nil
+}
+
+// search tries every position from pos on for a valid batch that could continue the log, and says in words what it found and where. The batch at pos
+// itself counts: if only its epoch is wrong, that epoch or the one before it may be what changed, for no CRC covers them. A batch counts if its CRC holds
+// and its offset lies not before the log's end.
+func (r *recovery) search(sc *scanner, pos int64, budget *int64) (string, int64, error) {
 	const magicAt = 16
 	for sc.end-pos >= record.HeaderSize {
 		w, err := sc.window(pos, record.HeaderSize)
 		if err != nil {
-			return "", err
+			return "", 0, err
 		}
 		skip := bytes.IndexByte(w[magicAt:], 2)
 		if skip < 0 {
@@ -62,18 +83,18 @@ func (r *recovery) search(sc *scanner, pos int64, budget *int64) (string, error)
 			b, err := sc.batch(pos)
 			var f flaw
 			if err == nil {
-				return fmt.Sprintf("a valid batch of offset %d is there (%s at %d)", b.BaseOffset, sc.path, pos), nil
+				return fmt.Sprintf("a valid batch of offset %d is there (%s at %d)", b.BaseOffset, sc.path, pos), pos, nil
 			}
 			if !errors.As(err, &f) {
-				return "", err
+				return "", 0, err
 			}
 			if *budget -= int64(b.Size); *budget < 0 {
-				return fmt.Sprintf("a valid batch may be there: the search ended undecided (%s at %d)", sc.path, pos), nil
+				return fmt.Sprintf("a valid batch may be there: the search ended undecided (%s at %d)", sc.path, pos), pos, nil
 			}
 		}
 		pos++
 	}
-	return "", nil
+	return "", 0, nil
 }
 
 // plausible reports whether a header could be that of a batch which continues the log; it is cheap and says nothing of the CRC.
@@ -105,13 +126,4 @@ func (d *Dir) cutLast(l *Log, size stream.Pos) error {
 		return err
 	}
 	return s.file.SyncData()
-}
-
-func (d *Dir) sizeOf(path string) (int64, error) {
-	file, err := d.fs.Open(path)
-	if err != nil {
-		return 0, err
-	}
-	defer file.Close()
-	return file.Size()
 }

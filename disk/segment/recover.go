@@ -297,11 +297,11 @@ func (r *recovery) note(b *record.Batch) {
 	e.Count++
 }
 
-// stop ends the log at a flaw in its last segment: cuts there if nothing valid lies behind, else leaves all as it is and says so.
+// stop ends the log at a flaw in the last segment taken in: cuts there what an interrupted write left, but leaves damage as it is and says so.
 func (r *recovery) stop(sc *scanner, why error, later []record.Offset) error {
 	l := r.log
 	s := l.last()
-	found, err := r.behind(sc, int64(s.size), later)
+	found, err := r.damaged(sc, int64(s.size), later)
 	if err != nil {
 		return err
 	}
@@ -316,26 +316,9 @@ func (r *recovery) stop(sc *scanner, why error, later []record.Offset) error {
 		r.keep()
 		return nil
 	}
-	if r.misplaced() {
-		later = append([]record.Offset{s.base}, later...)
-		s.file.Close()
-		l.segs = l.segs[:len(l.segs)-1]
-	} else {
-		r.cut += sc.end - int64(s.size)
-	}
-	for _, base := range later {
-		size, err := r.dir.sizeOf(l.path(base))
-		if err != nil {
-			return err
-		}
-		r.cut += size
-	}
-	l.behind = later
-	if err := r.dir.dropBehind(l); err != nil {
-		return err
-	}
+	r.cut += sc.end - int64(s.size)
 	r.keep()
-	return r.dir.cutLast(l, l.last().size)
+	return r.dir.cutLast(l, s.size)
 }
 
 // misplaced reports whether the last segment does not begin where the log ends, so that none of it belongs to the log.

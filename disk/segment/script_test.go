@@ -1,10 +1,7 @@
 package segment
 
 import (
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -12,39 +9,17 @@ import (
 	"odradek/core"
 	"odradek/core/record"
 	"odradek/core/stream"
+	"odradek/internal/golden"
 	"odradek/sim/simdisk"
 )
 
-var rewrite = flag.Bool("rewrite", false, "write what the scripts print into testdata")
-
-// TestScripts runs testdata/*.txt: lines that begin with "> " are commands, what follows each is what it prints: file operations (but for reads)
-// and events.
+// TestScripts runs testdata/*.txt: after each command its file operations (but for reads) and events.
 func TestScripts(t *testing.T) {
-	paths, err := filepath.Glob("testdata/*.txt")
-	check(t, err)
-	for _, path := range paths {
-		t.Run(filepath.Base(path), func(t *testing.T) {
-			text, err := os.ReadFile(path)
-			check(t, err)
-			s := newScript()
-			var got strings.Builder
-			for _, line := range strings.Split(strings.TrimRight(string(text), "\n"), "\n") {
-				if strings.HasPrefix(line, "#") || line == "" {
-					got.WriteString(line + "\n")
-				}
-				if cmd, ok := strings.CutPrefix(line, "> "); ok {
-					got.WriteString(line + "\n")
-					s.out = &got
-					s.command(strings.TrimSpace(cmd))
-				}
-			}
-			if *rewrite {
-				check(t, os.WriteFile(path, []byte(got.String()), 0o644))
-			} else if got.String() != string(text) {
-				t.Errorf("prints otherwise; see git diff after -rewrite:\n%s", got.String())
-			}
-		})
-	}
+	golden.Run(t, "testdata/*.txt", func(_ *testing.T, out *strings.Builder) func(string) {
+		s := newScript()
+		s.out = out
+		return s.command
+	})
 }
 
 type script struct {

@@ -14,8 +14,8 @@ import (
 // Truncate its Durable, after a failure IOFailed and nothing more, now and ever. Appends of one stream with nothing else of that stream between
 // them go out as one vectored write, whatever stands between them in ops. A batch's Data is not kept.
 //
-// done is how many ops were carried out. It is less than all only when ops[done] must sync what a round in flight may be syncing (Truncate, Delete
-// below): two syncs of one file at a time share one error report, and one of them would call lost bytes durable. Call again with the rest after
+// done is how many ops were carried out. It is less than all only when ops[done] must sync what a round in flight may be syncing (Truncate, Roll,
+// Delete below): two syncs of one file at a time share one error report, and one of them would call lost bytes durable. Call again with the rest after
 // EndSync. (A fenced directory carries out nothing and calls it done.)
 func (d *Dir) Write(ops []core.DiskOp, events []core.Event) (done int, _ []core.Event) {
 	if d.fenced != nil {
@@ -35,7 +35,19 @@ func (d *Dir) Write(ops []core.DiskOp, events []core.Event) (done int, _ []core.
 }
 
 func (d *Dir) mustWait(op *core.DiskOp) bool {
-	return d.round != nil && (op.Kind == core.DiskTruncate || op.Kind == core.DiskDelete && !op.All)
+	if d.round == nil {
+		return false
+	}
+	switch op.Kind {
+	case core.DiskTruncate:
+		return true
+	case core.DiskDelete:
+		return !op.All
+	case core.DiskRoll:
+		l := d.logs[op.Stream]
+		return l != nil && len(l.segs)+len(l.pending) > 0
+	}
+	return false
 }
 
 // finish writes what is gathered and reports it.
@@ -97,6 +109,7 @@ func (d *Dir) execute(op *core.DiskOp, events []core.Event) ([]core.Event, error
 			return events, fmt.Errorf("%s: roll at offset %d lies before the log's end %d", l.folder, op.Base, l.next)
 		}
 		l.roll = op.Base
+		return events, d.seal(l)
 	case core.DiskDelete:
 		if op.All {
 			return events, d.deleteAll(l)
@@ -193,6 +206,26 @@ func (d *Dir) startSegment(l *Log) error {
 	l.roll = record.NoOffset
 	l.segs = append(l.segs, segment{base: base, file: file, next: base, maxTS: record.NoTimestamp})
 	d.opened = append(d.opened, FileChange{Stream: l.id, Base: base, File: file})
+	return nil
+}
+
+// seal makes everything written so far durable, before a further segment begins.
+//
+// Invariant: a segment's file exists only if everything before it is durable. So an interrupted write can only be met in the last segment; a flaw in any
+// other, or a gap between two, is damage, and recovery never cuts there.
+func (d *Dir) seal(l *Log) error {
+	for _, file := range l.dirty {
+		if err := file.SyncData(); err != nil {
+			return err
+		}
+	}
+	if l.names {
+		if err := d.fs.SyncDir(l.folder); err != nil {
+			return err
+		}
+	}
+	clear(l.dirty)
+	l.dirty, l.names = l.dirty[:0], false
 	return nil
 }
 

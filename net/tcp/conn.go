@@ -288,10 +288,11 @@ func (c *conn) drain() {
 	c.frames.wake()
 }
 
-// finish waits, when draining, until everything in flight is answered and sent; then the connection is closed if it is not yet.
+// finish waits, when draining, until everything in flight is answered and sent; then the connection is closed if it is not yet. A Fetch is not waited for:
+// it may be parked for a minute, and its client asks again elsewhere.
 func (c *conn) finish() {
 	c.mu.Lock()
-	for !c.closed && c.draining && (c.machine.InFlight() > 0 || c.writing) {
+	for !c.closed && c.draining && (c.machine.InFlight() > 0 && !c.machine.Fetching() || c.writing) {
 		c.turn.Wait()
 	}
 	c.closeLocked("", "")

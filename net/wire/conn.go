@@ -90,6 +90,9 @@ func (c *Conn) Info() Info { return c.info }
 // InFlight is the number of requests not yet answered.
 func (c *Conn) InFlight() int { return len(c.slots) - c.head }
 
+// Fetching reports whether what is in flight is a Fetch: it may be parked for as long as its client likes, and nothing is lost with it.
+func (c *Conn) Fetching() bool { return c.InFlight() > 0 && c.slots[c.head].key == api.Fetch }
+
 // CanRead reports whether some request could be taken: only then is more read.
 func (c *Conn) CanRead() bool { return c.Admits(api.Produce) }
 

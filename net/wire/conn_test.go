@@ -2,10 +2,7 @@ package wire
 
 import (
 	"bytes"
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -17,11 +14,10 @@ import (
 	"odradek/core/errcode"
 	"odradek/core/record"
 	"odradek/core/stream"
+	"odradek/internal/golden"
 )
 
-var rewrite = flag.Bool("rewrite", false, "write the output of scripts into them")
-
-// Scripts of the connection machine: blocks of commands, "----", and what they print. After each command everything that may be sent is printed.
+// TestConnScripts runs stories of the connection machine. After each command everything that may be sent is printed.
 //
 //	produce|metadata|fetch|apiversions|init corr=N [v=N] [acks=N] [topic=T] [name=S]   a request arrives
 //	raw key=N v=N corr=N [hex=…]                                                       any frame
@@ -29,44 +25,11 @@ var rewrite = flag.Bool("rewrite", false, "write the output of scripts into them
 //	query on|off                                                                       whether the image answers Metadata
 //	state                                                                              what may be read
 func TestConnScripts(t *testing.T) {
-	paths, _ := filepath.Glob("testdata/conn/*.txt")
-	if len(paths) == 0 {
-		t.Fatal("no scripts")
-	}
-	for _, path := range paths {
-		t.Run(strings.TrimSuffix(filepath.Base(path), ".txt"), func(t *testing.T) {
-			src, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := runScript(string(src))
-			if *rewrite {
-				if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			} else if got != string(src) {
-				t.Errorf("output differs (go test -rewrite shows how):\n%s", got)
-			}
-		})
-	}
-}
-
-func runScript(src string) string {
-	s := &script{conn: NewConn(Info{Conn: 7, Listener: "PLAINTEXT", Address: "127.0.0.1:9092", Peer: "10.0.0.9:4242"}), requests: map[int]core.Request{}}
-	s.env = Env{Prepare: plainPrepare, Query: s.query, Features: testFeatures}
-	var out strings.Builder
-	for _, block := range strings.Split(strings.TrimSpace(src), "\n\n") {
-		commands, _, _ := strings.Cut(block, "\n----")
-		out.WriteString(commands + "\n----\n")
-		s.out = &out
-		for _, line := range strings.Split(commands, "\n") {
-			if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
-				s.run(strings.Fields(line))
-			}
-		}
-		out.WriteString("\n")
-	}
-	return strings.TrimRight(out.String(), "\n") + "\n"
+	golden.Run(t, "testdata/conn/*.txt", func(_ *testing.T, out *strings.Builder) func(string) {
+		s := &script{conn: NewConn(Info{Conn: 7, Listener: "PLAINTEXT", Address: "127.0.0.1:9092", Peer: "10.0.0.9:4242"}), requests: map[int]core.Request{}, out: out}
+		s.env = Env{Prepare: plainPrepare, Query: s.query, Features: testFeatures}
+		return func(line string) { s.run(strings.Fields(line)) }
+	})
 }
 
 func testFeatures() Features {

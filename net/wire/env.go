@@ -32,15 +32,17 @@ func NewEnv(view *query.View, prepare PrepareBatch) *Env {
 				return p
 			}
 			p.TopicID = t.ID
-			b, refusal := prepare(policyOf(view, topic), data, frame)
-			switch {
-			case refusal != nil:
-				p.Err, p.Message, p.Errors = refusal.Code, refusal.Message, refusal.Records
-			case b.Attributes.Codec() == record.CodecZstd && version < zstdSince:
+			// What the client sent counts, not what the topic makes of it: a topic may keep zstd whatever its producers speak.
+			if sent, err := record.ParseHeader(data); err == nil && sent.Attributes.Codec() == record.CodecZstd && version < zstdSince {
 				p.Err, p.Message = errcode.UnsupportedCompressionType, "zstd needs Produce version 7 or later"
-			default:
-				p.Batch = b
+				return p
 			}
+			b, refusal := prepare(policyOf(view, topic), data, frame)
+			if refusal != nil {
+				p.Err, p.Message, p.Errors = refusal.Code, refusal.Message, refusal.Records
+				return p
+			}
+			p.Batch = b
 			return p
 		},
 		Features: func() Features { return featuresOf(view.Image) },

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	runtimego "runtime"
 	"runtime/debug"
 	"strings"
 	"syscall"
@@ -83,7 +84,7 @@ func serve(ctx context.Context, f *serveFlags, out io.Writer) error {
 	if err != nil {
 		return UsageError{err}
 	}
-	tuneMemory()
+	tuneProcess()
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, os.Interrupt)
 	defer stop()
 	log := slog.New(slog.NewTextHandler(out, nil))
@@ -102,6 +103,7 @@ func serve(ctx context.Context, f *serveFlags, out io.Writer) error {
 		}
 		options.FS, options.Paths = append(options.FS, fs), append(options.Paths, dir)
 	}
+	options.Events = strings.TrimRight(cfg.LogDirs[0], "/") + ".halt.log" // beside the directory: it may be the disk that fails
 	node, err := runtime.Start(ctx, options)
 	if err != nil {
 		return err
@@ -145,8 +147,12 @@ func openDir(dir string) (vfs.FS, error) {
 	return osfs.New(path), nil
 }
 
-// tuneMemory lets the heap grow a little before it is collected: most memory is pooled buffers, garbage is little.
-func tuneMemory() {
+// tuneProcess lets the heap grow a little before it is collected: most memory is pooled buffers, garbage is little. It also makes sure of two processors for
+// Go code: a goroutine inside fdatasync holds one until the runtime notices.
+func tuneProcess() {
+	if runtimego.GOMAXPROCS(0) < 2 {
+		runtimego.GOMAXPROCS(2)
+	}
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(200)
 	}

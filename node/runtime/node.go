@@ -36,7 +36,8 @@ type Options struct {
 	Config []core.KeyValue // the node's configuration; parsed by core/config
 	FS     []vfs.FS        // one for each log directory
 	Paths  []string        // of the directories, for people
-	Log    *slog.Logger
+	Log    *slog.Logger    // nil: slog.Default()
+	Events string          // file that takes the last events when the node is given up; empty: none
 }
 
 // Node is one running node.
@@ -61,12 +62,14 @@ type Node struct {
 	prepares sync.Pool // *record.Preparer
 
 	// Of whoever attends the mailbox.
-	batch []core.Event
 	fx    core.Effects
 	pins  []replyPins
-	armed core.Instant
+	armed core.Instant // what timer is set to, or noInstant
+	due   bool         // a Timeout for work that is due waits in the mailbox
 
 	timer      *time.Timer
+	steps      atomic.Int64
+	events     string // Options.Events
 	stopSpace  context.CancelFunc
 	stopReport sync.Once
 }
@@ -87,11 +90,16 @@ func Start(ctx context.Context, o Options) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &Node{cfg: cfg, log: o.Log, core: core.New(), started: time.Now(), ready: make(chan struct{}), halted: make(chan string, 1)}
-	n.mailbox.idle.L = &n.mailbox.mu
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	n := &Node{cfg: cfg, log: o.Log, core: core.New(), started: time.Now(), ready: make(chan struct{}), halted: make(chan string, 1), events: o.Events,
+		armed: noInstant, stopSpace: func() {}}
+	n.mailbox.init(n.turn)
 	n.prepares.New = func() any { return &record.Preparer{Codec: &n.codec} }
 	n.frames = tcp.NewFrames(max(cfg.QueuedMaxBytes, 0), false)
-	n.timer = time.AfterFunc(time.Hour, func() { n.Submit(core.Event{Kind: core.EvTimeout}) })
+	n.timer = time.AfterFunc(time.Hour, n.timeUp)
+	n.timer.Stop() // arm sets it
 	boot, err := n.openDirs(o)
 	if err == nil {
 		err = n.boot(ctx, boot)
@@ -106,13 +114,13 @@ func Start(ctx context.Context, o Options) (*Node, error) {
 	return n, nil
 }
 
-// openDirs locks the directories and identifies them.
+// openDirs locks the directories and identifies them: first those that say whose they are, so that a new one joins their cluster.
 func (n *Node) openDirs(o Options) (*core.Boot, error) {
-	boot := &core.Boot{NodeID: n.cfg.NodeID, Config: o.Config}
+	boot := &core.Boot{NodeID: n.cfg.NodeID, Config: o.Config, Incarnation: newUUID()}
 	if _, err := rand.Read(boot.Seed[:]); err != nil {
 		return nil, err
 	}
-	boot.Incarnation = newUUID()
+	properties := make([]segment.Properties, len(o.FS))
 	for i, fs := range o.FS {
 		d := segment.OpenDir(fs, stream.DirID(i))
 		lock, err := d.Lock()
@@ -123,7 +131,23 @@ func (n *Node) openDirs(o Options) (*core.Boot, error) {
 		}
 		n.locks = append(n.locks, lock)
 		n.dirs = append(n.dirs, d)
-		dir, err := n.identify(d, boot, o.Paths[i])
+		if properties[i], err = n.identify(d, boot); err != nil {
+			return nil, fmt.Errorf("log directory %s: %w", o.Paths[i], err)
+		}
+	}
+	if boot.ClusterID == "" {
+		boot.ClusterID = newUUID().String()
+	}
+	for i, d := range n.dirs {
+		var err error
+		if properties[i].ClusterID == "" {
+			properties[i] = segment.Properties{ClusterID: boot.ClusterID, NodeID: n.cfg.NodeID, DirectoryID: newUUID()}
+			err = d.WriteProperties(properties[i])
+		}
+		dir := core.Dir{ID: properties[i].DirectoryID, Path: o.Paths[i]}
+		if err == nil {
+			dir.Free, err = d.FS().Free()
+		}
 		if err != nil {
 			return nil, fmt.Errorf("log directory %s: %w", o.Paths[i], err)
 		}
@@ -132,28 +156,21 @@ func (n *Node) openDirs(o Options) (*core.Boot, error) {
 	return boot, nil
 }
 
-// identify reads meta.properties, or writes it on the first start.
-func (n *Node) identify(d *segment.Dir, boot *core.Boot, path string) (core.Dir, error) {
+// identify reads meta.properties; nothing is set if the directory has none yet.
+func (n *Node) identify(d *segment.Dir, boot *core.Boot) (segment.Properties, error) {
 	p, err := d.ReadProperties()
-	if errors.Is(err, vfs.ErrNotExist) {
-		if boot.ClusterID == "" {
-			boot.ClusterID = newUUID().String()
-		}
-		p = segment.Properties{ClusterID: boot.ClusterID, NodeID: n.cfg.NodeID, DirectoryID: newUUID()}
-		err = d.WriteProperties(p)
-	}
-	if err != nil {
-		return core.Dir{}, err
-	}
-	if p.NodeID != n.cfg.NodeID {
-		return core.Dir{}, fmt.Errorf("it belongs to node %d and this is node %d: set node.id=%d or choose another directory", p.NodeID, n.cfg.NodeID, p.NodeID)
-	}
-	if boot.ClusterID != "" && p.ClusterID != boot.ClusterID {
-		return core.Dir{}, fmt.Errorf("it belongs to cluster %s, another directory to %s", p.ClusterID, boot.ClusterID)
+	switch {
+	case errors.Is(err, vfs.ErrNotExist):
+		return segment.Properties{}, nil
+	case err != nil:
+		return p, err
+	case p.NodeID != n.cfg.NodeID:
+		return p, fmt.Errorf("it belongs to node %d and this is node %d: set node.id=%d or choose another directory", p.NodeID, n.cfg.NodeID, p.NodeID)
+	case boot.ClusterID != "" && p.ClusterID != boot.ClusterID:
+		return p, fmt.Errorf("it belongs to cluster %s, another directory to %s: name only directories of one cluster", p.ClusterID, boot.ClusterID)
 	}
 	boot.ClusterID = p.ClusterID
-	free, err := d.FS().Free()
-	return core.Dir{ID: p.DirectoryID, Path: path, Free: free}, err
+	return p, nil
 }
 
 // newUUID draws an id that Kafka does not reserve.
@@ -188,7 +205,7 @@ func (n *Node) boot(ctx context.Context, boot *core.Boot) error {
 	}
 	boot.Streams = len(events) - 1
 	n.view = query.View{Self: n.cfg.NodeID, ClusterID: boot.ClusterID, Config: n.cfg}
-	n.submit(events)
+	n.mailbox.submit(events)
 	select {
 	case <-n.ready:
 	case reason := <-n.halted:
@@ -227,16 +244,29 @@ func (n *Node) Halted() <-chan string { return n.halted }
 // Stats returns the store's counters of syncs.
 func (n *Node) Stats() store.Stats { return n.store.Stats() }
 
-// Stop ends the node cleanly: no new requests, those under way are answered, everything written is synced.
+// Steps returns how many events the core has stepped.
+func (n *Node) Steps() int64 { return n.steps.Load() }
+
+// Stop ends the node cleanly: no new requests, those under way are answered, everything written is synced. Clients that do not take their answers get half
+// of ctx's time and are then left: what must not fail for their sake is the sync.
 func (n *Node) Stop(ctx context.Context) error {
-	err := n.server.Shutdown(ctx)
+	drain := ctx
+	if end, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		drain, cancel = context.WithTimeout(ctx, time.Until(end)/2)
+		defer cancel()
+	}
+	if err := n.server.Shutdown(drain); err != nil {
+		n.log.Warn("connections were closed with requests under way", "reason", err)
+	}
 	n.stopSpace()
 	n.timer.Stop()
 	n.mailbox.close()
-	return errors.Join(err, n.store.Close(ctx), n.unlock())
+	return errors.Join(n.store.Close(ctx), n.unlock())
 }
 
-// Kill leaves everything as it is, as the end of the process would: no sync, no answer. For tests on a disk that can be switched off.
+// Kill leaves everything as it is, as the end of the process would: no sync that counts, no answer, the directories locked. For tests on a disk that can be
+// switched off.
 func (n *Node) Kill() {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -247,7 +277,9 @@ func (n *Node) Kill() {
 	_ = n.store.Close(ctx)
 }
 
+// abandon ends what Start has begun.
 func (n *Node) abandon() {
+	n.stopSpace()
 	n.timer.Stop()
 	n.mailbox.close()
 	if n.store != nil {
@@ -275,12 +307,14 @@ func bracket(host string) string {
 	return host
 }
 
-// dumpHistory writes the last events beside a halt, for who looks into it later.
+// dumpHistory writes the last events, for who looks into a halt later.
 func (n *Node) dumpHistory(reason string) {
-	path := fmt.Sprintf("odradek-halt-%d.log", os.Getpid())
-	if err := os.WriteFile(path, n.history.text(reason), 0o644); err != nil {
-		n.log.Error("could not write the last events", "file", path, "error", err)
+	if n.events == "" {
 		return
 	}
-	n.log.Error("the last events are written", "file", path)
+	if err := os.WriteFile(n.events, n.history.text(reason), 0o644); err != nil {
+		n.log.Error("could not write the last events", "file", n.events, "error", err)
+		return
+	}
+	n.log.Error("the last events are written", "file", n.events)
 }

@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"fmt"
 	"time"
 
 	"odradek/core"
@@ -11,10 +12,6 @@ import (
 	"odradek/net/wire"
 )
 
-// turnEvents is how many events are stepped before their effects are handed over: enough to share a write, few enough that the first of them does not
-// wait long.
-const turnEvents = 64
-
 // Env is what connections decide by now.
 func (n *Node) Env() *wire.Env { return n.env.Load() }
 
@@ -22,25 +19,17 @@ func (n *Node) Env() *wire.Env { return n.env.Load() }
 func (n *Node) Frames() *tcp.Frames { return n.frames }
 
 // complete takes the store's completions. The slice is the store's again when it returns.
-func (n *Node) complete(events []core.Event) { n.submit(events) }
+func (n *Node) complete(events []core.Event) { n.mailbox.submit(events) }
 
-// Submit hands a request or the end of a connection to the core.
-func (n *Node) Submit(ev core.Event) { n.submit([]core.Event{ev}) }
-
-// submit hands events to the core. The caller may find itself attending the mailbox: running Steps, its own and others', until it is empty.
-func (n *Node) submit(events []core.Event) {
-	if !n.mailbox.put(events) {
-		return
-	}
-	for {
-		batch := n.mailbox.take(n.batch, turnEvents)
-		if len(batch) == 0 {
-			return // take has ended the attendance: batch, fx and the rest may be another goroutine's by now
-		}
-		n.batch = batch
-		n.turn()
+// Submit hands a request or the end of a connection to the core. The caller may find itself attending the mailbox: running Steps, its own and others'.
+func (n *Node) Submit(ev core.Event) {
+	if !n.mailbox.submit([]core.Event{ev}) && ev.Kind == core.EvRequest && ev.Request.Frame != record.NoFrame {
+		n.frames.Release(ev.Request.Frame) // no Step will
 	}
 }
+
+// timeUp tells the core that its deadline has come.
+func (n *Node) timeUp() { n.mailbox.submit([]core.Event{{Kind: core.EvTimeout}}) }
 
 // now is the time of a Step.
 func (n *Node) now() core.Now {
@@ -48,20 +37,24 @@ func (n *Node) now() core.Now {
 	return core.Now{Mono: core.Instant(t.Sub(n.started)), Wall: record.UnixMillis(t.UnixMilli())}
 }
 
-// turn steps the events of a batch and hands their effects over, once for each consumer.
-func (n *Node) turn() {
+// turn steps events and hands their effects over, once for each consumer. It is run by whoever attends the mailbox.
+func (n *Node) turn(events []core.Event) {
+	defer n.explain()
 	n.fx.Reset()
 	clear(n.pins)
 	n.pins = n.pins[:0]
-	for i := range n.batch {
-		ev := &n.batch[i]
-		disk := len(n.fx.Disk)
-		n.core.Step(n.now(), ev, &n.fx)
-		n.history.add(ev)
+	for i := range events {
+		ev := &events[i]
+		disk, now := len(n.fx.Disk), n.now()
+		n.core.Step(now, ev, &n.fx)
+		n.history.add(now.Mono, ev)
 		n.settleFrame(ev, disk)
 		n.pin()
-		n.batch[i] = core.Event{}
+		if ev.Kind == core.EvTimeout {
+			n.due, n.armed = false, noInstant
+		}
 	}
+	n.steps.Add(int64(len(events)))
 	if n.fx.Publish != nil {
 		view := n.view
 		view.Image = n.fx.Publish
@@ -77,8 +70,15 @@ func (n *Node) turn() {
 	n.arm()
 }
 
-// settleFrame passes the frame of a Produce on: each batch in an Append effect holds it until written, refused ones do not. The request, which the history
-// keeps, names its bytes no longer.
+// explain writes the last events before a broken invariant ends the process.
+func (n *Node) explain() {
+	if cause := recover(); cause != nil {
+		n.dumpHistory(fmt.Sprint(cause))
+		panic(cause)
+	}
+}
+
+// settleFrame passes the frame of a Produce on: each batch in an Append effect holds it until written, refused ones do not.
 func (n *Node) settleFrame(ev *core.Event, from int) {
 	if ev.Kind != core.EvRequest || ev.Request.Frame == record.NoFrame {
 		return
@@ -89,9 +89,6 @@ func (n *Node) settleFrame(ev *core.Event, from int) {
 		}
 	}
 	n.frames.Release(ev.Request.Frame)
-	for i := range ev.Request.Produce.Partitions {
-		ev.Request.Produce.Partitions[i].Batch.Data = nil
-	}
 }
 
 // pin holds the files that the replies of the last Step name.
@@ -128,16 +125,27 @@ func (n *Node) prepare(p *record.Policy, data []byte, frame record.FrameID) (rec
 	return preparer.Prepare(p, wall(), data, frame)
 }
 
-// arm sets the timer to the core's next deadline; while slices of longer work are left, the Timeout is due at once.
+// noInstant is no deadline's.
+const noInstant core.Instant = -1
+
+// arm sets the timer to the core's next deadline; while slices of longer work are left, the Timeout is due at once. One Timeout at most waits in the
+// mailbox for work that is due: while completions keep it from its Step, every turn would add another one.
 func (n *Node) arm() {
 	at, ok := n.core.Deadline()
-	if !ok || at == n.armed {
+	if !ok {
+		if n.armed != noInstant {
+			n.armed = noInstant
+			n.timer.Stop()
+		}
+		return
+	}
+	if at == n.armed || n.due {
 		return
 	}
 	wait := time.Duration(at) - time.Since(n.started)
 	if wait <= 0 {
-		n.mailbox.put([]core.Event{{Kind: core.EvTimeout}}) // this goroutine attends: it is taken in the next turn
-		n.armed = 0
+		n.due, n.armed = true, noInstant
+		n.mailbox.put([]core.Event{{Kind: core.EvTimeout}}) // this goroutine attends: it is taken in a turn to come
 		return
 	}
 	n.armed = at

@@ -1,0 +1,177 @@
+package controller
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"odradek/core/config"
+	"odradek/core/errcode"
+	"odradek/core/image"
+	"odradek/core/record"
+)
+
+func state(t *testing.T) *State {
+	cfg, err := config.ParseNode([]config.Entry{{Key: "num.partitions", Value: "3"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := byte(0)
+	return &State{Self: 1, Config: cfg, NewID: func() record.UUID { n++; return record.UUID{1, 15: n} }}
+}
+
+func replay(t *testing.T, img *image.Image, records []image.Record) *image.Image {
+	t.Helper()
+	next, err := img.Replay(records, image.At{Offset: img.Offset() + record.Offset(len(records)), Epoch: 1})
+	if err != nil {
+		t.Fatalf("what the controller wrote does not replay: %v", err)
+	}
+	return next
+}
+
+func topic(name string, change ...func(*kmsg.CreateTopicsRequestTopic)) kmsg.CreateTopicsRequestTopic {
+	t := kmsg.NewCreateTopicsRequestTopic()
+	t.Topic, t.NumPartitions, t.ReplicationFactor = name, -1, -1
+	for _, c := range change {
+		c(&t)
+	}
+	return t
+}
+
+func set(key, value string) func(*kmsg.CreateTopicsRequestTopic) {
+	return func(t *kmsg.CreateTopicsRequestTopic) {
+		t.Configs = append(t.Configs, kmsg.CreateTopicsRequestTopicConfig{Name: key, Value: &value})
+	}
+}
+
+func create(topics ...kmsg.CreateTopicsRequestTopic) *kmsg.CreateTopicsRequest {
+	req := kmsg.NewPtrCreateTopicsRequest()
+	req.Version, req.Topics = 7, topics
+	return req
+}
+
+func TestCreateTopics(t *testing.T) {
+	s := state(t)
+	records, resp := s.CreateTopics(image.Empty(), create(topic("a", set("flush.messages", "100")), topic("b", func(t *kmsg.CreateTopicsRequestTopic) { t.NumPartitions = 1 })))
+	img := replay(t, image.Empty(), records)
+	a, _ := img.Topic("a")
+	if resp.Topics[0].ErrorCode != 0 || resp.Topics[0].NumPartitions != 3 || a == nil || len(a.Partitions) != 3 || record.UUID(resp.Topics[0].TopicID) != a.ID {
+		t.Fatalf("topic a is %+v, told %+v", a, resp.Topics[0])
+	}
+	if v, _ := img.ConfigValue(image.ResourceTopic, "a", "flush.messages"); v != "100" {
+		t.Fatalf("flush.messages is %q", v)
+	}
+	if p := a.Partitions[0]; p.Leader != 1 || p.LeaderEpoch != 0 || len(p.Isr) != 1 {
+		t.Fatalf("partition %+v", p)
+	}
+	for _, c := range resp.Topics[0].Configs {
+		if want := map[bool]kmsg.ConfigSource{true: kmsg.ConfigSourceDynamicTopicConfig, false: kmsg.ConfigSourceDefaultConfig}[c.Name == "flush.messages"]; c.Source != int8(want) {
+			t.Errorf("config %s has source %d", c.Name, c.Source)
+		}
+	}
+}
+
+func TestCreateTopicsRefuses(t *testing.T) {
+	s := state(t)
+	records, _ := s.CreateTopics(image.Empty(), create(topic("taken"), topic("dotted.name")))
+	img := replay(t, image.Empty(), records)
+	number := func(partitions int32, factor int16) func(*kmsg.CreateTopicsRequestTopic) {
+		return func(t *kmsg.CreateTopicsRequestTopic) { t.NumPartitions, t.ReplicationFactor = partitions, factor }
+	}
+	assign := func(replicas ...int32) func(*kmsg.CreateTopicsRequestTopic) {
+		return func(t *kmsg.CreateTopicsRequestTopic) {
+			for i, r := range replicas {
+				t.ReplicaAssignment = append(t.ReplicaAssignment, kmsg.CreateTopicsRequestTopicReplicaAssignment{Partition: int32(i), Replicas: []int32{r}})
+			}
+		}
+	}
+	cases := []struct {
+		topic kmsg.CreateTopicsRequestTopic
+		code  errcode.Code
+		text  string
+	}{
+		{topic("taken"), errcode.TopicAlreadyExists, "already exists"},
+		{topic("dotted_name"), errcode.InvalidTopicException, "collides with existing topic: dotted.name"},
+		{topic("sp ace"), errcode.InvalidTopicException, "letters, digits"},
+		{topic("p", number(0, 1)), errcode.InvalidPartitions, "must be positive"},
+		{topic("p", number(20000, 1)), errcode.PolicyViolation, "at most"},
+		{topic("p", number(1, 0)), errcode.InvalidReplicationFactor, "must be positive"},
+		{topic("p", number(1, 3)), errcode.InvalidReplicationFactor, "needs as many brokers"},
+		{topic("p", set("flush.message", "1")), errcode.InvalidConfig, `did you mean "flush.messages"?`},
+		{topic("p", set("segment.bytes", "1")), errcode.InvalidConfig, "must lie between"},
+		{topic("p", set("retention.ms", "1")), errcode.InvalidConfig, "does not act"},
+		{topic("p", assign(2)), errcode.InvalidReplicaAssignment, "the only broker is 1"},
+		{topic("p", assign(1), number(1, 1)), errcode.InvalidRequest, "not both"},
+	}
+	for _, c := range cases {
+		records, resp := s.CreateTopics(img, create(c.topic))
+		got := resp.Topics[0]
+		if errcode.Code(got.ErrorCode) != c.code || got.ErrorMessage == nil || !strings.Contains(*got.ErrorMessage, c.text) || len(records) != 0 {
+			t.Errorf("%s: %v %q with %d records, want %v %q", c.topic.Topic, errcode.Code(got.ErrorCode), *got.ErrorMessage, len(records), c.code, c.text)
+		}
+	}
+	if records, resp := s.CreateTopics(img, create(topic("x"), topic("x"))); len(records) != 0 || errcode.Code(resp.Topics[1].ErrorCode) != errcode.InvalidRequest {
+		t.Errorf("a topic named twice: %d records, %v", len(records), resp.Topics)
+	}
+	dry := create(topic("x"))
+	dry.ValidateOnly = true
+	if records, resp := s.CreateTopics(img, dry); len(records) != 0 || resp.Topics[0].ErrorCode != 0 {
+		t.Errorf("validate only: %d records, %v", len(records), resp.Topics)
+	}
+	if records, resp := s.CreateTopics(img, create(topic("p", assign(1, 1)))); len(records) != 3 || resp.Topics[0].NumPartitions != 2 {
+		t.Errorf("an assignment: %d records, %+v", len(records), resp.Topics[0])
+	}
+}
+
+func TestDeleteTopics(t *testing.T) {
+	s := state(t)
+	records, created := s.CreateTopics(image.Empty(), create(topic("a"), topic("b")))
+	img := replay(t, image.Empty(), records)
+	req := kmsg.NewPtrDeleteTopicsRequest()
+	req.Version = 6
+	name := "a"
+	for _, t := range []kmsg.DeleteTopicsRequestTopic{{Topic: &name}, {TopicID: created.Topics[1].TopicID}, {Topic: &name}, {TopicID: [16]byte{9}}} {
+		req.Topics = append(req.Topics, t)
+	}
+	records, resp := s.DeleteTopics(img, req)
+	var codes []string
+	for i := range resp.Topics {
+		codes = append(codes, errcode.Code(resp.Topics[i].ErrorCode).String())
+	}
+	if got := fmt.Sprint(codes); got != "[NONE NONE UNKNOWN_TOPIC_OR_PARTITION UNKNOWN_TOPIC_ID]" || *resp.Topics[1].Topic != "b" {
+		t.Errorf("deleting: %s", got)
+	}
+	if img = replay(t, img, records); img.TopicCount() != 0 {
+		t.Errorf("%d topics are left", img.TopicCount())
+	}
+}
+
+// TestRegisterRaisesEpochs: a new incarnation never leads in an epoch that it led before.
+func TestRegisterRaisesEpochs(t *testing.T) {
+	s := state(t)
+	img := replay(t, image.Empty(), Bootstrap()[1:2])
+	records, _ := s.CreateTopics(img, create(topic("a")))
+	img = replay(t, img, records)
+	b := Broker{ID: 1, Incarnation: record.UUID{7}, Epoch: 9, LogDirs: []record.UUID{{8}}}
+	img = replay(t, img, Register(img, b))
+	a, _ := img.Topic("a")
+	for i, p := range a.Partitions {
+		if p.LeaderEpoch != 1 || p.Leader != 1 {
+			t.Errorf("partition %d is led by %d in epoch %d", i, p.Leader, p.LeaderEpoch)
+		}
+	}
+	if r, _ := img.Broker(1); !r.Fenced {
+		t.Error("a new registration is not fenced")
+	}
+	img = replay(t, img, []image.Record{Unfence(b)})
+	if r, _ := img.Broker(1); r.Fenced {
+		t.Error("still fenced")
+	}
+	block, first := AllocateProducerIDs(img, b)
+	img = replay(t, img, []image.Record{block})
+	if _, second := AllocateProducerIDs(img, b); second != first+ProducerIDBlock {
+		t.Errorf("blocks begin at %d and %d", first, second)
+	}
+}

@@ -1,0 +1,54 @@
+package segment
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"odradek/core"
+	"odradek/core/record"
+	"odradek/sim/simdisk"
+)
+
+// Two writes that no sync covered, of which the power loss kept the second: this is a torn tail. The same hole in a segment that has a successor is damage, since
+// all of it was synced before the next began.
+func TestHoleOfAnInterruptedWrite(t *testing.T) {
+	one, two, three := stamped(spec{n: 1, pid: -1}), stamped(spec{base: 1, n: 1, pid: -1, pad: 900}), stamped(spec{base: 2, n: 1, pid: -1})
+	lost := slices.Clone(two)
+	clear(lost[512-len(one):])
+	files := [][]byte{slices.Concat(one, lost, three), stamped(spec{base: 3, n: 1, pid: -1})}
+	_, dir := lay(t, []record.Offset{0}, files[:1])
+	all, err := recoverAll(dir)
+	check(t, err)
+	if all[0].LogEnd != 1 || all[0].Damage != "" || all[0].Cut != int64(len(two)+len(three)) {
+		t.Fatal(printOpened(all[0]))
+	}
+	_, dir = lay(t, []record.Offset{0, 3}, files)
+	all, err = recoverAll(dir)
+	check(t, err)
+	if all[0].LogEnd != 1 || all[0].Damage == "" {
+		t.Fatal(printOpened(all[0]))
+	}
+}
+
+// Before a segment begins, all before it is durable: a power loss that keeps the new one whole cannot have taken anything of the old one.
+func TestRollSealsWhatIsBefore(t *testing.T) {
+	for seed := range uint64(50) {
+		disk := simdisk.New()
+		dir := OpenDir(disk.Mount(), 0)
+		id := sid("a")
+		appendOne := func(base record.Offset) core.DiskOp {
+			b, err := record.ParseHeader(stamped(spec{base: base, n: 1, pid: -1}))
+			check(t, err)
+			return core.DiskOp{Kind: core.DiskAppend, Stream: id, Batch: b}
+		}
+		dir.Write([]core.DiskOp{{Kind: core.DiskCreate, Stream: id, Topic: "orders"}, appendOne(0), {Kind: core.DiskRoll, Stream: id, Base: 1}, appendOne(1),
+			{Kind: core.DiskRoll, Stream: id, Base: 2}, appendOne(2)}, nil)
+		disk.PowerLoss(rand.New(rand.NewPCG(seed, 1)).IntN)
+		all, err := recoverAll(OpenDir(disk.Mount(), 0))
+		check(t, err)
+		if o := all[0]; o.Damage != "" || o.LogStart != 0 || o.LogEnd < 2 {
+			t.Fatalf("seed %d: %s", seed, printOpened(o))
+		}
+	}
+}

@@ -1,0 +1,53 @@
+package wire
+
+import (
+	"testing"
+
+	"odradek/core/config"
+	"odradek/core/errcode"
+	"odradek/core/image"
+	"odradek/core/query"
+	"odradek/core/record"
+)
+
+// The version of Produce bounds what the client may send, not what the topic makes of it: a topic of compression.type=zstd takes plain batches of old clients.
+func TestZstdVersionIsTheClients(t *testing.T) {
+	replayer := image.NewReplayer(image.Empty())
+	if err := replayer.Apply(&image.TopicRecord{Name: "t", ID: record.UUID{1}}, image.At{}); err != nil {
+		t.Fatal(err)
+	}
+	img, err := replayer.Image()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := config.ParseNode(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	toZstd := func(_ *record.Policy, data []byte, _ record.FrameID) (record.Batch, *record.Refusal) {
+		b, err := record.ParseHeader(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.Attributes = record.Attributes(record.CodecZstd)
+		return b, nil
+	}
+	env := NewEnv(&query.View{Image: img, Config: cfg}, toZstd)
+	for _, c := range []struct {
+		sent    record.CodecID
+		version int16
+		want    errcode.Code
+	}{{record.CodecNone, 3, errcode.None}, {record.CodecZstd, 6, errcode.UnsupportedCompressionType}, {record.CodecZstd, 7, errcode.None}} {
+		var b record.Builder
+		b.Reset(record.PlainSpec(0))
+		b.Append(1, nil, []byte("v"), nil)
+		batch, err := b.Build(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		batch.Data[22] = byte(c.sent) // the attributes' low byte
+		if p := env.Prepare("t", record.UUID{}, 0, batch.Data, record.NoFrame, c.version); p.Err != c.want {
+			t.Errorf("%v in Produce v%d: %v, want %v", c.sent, c.version, p.Err, c.want)
+		}
+	}
+}

@@ -1,0 +1,147 @@
+// Package cli is `odradek sim`: one seed with its story, or a sweep over many.
+package cli
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"odradek/sim"
+)
+
+// UsageError is a command line that cannot be carried out.
+type UsageError struct{ Err error }
+
+func (e UsageError) Error() string { return e.Err.Error() }
+
+// ExitCode is that of wrong usage.
+func (e UsageError) ExitCode() int { return 2 }
+
+// Failure ends the process with the code of an outcome: 20 crash, 21 liveness, 22 correctness.
+type Failure struct {
+	Outcome sim.Outcome
+	Text    string
+}
+
+func (f Failure) Error() string { return f.Text }
+
+// ExitCode is the outcome's.
+func (f Failure) ExitCode() int { return int(f.Outcome) }
+
+// flags of the command.
+type flags struct {
+	seed     uint64
+	seeds    string
+	jobs     int
+	trace    string
+	blackBox bool
+}
+
+// Command returns `odradek sim`.
+func Command() *cobra.Command {
+	var f flags
+	cmd := &cobra.Command{
+		Use:   "sim [--seed N | --seeds A-B]",
+		Short: "Run the broker against a simulated world of faults; the same seed is the same run",
+		Long: `Run the broker's own code on virtual time, with a simulated disk, network and clients, and faults drawn from a seed.
+The same seed gives the same run, event for event. Exit codes: 0 ok, 20 crash (an invariant of ours broke),
+21 liveness (no progress after faults had stopped), 22 correctness (a promise was broken).`,
+		Example: `  odradek sim --seed 42
+  odradek sim --seed 42 --trace story.txt
+  odradek sim --seeds 0-9999 --jobs 2`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if f.seeds == "" {
+				return one(cmd.OutOrStdout(), &f)
+			}
+			if cmd.Flags().Changed("seed") || f.trace != "" {
+				return UsageError{errors.New("--seeds is a sweep: it goes with neither --seed nor --trace")}
+			}
+			first, last, err := parseSeeds(f.seeds)
+			if err != nil {
+				return UsageError{err}
+			}
+			if f.jobs < 1 {
+				return UsageError{fmt.Errorf("--jobs must be 1 or more, not %d", f.jobs)}
+			}
+			return sweep(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), &f, first, last)
+		},
+	}
+	cmd.Flags().Uint64Var(&f.seed, "seed", 0, "run one seed")
+	cmd.Flags().StringVar(&f.seeds, "seeds", "", "sweep over the seeds from A to B, both included, as A-B")
+	cmd.Flags().IntVar(&f.jobs, "jobs", runtime.GOMAXPROCS(0), "seeds run at once in a sweep")
+	cmd.Flags().StringVar(&f.trace, "trace", "", "write every event and effect of the seed to this file, a line each")
+	cmd.Flags().BoolVar(&f.blackBox, "black-box", false, "judge by what clients see alone, not by what the disk holds")
+	return cmd
+}
+
+func parseSeeds(s string) (first, last uint64, err error) {
+	a, b, ok := strings.Cut(s, "-")
+	if first, err = strconv.ParseUint(a, 10, 64); err == nil && ok {
+		last, err = strconv.ParseUint(b, 10, 64)
+	}
+	if err != nil || !ok || last < first {
+		return 0, 0, fmt.Errorf("--seeds is %q: want A-B, such as 0-999", s)
+	}
+	return first, last, nil
+}
+
+// lastLines is how much of the story a failing run prints.
+const lastLines = 60
+
+// one runs one seed: its options first, then, if it fails, how; last of all the line that sums it up.
+func one(out io.Writer, f *flags) error {
+	cfg := sim.Config{Options: sim.Draw(f.seed), BlackBox: f.blackBox}
+	for _, line := range cfg.Options.Lines() {
+		fmt.Fprintln(out, line)
+	}
+	var ring [lastLines]string
+	lines := 0
+	keep := func(line []byte) {
+		ring[lines%lastLines] = string(line)
+		lines++
+	}
+	cfg.Trace = keep
+	closeTrace := func() error { return nil }
+	if f.trace != "" {
+		file, err := os.Create(f.trace)
+		if err != nil {
+			return fmt.Errorf("--trace: %w", err)
+		}
+		w := bufio.NewWriterSize(file, 1<<20)
+		cfg.Trace = func(line []byte) {
+			_, _ = w.Write(line) // Flush tells
+			keep(line)
+		}
+		closeTrace = func() error { return errors.Join(w.Flush(), file.Close()) }
+	}
+	start := time.Now()
+	r := sim.Run(cfg)
+	wall := time.Since(start)
+	if err := closeTrace(); err != nil {
+		return fmt.Errorf("--trace: %w", err)
+	}
+	if r.Outcome != sim.OK {
+		fmt.Fprintf(out, "\nthe last %d lines of the trace:\n", min(lines, lastLines))
+		for i := max(0, lines-lastLines); i < lines; i++ {
+			fmt.Fprint(out, ring[i%lastLines])
+		}
+		fmt.Fprintf(out, "\noracle %s: %s\n", r.Oracle, r.Found)
+	}
+	fmt.Fprintf(out, "seed=%d outcome=%s digest=%s events=%d faults=%d virtual=%.3fs wall=%.3fs\n",
+		r.Seed, r.Outcome, r.Digest, r.Events, r.FaultCount(), seconds(r.Virtual), wall.Seconds())
+	if r.Outcome != sim.OK {
+		return Failure{r.Outcome, fmt.Sprintf("seed %d: %s: %s", r.Seed, r.Outcome, r.Oracle)}
+	}
+	return nil
+}
+
+func seconds(t sim.Time) float64 { return float64(t) / float64(sim.Second) }

@@ -1,0 +1,57 @@
+package cli
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+func run(args ...string) (string, error) {
+	var out bytes.Buffer
+	cmd := Command()
+	cmd.SetArgs(args)
+	cmd.SetOut(&out)
+	cmd.SetErr(&out)
+	cmd.SilenceUsage, cmd.SilenceErrors = true, true
+	err := cmd.Execute()
+	return out.String(), err
+}
+
+var lastLine = regexp.MustCompile(`^seed=42 outcome=ok digest=([0-9a-f]{32}) events=\d+ faults=\d+ virtual=[\d.]+s wall=[\d.]+s$`)
+
+func TestOneSeed(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "trace")
+	out, err := run("--seed", "42", "--trace", file)
+	if err != nil {
+		t.Fatal(err, out)
+	}
+	lines := strings.Split(strings.TrimRight(out, "\n"), "\n")
+	if !strings.HasPrefix(lines[0], "seed=42 ") || !lastLine.MatchString(lines[len(lines)-1]) {
+		t.Fatalf("printed:\n%s", out)
+	}
+	trace, err := os.ReadFile(file)
+	if err != nil || !bytes.Contains(trace, []byte("> Boot ")) || !bytes.Contains(trace, []byte("\nReply ")) {
+		t.Fatalf("trace of %d bytes: %v", len(trace), err)
+	}
+}
+
+func TestSweep(t *testing.T) {
+	out, err := run("--seeds", "0-19", "--jobs", "2")
+	if err != nil || !strings.Contains(out, "\n20 seeds, 0 failed, 2 run twice, ") {
+		t.Fatal(err, out)
+	}
+}
+
+func TestUsage(t *testing.T) {
+	for _, args := range [][]string{{"--seeds", "5"}, {"--seeds", "9-3"}, {"--seeds", "0-1", "--seed", "3"}, {"--seeds", "0-1", "--jobs", "0"}} {
+		_, err := run(args...)
+		var usage UsageError
+		if !errors.As(err, &usage) {
+			t.Errorf("%v: %v", args, err)
+		}
+	}
+}

@@ -1,0 +1,139 @@
+package sim
+
+import (
+	"fmt"
+
+	"odradek/core"
+	"odradek/core/record"
+	"odradek/net/wire"
+)
+
+// tell brings an event to the core after a drawn delay. Events of one key arrive in the order in which they were told, others in any: this is all the order
+// that the contract gives.
+func (n *node) tell(key lane, ev core.Event) {
+	p := n.p
+	at := max(n.w.now+n.w.opt.Core.draw(&n.rng), p.told[key])
+	p.told[key] = at
+	n.w.at(event{kind: evCore, at: at, who: n.id, life: n.life, core: &ev})
+}
+
+// timer brings the core the Timeout it asked for.
+func (n *node) timer(e *event) {
+	if at, ok := n.p.core.Deadline(); ok && at <= n.mono() {
+		n.step(&core.Event{Kind: core.EvTimeout})
+	}
+}
+
+// step runs one Step and carries its effects out.
+func (n *node) step(ev *core.Event) {
+	p, t := n.p, &n.w.trace
+	t.begin(n.w.now, n.name)
+	t.line = append(t.line, "> "...)
+	t.line = ev.Append(t.line)
+	t.end()
+	p.fx.Reset()
+	p.core.Step(core.Now{Mono: n.mono(), Wall: n.wall()}, ev, &p.fx)
+	t.begin(n.w.now, n.name)
+	before := len(t.line)
+	if t.line = p.fx.Append(append(t.line, '\n')); len(t.line) > before+1 {
+		t.line = t.line[:len(t.line)-1]
+		t.end()
+	}
+	n.settleFrame(ev)
+	n.carryOut()
+	if n.p != p || n.cut {
+		return // it has ended
+	}
+	if at, ok := p.core.Deadline(); ok {
+		n.w.at(event{kind: evTimer, at: max(n.w.now, p.started+Time(at)), who: n.id, life: n.life})
+	}
+}
+
+// settleFrame passes the frame of a Produce on: each batch in an Append effect holds it until written, refused ones do not.
+func (n *node) settleFrame(ev *core.Event) {
+	if ev.Kind != core.EvRequest || ev.Request.Frame == record.NoFrame {
+		return
+	}
+	if !n.w.cfg.broken.releaseEarly {
+		for i := range n.p.fx.Disk {
+			if f := n.p.fx.Disk[i].Batch.Frame; f != record.NoFrame {
+				n.p.pool.Retain(f)
+			}
+		}
+	}
+	n.p.pool.Release(ev.Request.Frame)
+}
+
+// carryOut does what the Step asked for: publish, pin, queue for the disk, reply, report.
+func (n *node) carryOut() {
+	p, fx := n.p, &n.p.fx
+	if fx.Publish != nil {
+		p.view.Image = fx.Publish
+		view := p.view
+		p.env = wire.NewEnv(&view, n.prepare)
+	}
+	extents := n.readExtents()
+	if n.cut {
+		return
+	}
+	n.queueDisk()
+	for i := range fx.Replies {
+		if c := p.conns[fx.Replies[i].Conn]; c != nil {
+			c.reply(&fx.Replies[i], extents[i])
+		}
+	}
+	for i := range fx.Notes {
+		if fx.Notes[i].Kind == core.NoteReady {
+			p.ready = true
+		}
+	}
+	for i := range fx.Halts {
+		h := &fx.Halts[i]
+		switch {
+		case p.dir.Err() == nil:
+			n.w.fail(Crash, "halt", fmt.Sprintf("%s given up though no disk failed: %s", h.Scope, h.Reason))
+		case h.Scope == core.HaltNode:
+			n.disk.Crash()
+			n.down("halted: " + h.Reason)
+			return
+		}
+	}
+}
+
+// readExtents reads what replies name, before the next Step: the host's pins last no longer.
+func (n *node) readExtents() [][][]byte {
+	replies := n.p.fx.Replies
+	if len(replies) == 0 {
+		return nil
+	}
+	out := make([][][]byte, len(replies))
+	for i := range replies {
+		f := replies[i].Fetch
+		if f == nil || n.p.conns[replies[i].Conn] == nil {
+			continue
+		}
+		for j := range f.Partitions {
+			for _, x := range f.Partitions[j].Extents {
+				view, ok := n.p.dir.View(x.Stream)
+				file, found := view.File(x.Base)
+				if !ok || !found {
+					panic(fmt.Sprintf("invariant: a reply names segment %d of stream %s, which is not there", x.Base, x.Stream))
+				}
+				b := make([]byte, x.Len)
+				if _, err := file.ReadAt(b, int64(x.Pos)); err != nil {
+					if n.cut {
+						return out
+					}
+					panic(fmt.Sprintf("invariant: a reply names %s/%d@%d+%d, which cannot be read: %v", x.Stream, x.Base, x.Pos, x.Len, err))
+				}
+				out[i] = append(out[i], b)
+			}
+		}
+	}
+	return out
+}
+
+// prepare runs record.Prepare on a connection's behalf.
+func (n *node) prepare(policy *record.Policy, data []byte, frame record.FrameID) (record.Batch, *record.Refusal) {
+	return n.p.prepare.Prepare(policy, n.wall(), data, frame)
+}

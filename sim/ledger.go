@@ -1,0 +1,187 @@
+package sim
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/cespare/xxhash/v2"
+
+	"odradek/clientlib/proto"
+	"odradek/core/errcode"
+	"odradek/core/record"
+)
+
+// ledger is what clients gave, what they were told, and what they read. It knows nothing of cores and disks, only what a user could write down, and how often
+// the power failed: a relaxed topic may lose records then, and only then.
+type ledger struct {
+	w       *World
+	topics  [][]partLedger
+	batches [][]given // by client, in the order given
+	names   map[string]place
+	acked   int
+	read    int
+	powers  int // power losses so far
+	scratch []byte
+}
+
+// partLedger is one partition.
+type partLedger struct {
+	ackedEnd record.Offset // what every acknowledged record lies below
+	served   []served      // by offset
+	last     []served      // what the last reader read
+}
+
+// served is a record as it was read.
+type served struct {
+	hash   uint64 // 0: never
+	name   string
+	powers int // power losses before it was read
+}
+
+// given is one batch that a client gave.
+type given struct {
+	partition int32
+	names     []string
+	hashes    []uint64
+	acked     bool
+	refused   bool
+	offset    record.Offset
+	powers    int  // power losses before the process that acknowledged it
+	safe      bool // a clean stop has synced it
+}
+
+// place says where a record was given.
+type place struct{ client, batch, index int }
+
+func (l *ledger) init(w *World) {
+	l.w, l.names = w, map[string]place{}
+	for _, t := range w.opt.Topics {
+		l.topics = append(l.topics, make([]partLedger, t.Partitions))
+	}
+	l.batches = make([][]given, len(w.opt.Clients))
+}
+
+func (l *ledger) part(topic int, partition int32) *partLedger { return &l.topics[topic][partition] }
+
+// give enters a batch. id is its place in the client's order, from 1.
+func (l *ledger) give(c *client, id uint64, partition int32, messages []proto.Message) {
+	g := given{partition: partition, offset: record.NoOffset}
+	for i := range messages {
+		m := &messages[i]
+		name := nameOf(m.Key, m.Value)
+		g.names = append(g.names, name)
+		g.hashes = append(g.hashes, l.hash(c.topic, m.Key, m.Value, m.Headers, m.Timestamp))
+		l.names[name] = place{int(c.id), len(l.batches[c.id]), i}
+	}
+	l.batches[c.id] = append(l.batches[c.id], g)
+	if len(l.batches[c.id]) != int(id) {
+		panic("a producer does not number its batches from 1")
+	}
+}
+
+// delivered enters what the client was told.
+func (l *ledger) delivered(c *client, d proto.Delivery, powers int) {
+	g := &l.batches[c.id][d.ID-1]
+	if d.Err != errcode.None {
+		g.refused = true
+		l.w.fail(Correctness, "refused", fmt.Sprintf("%s: batch %s is refused for good: %v", c.name, g.names[0], d.Err))
+		return
+	}
+	g.acked, g.offset, g.powers = true, d.Offset, powers
+	l.acked++
+	if c.topic.Durable() || powers == l.powers {
+		p := l.part(c.opt.Topic, d.Partition)
+		p.ackedEnd = max(p.ackedEnd, d.Offset+record.Offset(d.Count))
+	}
+}
+
+// powerLost counts a loss. Watermarks of relaxed topics prove nothing any more.
+func (l *ledger) powerLost() {
+	l.powers++
+	for i := range l.topics {
+		if l.w.opt.Topics[i].Durable() {
+			continue
+		}
+		for j := range l.topics[i] {
+			l.topics[i][j].ackedEnd = 0
+		}
+	}
+}
+
+// stopped enters a clean stop: what was acknowledged since the last power loss is synced.
+func (l *ledger) stopped() {
+	for i := range l.batches {
+		for j := range l.batches[i] {
+			if g := &l.batches[i][j]; g.acked && g.powers == l.powers {
+				g.safe = true
+			}
+		}
+	}
+}
+
+// served enters one record that a reader got, and checks that its offset held the same before. powers counts the losses before the process that
+// served it: a relaxed topic may serve something else after one.
+func (l *ledger) served(topic int, partition int32, r *proto.Received, powers int) {
+	l.read++
+	t := &l.w.opt.Topics[topic]
+	s := l.seen(t, r, powers)
+	p := l.part(topic, partition)
+	for int(r.Offset) >= len(p.served) {
+		p.served = append(p.served, served{})
+	}
+	old := &p.served[r.Offset]
+	if old.hash != 0 && old.hash != s.hash && (t.Durable() || old.powers == powers) {
+		l.w.fail(Correctness, "R4", fmt.Sprintf("%s-%d: offset %d was read as %q and is now %q", t.Name, partition, r.Offset, old.name, s.name))
+	}
+	if old.hash == 0 || powers >= old.powers {
+		*old = s
+	}
+	l.check(topic, partition, r.Offset, &s)
+}
+
+// check compares a record that was read with what was given under its name.
+func (l *ledger) check(topic int, partition int32, offset record.Offset, s *served) {
+	at, ok := l.names[s.name]
+	t := l.w.opt.Topics[topic].Name
+	if !ok {
+		l.w.fail(Correctness, "S2", fmt.Sprintf("%s-%d: offset %d holds %q, which nobody gave", t, partition, offset, s.name))
+		return
+	}
+	g := &l.batches[at.client][at.batch]
+	if g.hashes[at.index] != s.hash || g.partition != partition || l.w.clients[at.client].opt.Topic != topic {
+		l.w.fail(Correctness, "S2", fmt.Sprintf("%s-%d: offset %d holds %q, which was given otherwise", t, partition, offset, s.name))
+	}
+}
+
+// last enters what the last reader got.
+func (l *ledger) last(topic int, partition int32, r *proto.Received) {
+	p := l.part(topic, partition)
+	p.last = append(p.last, l.seen(&l.w.opt.Topics[topic], r, l.powers))
+}
+
+func (l *ledger) seen(t *TopicOptions, r *proto.Received, powers int) served {
+	return served{hash: l.hash(t, r.Key, r.Value, r.Headers, r.Timestamp), name: nameOf(r.Key, r.Value), powers: powers}
+}
+
+// nameOf is the part of a record that no other has.
+func nameOf(key, value []byte) string {
+	if value == nil {
+		return string(key)
+	}
+	name, _, _ := bytes.Cut(value, []byte{0})
+	return string(name)
+}
+
+// hash covers everything of a record that must come back as it was given.
+func (l *ledger) hash(t *TopicOptions, key, value []byte, headers []record.Header, at record.UnixMillis) uint64 {
+	if t.AppendTime {
+		at = 0 // the broker's
+	}
+	b := fmt.Appendf(l.scratch[:0], "%d %t %t %d %d %d|", at, key == nil, value == nil, len(key), len(value), len(headers))
+	b = append(append(b, key...), value...)
+	for _, h := range headers {
+		b = fmt.Appendf(b, "|%t %d %d|%s%s", h.Value == nil, len(h.Key), len(h.Value), h.Key, h.Value)
+	}
+	l.scratch = b
+	return xxhash.Sum64(b) | 1
+}

@@ -1,0 +1,191 @@
+package sim
+
+import (
+	"fmt"
+	"strings"
+
+	"odradek/core/prng"
+	"odradek/core/record"
+	"odradek/sim/simnet"
+)
+
+// purpose tells the generators of one seed apart. Each part of a world draws from its own, so that removing one part does not change what the others draw.
+// Invariant: numbers are never given a new meaning.
+type purpose uint64
+
+const (
+	forKnobs   purpose = 1
+	forNetwork purpose = 2
+	forClient  purpose = 0x100 // + client
+	forNode    purpose = 0x200 // + node: delays of the host
+	forDisk    purpose = 0x300 // + node: what a power loss keeps
+	forIDs     purpose = 0x400 // + node: ids and seeds
+	forFault   purpose = 0x500 // + faultKind
+)
+
+func source(seed uint64, p purpose) prng.Source { return prng.FromNumber(seed, uint64(p)) }
+
+// Options are what a seed draws before anything happens.
+type Options struct {
+	Seed     uint64
+	Topics   []TopicOptions
+	Clients  []ClientOptions
+	Network  simnet.Weather
+	Disk     Delays // of file operations
+	Core     Delays // of events on their way to the core
+	Downtime Time   // longest time between the end of a process and the next
+	Safety   Time   // faults happen until then
+	Faults   [faultKinds]Time
+	SkewMs   int64
+}
+
+// Delays are drawn between Least and Usual, and with a chance of Slow in a million up to Most.
+type Delays struct {
+	Least, Usual, Most Time
+	Slow               int
+}
+
+func (d *Delays) draw(rng *prng.Source) Time {
+	if rng.Chance(d.Slow) {
+		return d.Usual + Time(rng.N(uint64(d.Most-d.Usual+1)))
+	}
+	return d.Least + Time(rng.N(uint64(d.Usual-d.Least+1)))
+}
+
+// TopicOptions are one topic's.
+type TopicOptions struct {
+	Name          string
+	Partitions    int32
+	FlushMessages int64 // 1: durable
+	SegmentBytes  int32
+	AppendTime    bool
+	Compression   string
+}
+
+// Durable reports whether an acknowledged record of the topic survives a power loss.
+func (t *TopicOptions) Durable() bool { return t.FlushMessages == 1 }
+
+// ClientOptions are one client's.
+type ClientOptions struct {
+	Topic          int
+	Idempotent     bool
+	Acks           int16
+	InFlight       int
+	Codec          record.CodecID
+	BatchMax       int
+	Batches        int
+	Timeout        Time  // after which the client drops the connection
+	TimeoutMs      int32 // what it gives the broker
+	ProduceVersion int16
+	FetchVersion   int16
+	MinBytes       int32
+	MaxBytes       int32
+	MaxWaitMs      int32
+}
+
+// pick returns one of list.
+func pick[T any](rng *prng.Source, list ...T) T { return list[rng.IntN(len(list))] }
+
+// between draws from lo to hi, both included.
+func between(rng *prng.Source, lo, hi int) int { return lo + rng.IntN(hi-lo+1) }
+
+// Draw returns the options of a seed.
+func Draw(seed uint64) Options {
+	rng := source(seed, forKnobs)
+	o := Options{Seed: seed}
+	for i := range between(&rng, 1, 2) {
+		o.Topics = append(o.Topics, drawTopic(&rng, i))
+	}
+	for i := range 2 {
+		o.Clients = append(o.Clients, drawClient(&rng, i%len(o.Topics)))
+	}
+	usual := int64(pick(&rng, 200*Microsecond, Millisecond, 20*Millisecond))
+	o.Network = simnet.Weather{Least: int64(50 * Microsecond), Usual: usual, Most: 30 * usual, Slow: pick(&rng, 0, 10_000, 100_000), Cut: pick(&rng, 0, 50_000, 300_000)}
+	disk := pick(&rng, 100*Microsecond, 2*Millisecond, 20*Millisecond)
+	o.Disk = Delays{Least: 10 * Microsecond, Usual: disk, Most: 20 * disk, Slow: pick(&rng, 0, 20_000, 100_000)}
+	way := pick(&rng, Microsecond, 50*Microsecond, 3*Millisecond)
+	o.Core = Delays{Least: 0, Usual: way, Most: 30 * way, Slow: pick(&rng, 0, 30_000)}
+	o.Downtime = pick(&rng, 20*Millisecond, 300*Millisecond, 2*Second)
+	o.Safety = pick(&rng, 2*Second, 5*Second, 12*Second)
+	o.SkewMs = int64(between(&rng, -30_000, 30_000))
+	for k := range o.Faults {
+		// Drawn whether used or not, so that a kind more or less shifts nothing.
+		on, mean := rng.IntN(100) < faultTable[k].percent, pick(&rng, o.Safety/2, o.Safety/4, o.Safety/8)
+		if on {
+			o.Faults[k] = mean
+		}
+	}
+	return o
+}
+
+func drawTopic(rng *prng.Source, i int) TopicOptions {
+	t := TopicOptions{Name: fmt.Sprintf("t%d", i), Partitions: int32(between(rng, 1, 3)), FlushMessages: 1}
+	if rng.IntN(3) == 0 {
+		t.FlushMessages = pick[int64](rng, 5, 1000, 1<<40)
+	}
+	t.SegmentBytes = int32(between(rng, 300, 2000))
+	if rng.IntN(4) == 0 {
+		t.SegmentBytes = 1 << 20
+	}
+	t.AppendTime = rng.IntN(4) == 0
+	t.Compression = pick(rng, "producer", "producer", "producer", "uncompressed", "lz4", "zstd")
+	return t
+}
+
+func drawClient(rng *prng.Source, topic int) ClientOptions {
+	c := ClientOptions{Topic: topic, Idempotent: rng.IntN(3) > 0, Acks: -1, InFlight: between(rng, 1, 5)}
+	if !c.Idempotent {
+		c.Acks = pick[int16](rng, -1, 1)
+	}
+	c.Codec = pick(rng, record.CodecNone, record.CodecNone, record.CodecGzip, record.CodecSnappy, record.CodecLZ4, record.CodecZstd)
+	c.BatchMax = between(rng, 1, 5)
+	c.Batches = between(rng, 10, 50)
+	c.Timeout = pick(rng, 400*Millisecond, 2*Second, 5*Second)
+	c.TimeoutMs = pick[int32](rng, 50, 1000, 3000)
+	c.ProduceVersion = int16(between(rng, 7, 11))
+	if c.Codec != record.CodecZstd {
+		c.ProduceVersion = int16(between(rng, 3, 11))
+	}
+	c.FetchVersion = int16(between(rng, 11, 18)) // zstd needs 10
+	c.MinBytes = pick[int32](rng, 0, 1, 1, 300, 5000)
+	c.MaxBytes = pick[int32](rng, 1, 100, 700, 1<<20)
+	c.MaxWaitMs = pick[int32](rng, 0, 50, 200)
+	return c
+}
+
+// Lines returns the options as text, one line for each part.
+func (o *Options) Lines() []string {
+	out := []string{fmt.Sprintf("seed=%d safety=%s downtime<=%s skew=%dms", o.Seed, o.Safety, o.Downtime, o.SkewMs)}
+	for _, t := range o.Topics {
+		out = append(out, fmt.Sprintf("topic %s partitions=%d flush.messages=%d segment.bytes=%d append-time=%t compression=%s",
+			t.Name, t.Partitions, t.FlushMessages, t.SegmentBytes, t.AppendTime, t.Compression))
+	}
+	for i, c := range o.Clients {
+		out = append(out, fmt.Sprintf("client c%d topic=%s idempotent=%t acks=%d in-flight=%d codec=%s batches=%d of<=%d timeout=%s timeout.ms=%d "+
+			"produce=v%d fetch=v%d min=%d max=%d wait=%dms", i, o.Topics[c.Topic].Name, c.Idempotent, c.Acks, c.InFlight, c.Codec, c.Batches, c.BatchMax,
+			c.Timeout, c.TimeoutMs, c.ProduceVersion, c.FetchVersion, c.MinBytes, c.MaxBytes, c.MaxWaitMs))
+	}
+	out = append(out, fmt.Sprintf("network delay=%s..%s..%s slow=%d cut=%d", Time(o.Network.Least), Time(o.Network.Usual), Time(o.Network.Most), o.Network.Slow, o.Network.Cut))
+	out = append(out, fmt.Sprintf("disk delay=%s..%s..%s slow=%d", o.Disk.Least, o.Disk.Usual, o.Disk.Most, o.Disk.Slow))
+	out = append(out, fmt.Sprintf("core delay=%s..%s..%s slow=%d", o.Core.Least, o.Core.Usual, o.Core.Most, o.Core.Slow))
+	var faults []string
+	for k, mean := range o.Faults {
+		if mean > 0 {
+			faults = append(faults, fmt.Sprintf("%s/%s", faultTable[k].name, mean))
+		}
+	}
+	return append(out, "faults "+strings.Join(faults, " "))
+}
+
+// String writes a time in its largest whole unit.
+func (t Time) String() string {
+	switch {
+	case t%Second == 0:
+		return fmt.Sprintf("%ds", t/Second)
+	case t%Millisecond == 0:
+		return fmt.Sprintf("%dms", t/Millisecond)
+	case t%Microsecond == 0:
+		return fmt.Sprintf("%dµs", t/Microsecond)
+	}
+	return fmt.Sprintf("%dns", int64(t))
+}

@@ -1,0 +1,63 @@
+package sim
+
+import (
+	"fmt"
+
+	"odradek/core/prng"
+	"odradek/core/record"
+)
+
+// poison fills buffers that were given back: whoever still reads one finds bytes that fail every check.
+const poison = 0xDB
+
+// pool is a wire.Pool that counts references and poisons what comes back. Buffers are used again only sometimes, so that late writers are found too.
+type pool struct {
+	rng  *prng.Source
+	live map[record.FrameID]*frame
+	free [][]byte
+	last record.FrameID
+}
+
+type frame struct {
+	bytes []byte
+	refs  int
+}
+
+func newPool(rng *prng.Source) *pool { return &pool{rng: rng, live: map[record.FrameID]*frame{}} }
+
+// Get returns a buffer with one reference.
+func (p *pool) Get(size int) ([]byte, record.FrameID) {
+	p.last++
+	var b []byte
+	if n := len(p.free); n > 0 && cap(p.free[n-1]) >= size && p.rng.IntN(4) == 0 {
+		b, p.free = p.free[n-1][:size], p.free[:n-1]
+	} else {
+		b = make([]byte, size)
+	}
+	p.live[p.last] = &frame{bytes: b, refs: 1}
+	return b, p.last
+}
+
+// Retain adds a reference.
+func (p *pool) Retain(id record.FrameID) { p.get(id).refs++ }
+
+// Release gives a reference back.
+func (p *pool) Release(id record.FrameID) {
+	f := p.get(id)
+	if f.refs--; f.refs > 0 {
+		return
+	}
+	for i := range f.bytes {
+		f.bytes[i] = poison
+	}
+	delete(p.live, id)
+	p.free = append(p.free, f.bytes)
+}
+
+func (p *pool) get(id record.FrameID) *frame {
+	f := p.live[id]
+	if f == nil {
+		panic(fmt.Sprintf("invariant: frame %d was given back before", id))
+	}
+	return f
+}

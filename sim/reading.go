@@ -1,0 +1,216 @@
+package sim
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"odradek/clientlib/proto"
+	"odradek/core/errcode"
+	"odradek/core/record"
+)
+
+// reading reads the partitions of a topic in turn, and now and then asks for their latest offset. The last readers of a world, too: those read
+// one partition up to what its latest offset was.
+type reading struct {
+	c       *client
+	line    *line
+	readers []*proto.Reader
+	turn    int
+	busy    bool
+	again   Time
+
+	asked  int           // the partition whose latest offset is asked for
+	floor  record.Offset // what it must not be below
+	latest []record.Offset
+	marks  []record.Offset // high watermark as this connection has seen it
+	starts []record.Offset
+	powers []int // losses before what the reader has read
+
+	final bool
+	ends  []record.Offset // final: where to stop; NoOffset: not yet known
+}
+
+func newReading(c *client) *reading {
+	n := int(c.topic.Partitions)
+	r := &reading{c: c, readers: make([]*proto.Reader, n), latest: make([]record.Offset, n), marks: make([]record.Offset, n), starts: make([]record.Offset, n),
+		powers: make([]int, n), ends: make([]record.Offset, n)}
+	for i := range r.ends {
+		r.ends[i] = record.NoOffset
+	}
+	return r
+}
+
+// startReaders begins the last phase: for each topic somebody who reads all of it.
+func (w *World) startReaders() {
+	for i := range w.opt.Topics {
+		opt := &ClientOptions{Topic: i, Timeout: 5 * Second, FetchVersion: 12, MaxBytes: 1 << 20, MaxWaitMs: 100, MinBytes: 1}
+		from := w.clientOf(i)
+		if from == nil {
+			continue // nobody was there to make it
+		}
+		c := newClient(w, int32(len(w.clients)), opt)
+		c.known, c.id128 = true, from.id128
+		r := newReading(c)
+		r.final = true
+		r.line = c.add("f", r)
+		w.clients = append(w.clients, c)
+	}
+}
+
+func (w *World) clientOf(topic int) *client {
+	for _, c := range w.clients {
+		if c.opt.Topic == topic {
+			return c
+		}
+	}
+	return nil
+}
+
+func (r *reading) poll(now Time) kmsg.Request {
+	if !r.c.known || r.busy || now < r.again || r.unfinished() == "" && r.final {
+		return nil
+	}
+	rng := &r.c.rng
+	r.turn = (r.turn + 1) % len(r.readers)
+	if r.final && r.ends[r.turn] == record.NoOffset || !r.final && rng.IntN(10) == 0 {
+		return r.listOffsets()
+	}
+	if r.readers[r.turn] == nil {
+		o := r.c.opt
+		r.readers[r.turn] = proto.NewReader(proto.ReaderConfig{Topic: r.c.topic.Name, TopicID: r.c.id128, Partition: int32(r.turn), MaxBytes: o.MaxBytes,
+			MinBytes: o.MinBytes, MaxWaitMs: o.MaxWaitMs, Version: o.FetchVersion, Codec: r.c.w.codec})
+		r.powers[r.turn] = r.line.ch.powers
+	}
+	req := r.readers[r.turn].Poll(int64(now))
+	r.busy = req != nil
+	return req
+}
+
+// listOffsets asks for the latest offset of a partition; sometimes by time, which only must not fail.
+func (r *reading) listOffsets() kmsg.Request {
+	req := kmsg.NewPtrListOffsetsRequest()
+	req.SetVersion(7)
+	t := kmsg.NewListOffsetsRequestTopic()
+	t.Topic = r.c.topic.Name
+	p := kmsg.NewListOffsetsRequestTopicPartition()
+	p.Partition, p.Timestamp = int32(r.turn), -1
+	if !r.final && r.c.rng.IntN(4) == 0 {
+		p.Timestamp = int64(wallBase) + int64(r.c.rng.N(uint64(r.c.w.now/Millisecond+1)))
+	}
+	t.Partitions = append(t.Partitions, p)
+	req.Topics = append(req.Topics, t)
+	r.busy, r.asked = true, r.turn
+	r.floor = r.c.w.ledger.part(r.c.opt.Topic, int32(r.turn)).ackedEnd
+	return req
+}
+
+func (r *reading) answered(req kmsg.Request, resp kmsg.Response) {
+	r.busy = false
+	if list, ok := resp.(*kmsg.ListOffsetsResponse); ok {
+		if req.(*kmsg.ListOffsetsRequest).Topics[0].Partitions[0].Timestamp == -1 {
+			r.listed(&list.Topics[0].Partitions[0])
+		}
+		return
+	}
+	i := r.turn
+	reader, w := r.readers[i], r.c.w
+	position := reader.Position()
+	received, err := reader.Answered(int64(w.now), resp)
+	if err != nil {
+		if r.excused(i) && errors.Is(err, proto.ErrOutOfRange) {
+			r.readers[i] = nil // what it stood behind is lost, as its topic allows: it begins anew
+			return
+		}
+		w.fail(Correctness, "reads", fmt.Sprintf("%s-%d: %v", r.c.topic.Name, i, err))
+		return
+	}
+	if len(received) == 0 {
+		if r.c.opt.MaxWaitMs == 0 && !r.final || position == reader.Position() && r.c.opt.MinBytes == 0 {
+			r.again = w.now + 20*Millisecond // nothing new: no need to ask all the time
+		}
+	}
+	r.watch(i, reader)
+	for k := range received {
+		if received[k].Offset != position {
+			w.fail(Correctness, "gap", fmt.Sprintf("%s-%d: offset %d is read where %d should follow", r.c.topic.Name, i, received[k].Offset, position))
+			return
+		}
+		position++
+		w.ledger.served(r.c.opt.Topic, int32(i), &received[k], r.line.ch.powers)
+		if r.final {
+			w.ledger.last(r.c.opt.Topic, int32(i), &received[k])
+		}
+	}
+}
+
+// excused reports whether a power loss may have taken what the reader of a partition has read.
+func (r *reading) excused(i int) bool { return !r.c.topic.Durable() && r.powers[i] < r.line.ch.powers }
+
+// watch checks that on one connection the high watermark and the log start never go back.
+func (r *reading) watch(i int, reader *proto.Reader) {
+	hw, start := reader.HighWatermark(), reader.LogStart()
+	if hw < r.marks[i] {
+		r.c.w.fail(Correctness, "watermark", fmt.Sprintf("%s-%d: the high watermark goes back from %d to %d", r.c.topic.Name, i, r.marks[i], hw))
+	}
+	if start < r.starts[i] {
+		r.c.w.fail(Correctness, "log start", fmt.Sprintf("%s-%d: the log start goes back from %d to %d", r.c.topic.Name, i, r.starts[i], start))
+	}
+	r.marks[i], r.starts[i] = max(hw, r.marks[i]), max(start, r.starts[i])
+}
+
+// listed takes a latest offset. It may be wanting for a while, but it is never behind what was acknowledged when it was asked, nor behind an earlier one.
+func (r *reading) listed(p *kmsg.ListOffsetsResponseTopicPartition) {
+	i, w := r.asked, r.c.w
+	at := record.Offset(p.Offset)
+	switch code := errcode.Code(p.ErrorCode); {
+	case code == errcode.OffsetNotAvailable:
+		r.again = w.now + 20*Millisecond
+		return
+	case code != errcode.None:
+		w.fail(Correctness, "watermark", fmt.Sprintf("%s-%d: the latest offset is not told: %v", r.c.topic.Name, i, code))
+		return
+	}
+	if least := max(r.floor, r.latest[i]); r.c.topic.Durable() && at < least {
+		w.fail(Correctness, "watermark", fmt.Sprintf("%s-%d: the latest offset is %d; acknowledged or told before was %d", r.c.topic.Name, i, at, least))
+	}
+	r.latest[i] = at
+	if r.final {
+		r.ends[i] = at
+	}
+}
+
+func (r *reading) lost() {
+	r.busy = false
+	clear(r.marks)
+	for _, reader := range r.readers {
+		if reader != nil {
+			reader.Lost()
+		}
+	}
+}
+
+func (r *reading) deadline(now Time) (Time, bool) {
+	at := r.again
+	for _, reader := range r.readers {
+		if reader != nil {
+			if d, ok := reader.Deadline(int64(now)); ok {
+				at = max(at, Time(d))
+			}
+		}
+	}
+	return at, !r.busy && at > now
+}
+
+func (r *reading) unfinished() string {
+	if !r.final {
+		return ""
+	}
+	for i, end := range r.ends {
+		if end == record.NoOffset || end > 0 && (r.readers[i] == nil || r.readers[i].Position() < end) {
+			return fmt.Sprintf("partition %d is not read to its end %d", i, end)
+		}
+	}
+	return ""
+}

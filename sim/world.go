@@ -1,0 +1,294 @@
+// Package sim is the simulator: one node with its disk, a network and clients on virtual time, all drawn from a seed. The node's core, its files, its protocol
+// and the clients' machines are those of production; what is made here is only what lies between them, and it does no more for them than the contract of
+// core/effects.go promises.
+//
+//	            ┌── heap of events by (time, sequence) ──┐
+//	clients ── simnet ── wire.Conn ── core.Core ── segment.Dir ── simdisk
+//	   └── ledger: what was acknowledged, what was read ──┘
+//
+// The same seed gives the same run, event for event: everything is drawn from generators of the seed, each with one purpose.
+//
+// A run has three phases. In the first, faults happen. Then they stop, the power fails a last time, and clients must get rid of all they have within a bound
+// of virtual time. Last, fresh readers read everything and the ledger is judged.
+package sim
+
+import (
+	"fmt"
+
+	"odradek/core/prng"
+	"odradek/core/record"
+	"odradek/net/codec"
+	"odradek/sim/simnet"
+)
+
+// Outcome is how a run ended; it is the exit code of `odradek sim`.
+type Outcome int
+
+// The outcomes.
+const (
+	OK          Outcome = 0
+	Crash       Outcome = 20 // an invariant of our own code broke
+	Liveness    Outcome = 21 // the system did not get on after faults had stopped
+	Correctness Outcome = 22 // an oracle found a broken promise
+)
+
+func (o Outcome) String() string {
+	switch o {
+	case OK:
+		return "ok"
+	case Crash:
+		return "crash"
+	case Liveness:
+		return "liveness"
+	}
+	return "correctness"
+}
+
+// Result is what a run tells.
+type Result struct {
+	Seed    uint64
+	Outcome Outcome
+	Oracle  string // that failed
+	Found   string // by it
+	Digest  Digest
+	Events  int
+	Faults  [faultKinds]int
+	Acked   int // batches
+	Read    int // records
+	Virtual Time
+}
+
+// FaultCount is the number of faults of all kinds.
+func (r *Result) FaultCount() int {
+	n := 0
+	for _, f := range r.Faults {
+		n += f
+	}
+	return n
+}
+
+// Codec is what compresses; runs one after another may share one.
+type Codec = codec.Codec
+
+// NewCodec returns one.
+func NewCodec() *Codec { return new(codec.Codec) }
+
+// Config is what a run takes besides its options.
+type Config struct {
+	Options Options
+	Trace   func(line []byte) // nil: not wanted. The line is valid until it returns
+	Codec   *Codec            // nil: its own. Sharing one saves the making of encoders; it changes no result
+	// BlackBox switches off the oracle that looks at the platter: what is left knows only what clients see.
+	BlackBox bool
+	// Panic lets a panic through, for a debugger.
+	Panic bool
+
+	broken broken // tests only
+}
+
+// broken are parts of the host that tests break, to see that the oracles notice.
+type broken struct {
+	durableUnsynced bool // rounds end without their system calls
+	writtenDurable  bool // what is written is reported as durable
+	releaseEarly    bool // frames are given back after the Step
+}
+
+// World is one run.
+type World struct {
+	cfg     Config
+	opt     *Options
+	now     Time
+	seq     uint64
+	heap    heap
+	trace   trace
+	network prng.Source
+	nodes   []*node
+	clients []*client
+	links   []*channel
+	faults  [faultKinds]prng.Source
+	counts  [faultKinds]int
+	phase   phase
+	healed  Time // when faults stopped
+	ledger  ledger
+	codec   *Codec
+	events  int
+	failure *failure
+}
+
+// phase is how far a run has come.
+type phase uint64
+
+const (
+	phaseSafety phase = iota
+	phaseDrain        // faults have stopped, clients get rid of what they have
+	phaseRead         // fresh readers read everything
+	phaseDone
+)
+
+// failure ends a run.
+type failure struct {
+	outcome       Outcome
+	oracle, found string
+}
+
+// drainBound is the virtual time in which clients must be done after faults have stopped, and readers after that.
+const drainBound = 120 * Second
+
+// eventsMax bounds a run that goes in circles.
+const eventsMax = 2_000_000
+
+// Run runs one seed to its end.
+func Run(cfg Config) (result Result) {
+	w := &World{cfg: cfg, opt: &cfg.Options, trace: newTrace(cfg.Trace), network: source(cfg.Options.Seed, forNetwork), codec: cfg.Codec}
+	if w.codec == nil {
+		w.codec = NewCodec()
+	}
+	defer func() {
+		if !cfg.Panic {
+			if r := recover(); r != nil {
+				w.failure = &failure{Crash, "panic", fmt.Sprint(r)}
+				w.note("world", "panic "+fmt.Sprint(r))
+				result = w.result()
+			}
+		}
+	}()
+	w.begin()
+	for w.failure == nil && w.phase != phaseDone {
+		e, ok := w.heap.pop()
+		if !ok {
+			w.fail(Liveness, "progress", "nothing is left to happen")
+			break
+		}
+		w.now = e.at
+		if w.events++; w.events > eventsMax {
+			w.fail(Liveness, "progress", fmt.Sprintf("still busy after %d events", eventsMax))
+			break
+		}
+		w.handle(&e)
+	}
+	return w.result()
+}
+
+func (w *World) result() Result {
+	r := Result{Seed: w.opt.Seed, Digest: w.trace.digest(), Events: w.events, Faults: w.counts, Acked: w.ledger.acked, Read: w.ledger.read, Virtual: w.now}
+	if f := w.failure; f != nil {
+		r.Outcome, r.Oracle, r.Found = f.outcome, f.oracle, f.found
+	}
+	return r
+}
+
+// fail ends the run. The first failure counts.
+func (w *World) fail(outcome Outcome, oracle, found string) {
+	if w.failure == nil {
+		w.failure = &failure{outcome, oracle, found}
+		w.note("world", outcome.String()+" "+oracle+": "+found)
+	}
+}
+
+// note writes one line of the trace.
+func (w *World) note(who, text string) {
+	w.trace.begin(w.now, who)
+	w.trace.line = append(w.trace.line, text...)
+	w.trace.end()
+}
+
+// after puts an event into the heap.
+func (w *World) after(delay Time, e event) {
+	e.at = w.now + delay
+	w.at(e)
+}
+
+func (w *World) at(e event) {
+	w.seq++
+	e.seq = w.seq
+	w.heap.push(e)
+}
+
+func (w *World) begin() {
+	o := w.opt
+	w.ledger.init(w)
+	w.nodes = append(w.nodes, newNode(w, 0))
+	w.after(0, event{kind: evStart, life: w.nodes[0].life})
+	for i := range o.Clients {
+		w.clients = append(w.clients, newClient(w, int32(i), &o.Clients[i]))
+	}
+	for _, c := range w.clients {
+		c.start()
+	}
+	for k := range w.faults {
+		w.faults[k] = source(o.Seed, forFault+purpose(k))
+		w.nextFault(faultKind(k))
+	}
+	w.after(o.Safety, event{kind: evPhase, n: uint64(phaseDrain)})
+}
+
+// handle lets one event happen.
+func (w *World) handle(e *event) {
+	switch e.kind {
+	case evClient:
+		w.clients[e.who].wake()
+	case evFault:
+		w.inject(faultKind(e.n))
+	case evPhase:
+		w.enter(phase(e.n))
+	case evConnect:
+		w.links[e.who].connect(e)
+	case evAnswered:
+		w.links[e.who].answered()
+	case evLearn:
+		w.links[e.who].learn(simnet.Side(e.n))
+	case evArrive:
+		w.links[e.who].arrive(e)
+	default:
+		w.nodes[e.who].handle(e)
+	}
+}
+
+// enter begins a phase.
+func (w *World) enter(p phase) {
+	w.phase = p
+	w.note("world", fmt.Sprintf("phase %d", p))
+	switch p {
+	case phaseDrain:
+		w.healed = w.now
+		for _, n := range w.nodes {
+			n.heal()
+		}
+	case phaseRead:
+		for _, c := range w.clients {
+			c.stop()
+		}
+		w.startReaders()
+	}
+	if p == phaseDrain || p == phaseRead {
+		for _, c := range w.clients {
+			c.poke()
+		}
+	}
+}
+
+// check moves on when a phase has reached its end, or ends the run when it takes too long.
+func (w *World) check() {
+	if w.phase != phaseDrain && w.phase != phaseRead || w.failure != nil {
+		return
+	}
+	done := true
+	var waits string
+	for _, c := range w.clients {
+		if why := c.unfinished(); why != "" {
+			done, waits = false, waits+" "+why
+		}
+	}
+	switch {
+	case done && w.phase == phaseDrain:
+		w.enter(phaseRead)
+	case done:
+		w.ledger.judge()
+		w.enter(phaseDone)
+	case w.now > w.healed+drainBound:
+		w.fail(Liveness, "drain", fmt.Sprintf("%s after faults have stopped:%s", w.now-w.healed, waits))
+	}
+}
+
+// wallBase is the wall-clock time at which worlds begin.
+const wallBase record.UnixMillis = 1_750_000_000_000
