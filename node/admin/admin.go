@@ -1,7 +1,8 @@
-// Package admin serves a node's HTTP endpoints for people and supervisors: /livez, /readyz, /debug/pprof.
+// Package admin serves a node's HTTP endpoints for people and supervisors: /livez, /readyz, /debug/pprof, /debug/stats.
 package admin
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -16,6 +17,7 @@ type Server struct {
 	listener net.Listener
 	http     http.Server
 	ready    atomic.Bool
+	stats    atomic.Pointer[func() any]
 }
 
 // Listen binds the address and serves. The node is alive from here on, and ready when told so.
@@ -28,6 +30,7 @@ func Listen(address string) (*Server, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", s.readyz)
+	mux.HandleFunc("GET /debug/stats", s.debugStats)
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
 	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
@@ -49,6 +52,23 @@ func (s *Server) readyz(w http.ResponseWriter, _ *http.Request) {
 		return
 	}
 	fmt.Fprintln(w, "ok")
+}
+
+// debugStats prints the node's counters as they are, for measurements. They are no interface: names may change.
+func (s *Server) debugStats(w http.ResponseWriter, _ *http.Request) {
+	stats := s.stats.Load()
+	if stats == nil {
+		http.Error(w, "not ready", http.StatusServiceUnavailable)
+		return
+	}
+	_ = json.NewEncoder(w).Encode((*stats)())
+}
+
+// Stats sets what /debug/stats reads.
+func (s *Server) Stats(stats func() any) {
+	if s != nil {
+		s.stats.Store(&stats)
+	}
 }
 
 // Ready sets what /readyz answers.

@@ -108,6 +108,7 @@ func serve(ctx context.Context, f *serveFlags, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	adm.Stats(func() any { return node.Stats() })
 	adm.Ready(true)
 	banner(out, node, cfg, adm)
 	select {
