@@ -135,7 +135,8 @@ func (c *Core) openReplica(id stream.ID, t *image.Topic) *replica {
 		cfg = c.cfg.Topic
 	}
 	settings := partition.Settings{FlushMessages: cfg.FlushMessages, MinInsync: cfg.MinInsync,
-		Roll: stream.RollLimits{Bytes: cfg.SegmentBytes, Ms: cfg.SegmentMs}}
+		Roll:      stream.RollLimits{Bytes: cfg.SegmentBytes, Ms: cfg.SegmentMs},
+		Retention: stream.Retention{Ms: cfg.RetentionMs, Bytes: cfg.RetentionSize}}
 	rep := &replica{index: id.Partition}
 	o, ok := c.opened[id]
 	if !ok {

@@ -36,6 +36,7 @@ type Core struct {
 	opened   map[stream.ID]*Opened // recovered, not yet taken up
 	unopened int                   // Opened events still to come
 	takeUps  []stream.ID           // partitions whose assignment must be looked at; worked off in slices
+	retained []stream.ID           // partitions that retention has still to look at; worked off in slices
 
 	produces  map[uint64]*pendingProduce
 	waiters   fetch.Waiters
@@ -69,9 +70,10 @@ type timerKey struct {
 type timerKind uint8
 
 const (
-	timerProduce timerKind = iota + 1 // a produce's timeout.ms
-	timerFetch                        // a parked fetch's max_wait_ms
-	timerReply                        // a reply parked on the metadata log
+	timerProduce   timerKind = iota + 1 // a produce's timeout.ms
+	timerFetch                          // a parked fetch's max_wait_ms
+	timerReply                          // a reply parked on the metadata log
+	timerRetention                      // the next look for segments to delete
 )
 
 // New returns a core that waits for its Boot.
@@ -135,7 +137,9 @@ func (c *Core) Deadline() (Instant, bool) {
 	return Instant(at), ok && !c.halted
 }
 
-func (c *Core) hasWork() bool { return len(c.meta.replay) > 0 || (len(c.takeUps) > 0 && c.canTakeUp()) }
+func (c *Core) hasWork() bool {
+	return len(c.meta.replay) > 0 || (len(c.takeUps) > 0 && c.canTakeUp()) || len(c.retained) > 0
+}
 
 // work carries on with what is done in slices.
 func (c *Core) work() {
@@ -144,6 +148,7 @@ func (c *Core) work() {
 	}
 	c.replaySlice(workPerStep)
 	c.takeUpSlice(workPerStep)
+	c.retainSlice(workPerStep)
 }
 
 // onTimeout fires what is due.
@@ -162,6 +167,8 @@ func (c *Core) onTimeout() {
 			}
 		case timerReply:
 			c.replyTimedOut(key.id)
+		case timerRetention:
+			c.retentionDue()
 		}
 	}
 }

@@ -109,6 +109,9 @@ func (c *Core) finishListOffsets(read *pendingRead, located *Located) {
 			out.ErrorCode = int16(found.Err)
 		default:
 			out.Offset, out.Timestamp, out.LeaderEpoch = int64(found.Offset), int64(found.Timestamp), int32(found.Epoch)
+			if found.Offset != record.NoOffset && found.Offset < rep.Start { // deleted meanwhile: the first that is there
+				out.Offset = int64(rep.Start)
+			}
 		}
 	}
 	c.reply(Reply{Conn: read.conn, Correlation: read.correlation, Key: api.ListOffsets, Body: read.list.response})

@@ -283,6 +283,7 @@ func (c *Core) advanceStage() {
 		c.maybeUnfence()
 	case m.stage == stageUnfencing && committed:
 		m.stage = stageReady
+		c.startRetention()
 		c.note(NoteReady, KeyValue{"epoch", fmt.Sprint(m.quorum.Epoch())}, KeyValue{"topics", fmt.Sprint(m.committed.TopicCount())})
 	}
 }

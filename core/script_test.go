@@ -110,7 +110,7 @@ func (n *testNode) command(words []string) {
 func (n *testNode) boot(f fields) {
 	n.core, n.waiting = New(), nil
 	config := []KeyValue{{"listeners", "PLAINTEXT://h:9092"}}
-	for _, key := range []string{"log.flush.interval.messages", "log.segment.bytes", "num.partitions"} {
+	for _, key := range []string{"log.flush.interval.messages", "log.segment.bytes", "num.partitions", "log.retention.check.interval.ms"} {
 		if v, ok := f[key]; ok {
 			config = append(config, KeyValue{key, v})
 		}
@@ -128,7 +128,7 @@ func (n *testNode) create(f fields) {
 	req.Version, req.TimeoutMillis = 7, 1000
 	topic := kmsg.NewCreateTopicsRequestTopic()
 	topic.Topic, topic.NumPartitions, topic.ReplicationFactor = f["topic"], int32(f.num("partitions", 1)), 1
-	for _, key := range []string{"flush.messages", "segment.bytes"} {
+	for _, key := range []string{"flush.messages", "segment.bytes", "retention.bytes", "retention.ms"} {
 		if v, ok := f[key]; ok {
 			topic.Configs = append(topic.Configs, kmsg.CreateTopicsRequestTopicConfig{Name: key, Value: &v})
 		}

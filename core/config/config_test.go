@@ -74,7 +74,7 @@ func TestNodeGivesTopicsTheirDefaults(t *testing.T) {
 func TestTopicConfigsThatDoNotActAreRefused(t *testing.T) {
 	n, _ := ParseNode(nil)
 	for _, c := range []struct{ key, want string }{
-		{"retention.ms", "does not act in this version"},
+		{"preallocate", "does not act in this version"},
 		{"flush.message", `did you mean "flush.messages"?`},
 	} {
 		if err := CheckTopic(n, []Entry{{c.key, "1"}}); err == nil || !strings.Contains(err.Error(), c.want) {

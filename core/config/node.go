@@ -14,6 +14,9 @@ var NodeKeys = []Key{
 	{Name: "advertised.listeners", Type: List, Default: "", Doc: "What clients are told to connect to; empty: the address they reached us at."},
 	{Name: "auto.create.topics.enable", Type: Bool, Default: "true", Doc: "Whether Metadata makes topics that do not exist."},
 	{Name: "compression.type", Type: String, Default: "producer", Valid: compressions, Doc: "Default of the topic config."},
+	{Name: "compression.gzip.level", Type: Int, Default: "-1", Min: -1, Max: 9, Doc: "Default of the topic config."},
+	{Name: "compression.lz4.level", Type: Int, Default: "9", Min: 1, Max: 17, Doc: "Default of the topic config."},
+	{Name: "compression.zstd.level", Type: Int, Default: "3", Min: -131072, Max: 22, Doc: "Default of the topic config."},
 	{Name: "connections.max.idle.ms", Type: Long, Default: "600000", Min: 1, Max: math.MaxInt64, Doc: "Silence after which a connection is closed."},
 	{Name: "default.replication.factor", Type: Int, Default: "1", Min: 1, Max: math.MaxInt16, Doc: "Replicas of a topic made without a number."},
 	{Name: "fetch.max.bytes", Type: Int, Default: "57671680", Min: 1024, Max: math.MaxInt32, Doc: "Most record bytes of one Fetch reply."},
@@ -24,6 +27,9 @@ var NodeKeys = []Key{
 	{Name: "log.message.timestamp.after.max.ms", Type: Long, Default: "3600000", Min: 0, Max: math.MaxInt64, Doc: "Default of the topic config."},
 	{Name: "log.message.timestamp.before.max.ms", Type: Long, Default: "9223372036854775807", Min: 0, Max: math.MaxInt64, Doc: "Default of the topic config."},
 	{Name: "log.message.timestamp.type", Type: String, Default: "CreateTime", Valid: []string{"CreateTime", "LogAppendTime"}, Doc: "Default of the topic config."},
+	{Name: "log.retention.bytes", Type: Long, Default: "-1", Min: -1, Max: math.MaxInt64, Doc: "Default of retention.bytes."},
+	{Name: "log.retention.check.interval.ms", Type: Long, Default: "300000", Min: 1, Max: math.MaxInt64, Doc: "How often retention looks for segments to delete."},
+	{Name: "log.retention.ms", Type: Long, Default: "604800000", Min: -1, Max: math.MaxInt64, Doc: "Default of retention.ms."},
 	{Name: "log.roll.ms", Type: Long, Default: "604800000", Min: 1, Max: math.MaxInt64, Doc: "Default of segment.ms."},
 	{Name: "log.segment.bytes", Type: Int, Default: "1073741824", Min: 256, Max: math.MaxInt32, Doc: "Default of segment.bytes."},
 	{Name: "max.connections", Type: Int, Default: "10000", Min: 1, Max: math.MaxInt32, Doc: "Most connections in all."},
@@ -41,13 +47,18 @@ var NodeKeys = []Key{
 
 // topicSynonyms are the node's keys that give topic configs their defaults (Kafka's ServerTopicConfigSynonyms).
 var topicSynonyms = [][2]string{
+	{"compression.gzip.level", "compression.gzip.level"},
+	{"compression.lz4.level", "compression.lz4.level"},
 	{"compression.type", "compression.type"},
+	{"compression.zstd.level", "compression.zstd.level"},
 	{"flush.messages", "log.flush.interval.messages"},
 	{"max.message.bytes", "message.max.bytes"},
 	{"message.timestamp.after.max.ms", "log.message.timestamp.after.max.ms"},
 	{"message.timestamp.before.max.ms", "log.message.timestamp.before.max.ms"},
 	{"message.timestamp.type", "log.message.timestamp.type"},
 	{"min.insync.replicas", "min.insync.replicas"},
+	{"retention.bytes", "log.retention.bytes"},
+	{"retention.ms", "log.retention.ms"},
 	{"segment.bytes", "log.segment.bytes"},
 	{"segment.ms", "log.roll.ms"},
 }
@@ -75,6 +86,7 @@ type Node struct {
 	MaxConnectionsPerIP  int
 	MaxIdleMs            int64
 	ProducerExpirationMs int64
+	RetentionCheckMs     int64
 	AdminListener        string
 	Topic                Topic // what a topic without entries of its own gets
 
@@ -99,6 +111,7 @@ func ParseNode(entries []Entry) (*Node, error) {
 		MaxConnectionsPerIP:  int(v.long("max.connections.per.ip")),
 		MaxIdleMs:            v.long("connections.max.idle.ms"),
 		ProducerExpirationMs: v.long("producer.id.expiration.ms"),
+		RetentionCheckMs:     v.long("log.retention.check.interval.ms"),
 		AdminListener:        v.text("admin.listener"),
 	}
 	if roles := v.text("process.roles"); roles != "broker,controller" && roles != "controller,broker" {

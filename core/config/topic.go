@@ -10,23 +10,28 @@ import (
 // TopicKeys are the topic configs that act. Their defaults are the node's keys named in Synonym order by Kafka; TopicDefaults maps them.
 var TopicKeys = []Key{
 	{Name: "cleanup.policy", Type: String, Default: "delete", Valid: []string{"delete"}, Doc: "What happens to old segments. Compaction is not served yet."},
+	{Name: "compression.gzip.level", Type: Int, Default: "-1", Min: -1, Max: 9, Doc: "Level of gzip where the topic compresses; -1 is the codec's own."},
+	{Name: "compression.lz4.level", Type: Int, Default: "9", Min: 1, Max: 17, Doc: "Level of lz4 where the topic compresses."},
 	{Name: "compression.type", Type: String, Default: "producer", Valid: compressions, Doc: "Codec of stored batches; producer keeps what was sent."},
+	{Name: "compression.zstd.level", Type: Int, Default: "3", Min: -131072, Max: 22, Doc: "Level of zstd where the topic compresses."},
 	{Name: "flush.messages", Type: Long, Default: "1", Min: 1, Max: math.MaxInt64, Doc: "1: a record is acknowledged when it is fsynced (group commit). Larger: acknowledged when written, synced after so many records."},
 	{Name: "max.message.bytes", Type: Int, Default: "1048588", Min: 0, Max: math.MaxInt32, Doc: "Largest batch in bytes, as stored."},
 	{Name: "message.timestamp.after.max.ms", Type: Long, Default: "3600000", Min: 0, Max: math.MaxInt64, Doc: "How far a CreateTime may lie in the future."},
 	{Name: "message.timestamp.before.max.ms", Type: Long, Default: "9223372036854775807", Min: 0, Max: math.MaxInt64, Doc: "How far a CreateTime may lie in the past."},
 	{Name: "message.timestamp.type", Type: String, Default: "CreateTime", Valid: []string{"CreateTime", "LogAppendTime"}, Doc: "Whose clock stamps records."},
 	{Name: "min.insync.replicas", Type: Int, Default: "1", Min: 1, Max: math.MaxInt32, Doc: "Replicas that must hold a record before acks=all answers."},
+	{Name: "retention.bytes", Type: Long, Default: "-1", Min: -1, Max: math.MaxInt64, Doc: "Size of a partition above which its oldest segments go; -1: no bound."},
+	{Name: "retention.ms", Type: Long, Default: "604800000", Min: -1, Max: math.MaxInt64, Doc: "Age above which segments go; -1: no bound. The active segment stays."},
 	{Name: "segment.bytes", Type: Int, Default: "1073741824", Min: 256, Max: math.MaxInt32, Doc: "Size at which a segment is full."},
 	{Name: "segment.ms", Type: Long, Default: "604800000", Min: 1, Max: math.MaxInt64, Doc: "Age at which a segment is full."},
 }
 
 // NotYet are topic configs of Kafka that do not act here yet. Setting one is refused, so that nobody relies on it.
 var NotYet = []string{
-	"compression.gzip.level", "compression.lz4.level", "compression.zstd.level", "delete.retention.ms", "file.delete.delay.ms", "flush.ms",
+	"delete.retention.ms", "file.delete.delay.ms", "flush.ms",
 	"follower.replication.throttled.replicas", "index.interval.bytes", "leader.replication.throttled.replicas", "local.retention.bytes",
 	"local.retention.ms", "max.compaction.lag.ms", "min.cleanable.dirty.ratio", "min.compaction.lag.ms", "preallocate", "remote.storage.enable",
-	"retention.bytes", "retention.ms", "segment.index.bytes", "segment.jitter.ms", "unclean.leader.election.enable",
+	"segment.index.bytes", "segment.jitter.ms", "unclean.leader.election.enable",
 }
 
 // Topic is the configuration of one topic.
@@ -36,6 +41,8 @@ type Topic struct {
 	MinInsync     int32
 	SegmentBytes  int32
 	SegmentMs     int64
+	RetentionMs   int64
+	RetentionSize int64 // retention.bytes
 }
 
 // Durable reports whether a record counts only when it is fsynced.
@@ -56,13 +63,26 @@ func ParseTopic(node *Node, entries []Entry) (Topic, error) {
 			TimestampBeforeMaxMs: v.long("message.timestamp.before.max.ms"),
 			TimestampAfterMaxMs:  v.long("message.timestamp.after.max.ms"),
 			Compression:          parseCompression(v.text("compression.type")),
-			Level:                record.DefaultLevel,
+			Level:                level(&v, v.text("compression.type")),
 		},
 		FlushMessages: v.long("flush.messages"),
 		MinInsync:     int32(v.long("min.insync.replicas")),
 		SegmentBytes:  int32(v.long("segment.bytes")),
 		SegmentMs:     v.long("segment.ms"),
+		RetentionMs:   v.long("retention.ms"),
+		RetentionSize: v.long("retention.bytes"),
 	}, nil
+}
+
+// level is the compression level that the topic's codec is to have.
+func level(v *values, codec string) int {
+	switch codec {
+	case "gzip", "lz4", "zstd":
+		if n := v.long("compression." + codec + ".level"); codec != "gzip" || n >= 0 {
+			return int(n)
+		}
+	}
+	return record.DefaultLevel
 }
 
 // CheckTopic reports what is wrong with the entries of a new topic: an unknown key (with the nearest one), one that does not act yet, a bad value.

@@ -29,6 +29,7 @@ type Settings struct {
 	FlushMessages int64 // flush.messages: 1 is durable mode
 	MinInsync     int32
 	Roll          stream.RollLimits
+	Retention     stream.Retention
 }
 
 // Durable reports whether a record counts only when it is fsynced.
@@ -194,6 +195,21 @@ func (p *Partition) advance(facts *Facts) {
 	p.own.pop(p.ownEnd(), facts)
 	p.all.pop(p.hw, facts)
 	p.check()
+}
+
+// Retain moves the log start to what retention leaves, never beyond the high watermark (KAFKA-5634). It reports whether segments went: the disk must Delete
+// below the log start.
+func (p *Partition) Retain(now record.UnixMillis) (gone bool) {
+	if !p.Leading() {
+		return false
+	}
+	start := p.Expired(p.Retention, now, p.hw)
+	if start == p.Start {
+		return false
+	}
+	gone = p.DeleteBelow(start)
+	p.check()
+	return gone
 }
 
 // Fail gives the replica up: whatever waits, and whoever asks from here on, gets code.
