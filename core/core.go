@@ -43,7 +43,8 @@ type Core struct {
 	reads     map[JobID]*pendingRead
 	producing producerIDs
 	timers    timer.Queue[timerKey]
-	lastID    uint64 // of pending produces, waiters, jobs
+	facts     partition.Facts // of onWritten and onDurable, used again
+	lastID    uint64          // of pending produces, waiters, jobs
 }
 
 // dirState is one log directory.

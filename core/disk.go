@@ -13,9 +13,8 @@ func (c *Core) onWritten(id stream.ID, g stream.Generation, upTo record.Offset) 
 		return
 	}
 	if rep, ok := c.replicas[id]; ok {
-		var facts partition.Facts
-		rep.OnWritten(g, upTo, &facts)
-		c.settle(rep, &facts)
+		rep.OnWritten(g, upTo, c.freshFacts())
+		c.settle(rep, &c.facts)
 	}
 }
 
@@ -25,10 +24,15 @@ func (c *Core) onDurable(id stream.ID, g stream.Generation, upTo record.Offset) 
 		return
 	}
 	if rep, ok := c.replicas[id]; ok {
-		var facts partition.Facts
-		rep.OnDurable(g, upTo, &facts)
-		c.settle(rep, &facts)
+		rep.OnDurable(g, upTo, c.freshFacts())
+		c.settle(rep, &c.facts)
 	}
+}
+
+// freshFacts empties the facts that the completions of appends use again: settle changes no partition, so they are never needed twice at once.
+func (c *Core) freshFacts() *partition.Facts {
+	c.facts = partition.Facts{Acked: c.facts.Acked[:0]}
+	return &c.facts
 }
 
 // onIOFailed gives a log directory up: after a failed write or fsync nothing is known of what it holds, so nothing in it is promised any more and no

@@ -50,6 +50,9 @@ type UUID [16]byte
 // String returns the 22 characters that Kafka prints for u.
 func (u UUID) String() string { return base64.RawURLEncoding.EncodeToString(u[:]) }
 
+// Append writes the same characters behind dst.
+func (u UUID) Append(dst []byte) []byte { return base64.RawURLEncoding.AppendEncode(dst, u[:]) }
+
 // IsZero reports whether u is the zero id, which names nothing.
 func (u UUID) IsZero() bool { return u == UUID{} }
 

@@ -28,7 +28,7 @@ func (id ID) Append(dst []byte) []byte {
 	if id == Metadata {
 		return append(dst, "metadata"...)
 	}
-	dst = append(dst, id.Topic.String()...)
+	dst = id.Topic.Append(dst)
 	dst = append(dst, '-')
 	return strconv.AppendInt(dst, int64(id.Partition), 10)
 }

@@ -36,6 +36,11 @@ type lane struct {
 	fresh       []core.DiskOp
 	freshStores []core.Store
 	inline      []core.DiskOp
+	inlined     []core.Event
+
+	// Events are told and forgotten, so each stage uses one slice again and again.
+	written []core.Event // of the write stage
+	synced  []core.Event // of the sync stage
 }
 
 func newLane(s *Store, d *segment.Dir) *lane {
@@ -68,13 +73,13 @@ func (l *lane) submit() {
 	if len(l.inline) == 0 {
 		return
 	}
-	_, events := l.dir.Write(l.inline, nil) // appends only: always all of them
+	_, events := l.dir.Write(l.inline, l.inlined[:0]) // appends only: always all of them
 	l.publishOps(l.inline)
 	l.dirMu.Unlock()
 	l.releaseFrames(l.inline)
 	clear(l.inline)
 	l.inline = l.inline[:0]
-	l.tell(events)
+	l.inlined = l.tell(events)
 }
 
 func (l *lane) push(op *core.DiskOp) {
@@ -125,7 +130,7 @@ func (l *lane) writeStage() {
 // carryOut writes ops, starts a round over them if none is in flight, and reports.
 func (l *lane) carryOut(ops []core.DiskOp, stores []core.Store) {
 	l.dirMu.Lock()
-	done, events := l.dir.Write(ops, nil)
+	done, events := l.dir.Write(ops, l.written[:0])
 	for i := range ops[:done] {
 		if ops[i].Kind == core.DiskAppend && ops[i].Sync {
 			l.asked++
@@ -152,7 +157,7 @@ func (l *lane) carryOut(ops []core.DiskOp, stores []core.Store) {
 	l.begin()
 	l.dirMu.Unlock()
 	l.releaseFrames(ops[:done])
-	l.tell(events)
+	l.written = l.tell(events)
 }
 
 // releaseFrames gives back the frames of batches that are in the file, or that a fenced directory will never write.
@@ -196,7 +201,7 @@ func (l *lane) syncStage() {
 		for r != nil {
 			runSteps(r)
 			l.dirMu.Lock()
-			events := l.dir.EndSync(r, nil)
+			events := l.dir.EndSync(r, l.synced[:0])
 			l.inFly = false
 			if l.unblock() {
 				r = nil // what waited for this round goes first; the write stage begins the next one behind it
@@ -205,7 +210,7 @@ func (l *lane) syncStage() {
 			}
 			l.publish(nil)
 			l.dirMu.Unlock()
-			l.tell(events)
+			l.synced = l.tell(events)
 		}
 	}
 }
@@ -252,10 +257,13 @@ func runSteps(r *segment.Round) {
 	wg.Wait()
 }
 
-func (l *lane) tell(events []core.Event) {
+// tell delivers events and returns their slice, empty, for the next ones.
+func (l *lane) tell(events []core.Event) []core.Event {
 	if len(events) > 0 {
 		l.store.complete(events)
 	}
+	clear(events)
+	return events[:0]
 }
 
 func (l *lane) close() {

@@ -120,7 +120,7 @@ func (f *figures) node(n *node, kind string) error {
 	for i, c := range cells {
 		topic := fmt.Sprintf("cell-%d", i)
 		if c.depth > 1 {
-			perGB, err := pageCache(f.dir, cellBytesMax)
+			perGB, err := pageCache(f.dir, 2*cellBytesMax)
 			if err != nil {
 				return err
 			}
