@@ -114,9 +114,11 @@ func (c *Core) takeUp(id stream.ID) {
 	}
 	rep, ok := c.replicas[id]
 	if !ok {
-		if rep = c.openReplica(id, t); rep == nil {
+		if c.starts.cleared[t.Name] > 0 {
+			c.starts.deferred = append(c.starts.deferred, id)
 			return
 		}
+		rep = c.openReplica(id, t)
 	}
 	var facts partition.Facts
 	lead := rep.Assign(partition.Assignment{Leader: p.Leader, LeaderEpoch: p.LeaderEpoch, PartitionEpoch: p.PartitionEpoch,
@@ -147,6 +149,12 @@ func (c *Core) openReplica(id stream.ID, t *image.Topic) *replica {
 	rep.Partition = partition.New(c.self, t.Name, stream.NewLog(id, o.Dir, o.LogStart, o.LogEnd, o.Durable, o.Segments, o.Epochs), o.HighWatermark, settings)
 	rep.producers.Restore(o.Producers, c.now.Wall)
 	rep.readEnd = rep.ReadEnd()
+	if len(o.Segments) > 0 && o.LogStart > o.Segments[0].Base {
+		if c.starts.promised == nil {
+			c.starts.promised = map[stream.ID]record.Offset{}
+		}
+		c.starts.promised[id] = o.LogStart
+	}
 	if o.Damage != "" {
 		rep.Fail(errcode.KafkaStorageError, &partition.Facts{})
 		c.fx.Halts = append(c.fx.Halts, Halt{Scope: HaltStream, Stream: id, Dir: o.Dir, Reason: o.Damage})
@@ -173,6 +181,7 @@ func (c *Core) dropReplica(id stream.ID) {
 	rep.Fail(errcode.UnknownTopicOrPartition, &facts)
 	c.settle(rep, &facts)
 	delete(c.replicas, id)
+	c.forgetStart(rep)
 	c.fx.Disk = append(c.fx.Disk, DiskOp{Kind: DiskDelete, Stream: id, All: true})
 }
 

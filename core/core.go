@@ -42,6 +42,7 @@ type Core struct {
 	waiters   fetch.Waiters
 	reads     map[JobID]*pendingRead
 	producing producerIDs
+	starts    logStarts
 	timers    timer.Queue[timerKey]
 	facts     partition.Facts // of onWritten and onDurable, used again
 	lastID    uint64          // of pending produces, waiters, jobs

@@ -77,8 +77,13 @@ func (c *Core) metadataDurable(g stream.Generation, upTo record.Offset) {
 }
 
 func (c *Core) onStored(slot Slot, version uint64) {
-	if slot == QuorumStateSlot && version == 1 && c.meta.quorum.Stored() {
-		c.lead()
+	switch slot {
+	case startsSlot:
+		c.startsStored(version)
+	case QuorumStateSlot:
+		if version == 1 && c.meta.quorum.Stored() {
+			c.lead()
+		}
 	}
 }
 
@@ -328,7 +333,14 @@ func (c *Core) maybeUnfence() {
 	if m.stage != stageRegistered || c.unopened > 0 || len(c.takeUps) > 0 {
 		return
 	}
-	c.dropStrays()
+	if c.starts.version == 0 {
+		// What the checkpoint held counted for the streams that were found with their topic. Entries of others must be gone before a topic is made.
+		c.dropStrays()
+		c.storeStarts()
+	}
+	if c.starts.stored == 0 {
+		return
+	}
 	m.stageAt = c.appendMetadata([]image.Record{controller.Unfence(m.broker)})
 	m.stage = stageUnfencing
 }

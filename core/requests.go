@@ -28,6 +28,8 @@ func (c *Core) onRequest(r *Request) {
 		c.onCreateTopics(r)
 	case api.DeleteTopics:
 		c.onDeleteTopics(r)
+	case api.DeleteRecords:
+		c.onDeleteRecords(r)
 	case api.InitProducerID:
 		c.onInitProducerID(r)
 	default:

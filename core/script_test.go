@@ -69,6 +69,14 @@ func (n *testNode) command(words []string) {
 		req := kmsg.NewPtrDeleteTopicsRequest()
 		req.Version, req.TopicNames, req.TimeoutMillis = 5, []string{f["topic"]}, 1000
 		n.request(f, api.DeleteTopics, 5, func(r *Request) { r.Body = req })
+	case "deleterecords":
+		req := kmsg.NewPtrDeleteRecordsRequest()
+		topic := kmsg.NewDeleteRecordsRequestTopic()
+		partition := kmsg.NewDeleteRecordsRequestTopicPartition()
+		topic.Topic, partition.Offset = f["topic"], f.num("offset", -1)
+		topic.Partitions, req.TimeoutMillis = append(topic.Partitions, partition), 1000
+		req.Topics = append(req.Topics, topic)
+		n.request(f, api.DeleteRecords, 2, func(r *Request) { r.Body = req })
 	case "init":
 		req := kmsg.NewPtrInitProducerIDRequest()
 		n.request(f, api.InitProducerID, 4, func(r *Request) { r.Body = req })
@@ -159,7 +167,9 @@ func (n *testNode) step(ev Event) {
 		n.disk(&disk[i])
 	}
 	for i := range stores {
-		n.state = stores[i].Bytes
+		if stores[i].Slot == QuorumStateSlot {
+			n.state = stores[i].Bytes
+		}
 		n.complete(Event{Kind: EvStored, Slot: stores[i].Slot, Version: stores[i].Version})
 	}
 	for _, j := range jobs {
@@ -209,7 +219,7 @@ func (n *testNode) disk(op *DiskOp) {
 }
 
 func (n *testNode) complete(ev Event) {
-	if n.held["written"] && ev.Kind == EvWritten || n.held["durable"] && ev.Kind == EvDurable {
+	if n.held["stored"] && ev.Kind == EvStored || n.held["written"] && ev.Kind == EvWritten || n.held["durable"] && ev.Kind == EvDurable {
 		n.waiting = append(n.waiting, ev)
 		return
 	}

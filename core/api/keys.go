@@ -17,6 +17,7 @@ const (
 	ApiVersions     Key = 18
 	CreateTopics    Key = 19
 	DeleteTopics    Key = 20
+	DeleteRecords   Key = 21
 	InitProducerID  Key = 22
 	DescribeCluster Key = 60
 )
@@ -43,6 +44,7 @@ var Served = []Range{
 	{ApiVersions, 0, 4, 0, "ApiVersions"},
 	{CreateTopics, 2, 7, 0, "CreateTopics"},
 	{DeleteTopics, 1, 6, 0, "DeleteTopics"},
+	{DeleteRecords, 0, 2, 0, "DeleteRecords"},
 	{InitProducerID, 0, 5, 0, "InitProducerId"},
 	{DescribeCluster, 0, 2, 0, "DescribeCluster"},
 }

@@ -19,6 +19,7 @@ import (
 // Folder is one entry of the root that Recover has to look at.
 type Folder struct {
 	Name      string
+	start     record.Offset // of the log, by the checkpoint; 0 if it has none
 	topic     string
 	partition int32
 	doomed    bool // its removal has begun
@@ -30,12 +31,16 @@ func (d *Dir) Folders() ([]Folder, error) {
 	if err != nil {
 		return nil, err
 	}
+	starts, err := d.readStarts()
+	if err != nil {
+		return nil, err
+	}
 	var folders []Folder
 	for _, name := range names {
 		if strings.HasSuffix(name, deleteSuffix) {
 			folders = append(folders, Folder{Name: name, doomed: true})
 		} else if topic, partition, ok := parseFolder(name); ok {
-			folders = append(folders, Folder{Name: name, topic: topic, partition: partition})
+			folders = append(folders, Folder{Name: name, start: starts[name], topic: topic, partition: partition})
 		}
 	}
 	return folders, nil
@@ -78,7 +83,10 @@ func (d *Dir) Recover(folder Folder) (*Log, *core.Opened, error) {
 		}
 		return nil, nil, err
 	}
-	return r.log, r.opened(), nil
+	o := r.opened()
+	o.LogStart = max(o.LogStart, min(folder.start, o.LogEnd))
+	o.Durable, o.HighWatermark = max(o.Durable, o.LogStart), max(o.HighWatermark, o.LogStart)
+	return r.log, o, nil
 }
 
 // removeLeftovers removes what an interrupted removal, compaction or Store left, and returns the other names.

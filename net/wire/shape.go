@@ -44,6 +44,7 @@ var shapes = map[api.Key][]field{
 	api.ApiVersions:     {text().since(3), text().since(3)},
 	api.CreateTopics:    {arr(text(), fix(4), fix(2), arr(fix(4), list(fix(4))), arr(text(), text())), fix(4), fix(1).since(1)},
 	api.DeleteTopics:    {list(text()).until(5), arr(text(), fix(16)).since(6), fix(4)},
+	api.DeleteRecords:   {arr(text(), arr(fix(4), fix(8))), fix(4)},
 	api.InitProducerID:  {text(), fix(4), fix(8).since(3), fix(2).since(3)},
 	api.DescribeCluster: {fix(1), fix(1).since(1), fix(1).since(2)},
 }

@@ -184,3 +184,28 @@ func TestListOffsets(t *testing.T) {
 	at, err = adm.ListOffsetsAfterMilli(deadline(t, 10*time.Second), started.Add(42*time.Second).UnixMilli(), "times")
 	check("by time after a restart", at, err, 42)
 }
+
+// TestDeleteRecords moves a log's start, also over a kill: a start that was answered stays.
+func TestDeleteRecords(t *testing.T) {
+	n := start(t, "log.segment.bytes=1000")
+	c := client(t, n)
+	createTopic(t, c, "gone", 1)
+	for range 100 {
+		if err := c.ProduceSync(deadline(t, 10*time.Second), &kgo.Record{Topic: "gone", Value: make([]byte, 100)}).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var below kadm.Offsets
+	below.AddOffset("gone", 0, 42, -1)
+	resp, err := kadm.NewClient(c).DeleteRecords(deadline(t, 10*time.Second), below)
+	if r, _ := resp.Lookup("gone", 0); err != nil || r.Err != nil || r.LowWatermark != 42 {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	n.kill()
+	n.run()
+	c = client(t, n, kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{"gone": {0: kgo.NewOffset().AtStart()}}))
+	first := c.PollFetches(deadline(t, 10*time.Second)).Records()
+	if len(first) == 0 || first[0].Offset != 42 {
+		t.Fatalf("reading from the start begins at %+v", first)
+	}
+}
