@@ -22,6 +22,7 @@ type churning struct {
 	busy   bool
 	again  Time
 	rounds int
+	trim   trimming
 	// A request whose answer was lost may still reach the core behind later ones of other connections, as long as the process lives that was to get it.
 	asked, doubt uint32 // lives of the process that the last request went to, and of the last whose answer was lost
 }
@@ -42,6 +43,9 @@ func (r *churning) poll(now Time) kmsg.Request {
 		req := r.p.Poll(int64(now))
 		r.busy = req != nil
 		return req
+	case r.trim.steps > 0:
+		r.busy, r.trim.busy = true, true
+		return r.trim.request(&r.c.rng, r.c.opt.TimeoutMs)
 	}
 	r.busy = true
 	req := kmsg.NewPtrDeleteTopicsRequest()
@@ -63,18 +67,27 @@ func (r *churning) create() kmsg.Request {
 }
 
 func (r *churning) answered(req kmsg.Request, resp kmsg.Response) {
-	r.busy = false
+	r.busy, r.trim.busy = false, false
 	switch a := resp.(type) {
 	case *kmsg.CreateTopicsResponse:
 		r.settled(true, errcode.Code(a.Topics[0].ErrorCode), errcode.TopicAlreadyExists)
 	case *kmsg.DeleteTopicsResponse:
 		r.settled(false, errcode.Code(a.Topics[0].ErrorCode), errcode.UnknownTopicOrPartition)
+	case *kmsg.DeleteRecordsResponse:
+		r.trim.deleted(&a.Topics[0].Partitions[0])
+		r.again = r.c.w.now + Millisecond
+	case *kmsg.ListOffsetsResponse:
+		r.again = r.c.w.now + Millisecond
+		if found := r.trim.listed(&a.Topics[0].Partitions[0]); found != "" && r.sure && r.line.ch.life > r.doubt {
+			r.c.w.fail(Correctness, "start", found)
+		}
 	default:
 		if d, ok := r.p.Answered(int64(r.c.w.now), req, resp); ok {
 			r.left--
 			if d.Err != errcode.None {
 				r.c.w.fail(Correctness, "churn", fmt.Sprintf("a batch is refused for good: %v", d.Err))
 			}
+			r.trim.end = max(r.trim.end, d.Offset+record.Offset(d.Count))
 		}
 	}
 }
@@ -109,16 +122,17 @@ func (r *churning) begin() {
 	rng := &r.c.rng
 	r.p = proto.NewProducer(proto.ProducerConfig{Topic: churnTopic, Partitions: 1, Acks: 1, InFlight: 5, TimeoutMs: r.c.opt.TimeoutMs, Version: 8})
 	r.left = rng.IntN(5)
+	r.trim = trimming{steps: rng.IntN(5)}
 	for range r.left {
 		r.p.Produce(0, []proto.Message{{Value: make([]byte, rng.IntN(300)), Timestamp: wallBase}}, record.CodecNone)
 	}
 }
 
 func (r *churning) lost() {
-	if r.busy && (!r.there || r.left == 0) {
+	if r.busy && (!r.there || r.left == 0 && !r.trim.busy) {
 		r.sure, r.doubt = false, r.asked // it may have come to pass, and may yet
 	}
-	r.busy = false
+	r.busy, r.trim.busy = false, false
 	if r.p != nil {
 		r.p.Lost()
 	}
