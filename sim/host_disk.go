@@ -2,7 +2,6 @@ package sim
 
 import (
 	"odradek/core"
-	"odradek/core/errcode"
 	"odradek/core/record"
 	"odradek/core/stream"
 	"odradek/disk/segment"
@@ -206,12 +205,7 @@ func (n *node) job(id core.JobID) {
 		}
 		job := p.jobs[i]
 		p.jobs = append(p.jobs[:i], p.jobs[i+1:]...)
-		ev := core.Event{Job: id}
-		if job.Kind == core.JobLoad {
-			ev.Kind, ev.Loaded = core.EvLoaded, n.load(&job)
-		} else {
-			ev.Kind, ev.Located = core.EvLocated, n.locate(&job)
-		}
+		ev := segment.Answer(&job, n.viewed, n.codec())
 		if !n.cut {
 			n.w.after(n.w.opt.Core.draw(&n.rng), event{kind: evCore, who: n.id, life: n.life, core: &ev})
 		}
@@ -219,33 +213,9 @@ func (n *node) job(id core.JobID) {
 	}
 }
 
-func (n *node) load(job *core.Job) *core.Loaded {
-	view, ok := n.p.dir.View(job.Stream)
-	if !ok {
-		return &core.Loaded{Err: errcode.KafkaStorageError}
-	}
-	loaded := view.Load(job.From, core.LoadBytes)
-	return &loaded
-}
-
-// locate fills partitions in order from one budget; the first batch of all is given whole.
-func (n *node) locate(job *core.Job) *core.Located {
-	out := &core.Located{Partitions: make([]core.LocatedPartition, len(job.Locate))}
-	budget, whole := job.Budget, true
-	for i := range job.Locate {
-		at := &out.Partitions[i]
-		view, ok := n.p.dir.View(job.Locate[i].Stream)
-		if !ok {
-			*at = core.LocatedPartition{Err: errcode.KafkaStorageError, Offset: record.NoOffset, Timestamp: record.NoTimestamp, Epoch: record.NoEpoch}
-			continue
-		}
-		*at = view.Locate(job.Locate[i], budget, whole, n.codec())
-		for _, x := range at.Extents {
-			budget -= int64(x.Len)
-			whole = false
-		}
-	}
-	return out
+func (n *node) viewed(id stream.ID) (segment.View, func(), bool) {
+	v, ok := n.p.dir.View(id)
+	return v, func() {}, ok
 }
 
 func (n *node) codec() segment.Decompressor { return n.w.codec }

@@ -4,8 +4,8 @@ import (
 	"sync"
 
 	"odradek/core"
-	"odradek/core/errcode"
-	"odradek/core/record"
+	"odradek/core/stream"
+	"odradek/disk/segment"
 )
 
 // jobQueue holds jobs that no reader has taken up. Its length is bounded by the requests that connections admit: each has at most one job.
@@ -57,43 +57,15 @@ func (q *jobQueue) take() (core.Job, bool) {
 func (s *Store) read() {
 	defer s.readers.Done()
 	for job, ok := s.jobs.take(); ok; job, ok = s.jobs.take() {
-		ev := core.Event{Job: job.ID}
-		if job.Kind == core.JobLoad {
-			ev.Kind, ev.Loaded = core.EvLoaded, s.load(&job)
-		} else {
-			ev.Kind, ev.Located = core.EvLocated, s.locate(&job)
-		}
-		s.complete([]core.Event{ev})
+		s.complete([]core.Event{segment.Answer(&job, s.viewed, s.codec)})
 	}
 }
 
-func (s *Store) load(job *core.Job) *core.Loaded {
-	of, v, ok := s.view(job.Stream)
+// viewed gives a stream's view and holds its files until it is done with.
+func (s *Store) viewed(id stream.ID) (segment.View, func(), bool) {
+	of, v, ok := s.view(id)
 	if !ok {
-		return &core.Loaded{Err: errcode.KafkaStorageError}
+		return segment.View{}, nil, false
 	}
-	defer s.unview(of)
-	l := v.Load(job.From, core.LoadBytes)
-	return &l
-}
-
-// locate fills partitions in order from one budget; the first batch of all is given whole.
-func (s *Store) locate(job *core.Job) *core.Located {
-	out := &core.Located{Partitions: make([]core.LocatedPartition, len(job.Locate))}
-	budget, whole := job.Budget, true
-	for i := range job.Locate {
-		p := &out.Partitions[i]
-		of, v, ok := s.view(job.Locate[i].Stream)
-		if !ok {
-			*p = core.LocatedPartition{Err: errcode.KafkaStorageError, Offset: record.NoOffset, Timestamp: record.NoTimestamp, Epoch: record.NoEpoch}
-			continue
-		}
-		*p = v.Locate(job.Locate[i], budget, whole, s.codec)
-		s.unview(of)
-		for _, x := range p.Extents {
-			budget -= int64(x.Len)
-			whole = false
-		}
-	}
-	return out
+	return v, func() { s.unview(of) }, true
 }
