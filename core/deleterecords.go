@@ -140,11 +140,15 @@ func (c *Core) startsStored(version uint64) {
 
 func (c *Core) moveStart(topic string, p *kmsg.DeleteRecordsResponseTopicPartition) {
 	rep, code := c.replicaFor(topic, record.UUID{}, p.Partition)
+	start := record.Offset(p.LowWatermark)
+	if code == errcode.None && start > rep.Start && c.starts.promised[rep.ID] < start {
+		code = errcode.UnknownTopicOrPartition // the promise was another topic's, of the same name
+	}
 	if code != errcode.None {
 		p.ErrorCode, p.LowWatermark = int16(code), -1
 		return
 	}
-	if start := record.Offset(p.LowWatermark); start > rep.Start && rep.DeleteBelow(start) {
+	if start > rep.Start && rep.DeleteBelow(start) {
 		c.fx.Disk = append(c.fx.Disk, DiskOp{Kind: DiskDelete, Stream: rep.ID, To: start})
 	}
 	p.LowWatermark = int64(rep.Start)

@@ -17,6 +17,9 @@ const (
 	sendfileMin = 8 << 10
 	// copyStep is the piece in which a file without a descriptor is read and sent.
 	copyStep = 64 << 10
+	// inlineMax is the extent from which the sending is left to the connection's own goroutine: whoever brings a reply may be running the core's Steps, and a
+	// megabyte to copy, or a page to read from the disk, must not hold those up.
+	inlineMax = 128 << 10
 	// sendfileStep bounds one call of sendfile.
 	sendfileStep = 1 << 20
 	// outKept is the largest response buffer that a connection keeps.
@@ -65,7 +68,7 @@ func (c *conn) send(out wire.Outgoing) *fault {
 		return f
 	}
 	for i := range items {
-		if !c.writing {
+		if !c.writing && items[i].n < inlineMax {
 			rest, err := c.trySend(items[i])
 			if err != nil {
 				unpin(items[i:])
