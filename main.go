@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	node "odradek/node/cli"
+	"odradek/node/dump"
 	sim "odradek/sim/cli"
 )
 
@@ -27,7 +28,7 @@ func main() {
 		SilenceErrors: true,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return node.UsageError{Err: err} })
-	root.AddCommand(node.Serve(), sim.Command())
+	root.AddCommand(node.Serve(), dump.Command(), sim.Command())
 	if err := root.ExecuteContext(context.Background()); err != nil {
 		fmt.Fprintln(os.Stderr, "odradek: "+err.Error())
 		os.Exit(exitCode(err))

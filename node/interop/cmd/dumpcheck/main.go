@@ -1,0 +1,105 @@
+// Command dumpcheck lets a node write logs and has Apache Kafka's own DumpLogSegments judge every file: see scripts/dump-check.
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+func main() {
+	if len(os.Args) != 3 {
+		fmt.Fprintln(os.Stderr, "usage: dumpcheck BINARY CLASSPATH-FILE")
+		os.Exit(2)
+	}
+	if err := check(os.Args[1], os.Args[2]); err != nil {
+		fmt.Fprintln(os.Stderr, "dump-check:", err)
+		os.Exit(1)
+	}
+}
+
+func check(binary, classpathFile string) error {
+	classpath, err := os.ReadFile(classpathFile)
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "dumpcheck")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	data := filepath.Join(dir, "data")
+	w, err := write(binary, data)
+	if err != nil {
+		return err
+	}
+	tool := &tool{classpath: string(bytes.TrimSpace(classpath))}
+	sum, err := tool.judge(data, w)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%d records in %d batches and %d .log files, %d metadata records, %d other files: as produced, no complaint\n",
+		sum.records, sum.batches, sum.logs, sum.metadata, sum.others)
+	return tool.bites(data, dir, w)
+}
+
+// node is one process of the binary under test.
+type node struct {
+	binary  string
+	data    string
+	address string
+	admin   string
+	cmd     *exec.Cmd
+	log     bytes.Buffer
+}
+
+func freeAddress() string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "127.0.0.1:0" // the node says what is wrong
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// start runs the node with small segments and waits until it is ready.
+func (n *node) start() error {
+	n.log.Reset()
+	n.cmd = exec.Command(n.binary, "serve", "--data", n.data, "--set", "listeners=PLAINTEXT://"+n.address, "--set", "admin.listener="+n.admin,
+		"--set", fmt.Sprintf("log.segment.bytes=%d", segmentBytes))
+	n.cmd.Stderr, n.cmd.Stdout, n.cmd.Dir = &n.log, &n.log, filepath.Dir(n.data)
+	if err := n.cmd.Start(); err != nil {
+		return err
+	}
+	for range 3000 {
+		if resp, err := http.Get("http://" + n.admin + "/readyz"); err == nil {
+			resp.Body.Close()
+			if resp.StatusCode == http.StatusOK {
+				return nil
+			}
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	_ = n.end(syscall.SIGKILL)
+	return fmt.Errorf("the node is not ready after 15 s\n%s", n.log.String())
+}
+
+// end sends the process a signal and waits for it. SIGTERM must end it cleanly.
+func (n *node) end(s syscall.Signal) error {
+	if n.cmd == nil {
+		return nil
+	}
+	_ = n.cmd.Process.Signal(s)
+	err := n.cmd.Wait()
+	n.cmd = nil
+	if err != nil && s != syscall.SIGKILL {
+		return fmt.Errorf("the node ended with %w\n%s", err, n.log.String())
+	}
+	return nil
+}
