@@ -136,7 +136,7 @@ func (c *Core) openReplica(id stream.ID, t *image.Topic) *replica {
 		c.note(NoteConfigIgnored, KeyValue{"topic", t.Name}, KeyValue{"reason", err.Error()})
 		cfg = c.cfg.Topic
 	}
-	settings := partition.Settings{FlushMessages: cfg.FlushMessages, MinInsync: cfg.MinInsync,
+	settings := partition.Settings{FlushMessages: cfg.FlushMessages, FlushMs: cfg.FlushMs, MinInsync: cfg.MinInsync,
 		Roll:      stream.RollLimits{Bytes: cfg.SegmentBytes, Ms: cfg.SegmentMs},
 		Retention: stream.Retention{Ms: cfg.RetentionMs, Bytes: cfg.RetentionSize}}
 	rep := &replica{index: id.Partition}

@@ -38,6 +38,7 @@ type Core struct {
 	takeUps  []stream.ID           // partitions whose assignment must be looked at; worked off in slices
 	retained []stream.ID           // partitions that retention has still to look at; worked off in slices
 
+	flushes   map[uint64]stream.ID // partitions with a flush due, by timer
 	produces  map[uint64]*pendingProduce
 	waiters   fetch.Waiters
 	reads     map[JobID]*pendingRead
@@ -60,6 +61,7 @@ type replica struct {
 	*partition.Partition
 	producers producer.State
 	index     int32
+	flushing  bool          // a flush.ms timer is set
 	readEnd   record.Offset // as the waiters last heard
 }
 
@@ -76,13 +78,14 @@ const (
 	timerFetch                          // a parked fetch's max_wait_ms
 	timerReply                          // a reply parked on the metadata log
 	timerRetention                      // the next look for segments to delete
+	timerFlush                          // flush.ms of a relaxed partition
 )
 
 // New returns a core that waits for its Boot.
 func New() *Core {
 	return &Core{
 		replicas: map[stream.ID]*replica{}, opened: map[stream.ID]*Opened{},
-		produces: map[uint64]*pendingProduce{}, reads: map[JobID]*pendingRead{},
+		flushes: map[uint64]stream.ID{}, produces: map[uint64]*pendingProduce{}, reads: map[JobID]*pendingRead{},
 	}
 }
 
@@ -171,6 +174,8 @@ func (c *Core) onTimeout() {
 			c.replyTimedOut(key.id)
 		case timerRetention:
 			c.retentionDue()
+		case timerFlush:
+			c.flushDue(key.id)
 		}
 	}
 }

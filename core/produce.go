@@ -119,6 +119,7 @@ func (c *Core) appendTo(rep *replica, b *record.Batch) {
 	rep.producers.Appended(b, c.now.Wall)
 	c.dirs[rep.Dir].free -= int64(b.Size)
 	c.fx.Disk = append(c.fx.Disk, DiskOp{Kind: DiskAppend, Stream: rep.ID, Generation: rep.Generation, Batch: *b, Sync: rep.SyncNow()})
+	c.flushLater(rep)
 }
 
 // replicaFor finds the replica of a partition that a client named.

@@ -15,6 +15,7 @@ var TopicKeys = []Key{
 	{Name: "compression.type", Type: String, Default: "producer", Valid: compressions, Doc: "Codec of stored batches; producer keeps what was sent."},
 	{Name: "compression.zstd.level", Type: Int, Default: "3", Min: -131072, Max: 22, Doc: "Level of zstd where the topic compresses."},
 	{Name: "flush.messages", Type: Long, Default: "1", Min: 1, Max: math.MaxInt64, Doc: "1: a record is acknowledged when it is fsynced (group commit). Larger: acknowledged when written, synced after so many records."},
+	{Name: "flush.ms", Type: Long, Default: "9223372036854775807", Min: 0, Max: math.MaxInt64, Doc: "Time after which written records of a relaxed topic are synced at the latest."},
 	{Name: "max.message.bytes", Type: Int, Default: "1048588", Min: 0, Max: math.MaxInt32, Doc: "Largest batch in bytes, as stored."},
 	{Name: "message.timestamp.after.max.ms", Type: Long, Default: "3600000", Min: 0, Max: math.MaxInt64, Doc: "How far a CreateTime may lie in the future."},
 	{Name: "message.timestamp.before.max.ms", Type: Long, Default: "9223372036854775807", Min: 0, Max: math.MaxInt64, Doc: "How far a CreateTime may lie in the past."},
@@ -28,7 +29,7 @@ var TopicKeys = []Key{
 
 // NotYet are topic configs of Kafka that do not act here yet. Setting one is refused, so that nobody relies on it.
 var NotYet = []string{
-	"delete.retention.ms", "file.delete.delay.ms", "flush.ms",
+	"delete.retention.ms", "file.delete.delay.ms",
 	"follower.replication.throttled.replicas", "index.interval.bytes", "leader.replication.throttled.replicas", "local.retention.bytes",
 	"local.retention.ms", "max.compaction.lag.ms", "min.cleanable.dirty.ratio", "min.compaction.lag.ms", "preallocate", "remote.storage.enable",
 	"segment.index.bytes", "segment.jitter.ms", "unclean.leader.election.enable",
@@ -38,6 +39,7 @@ var NotYet = []string{
 type Topic struct {
 	Policy        record.Policy
 	FlushMessages int64
+	FlushMs       int64
 	MinInsync     int32
 	SegmentBytes  int32
 	SegmentMs     int64
@@ -66,6 +68,7 @@ func ParseTopic(node *Node, entries []Entry) (Topic, error) {
 			Level:                level(&v, v.text("compression.type")),
 		},
 		FlushMessages: v.long("flush.messages"),
+		FlushMs:       v.long("flush.ms"),
 		MinInsync:     int32(v.long("min.insync.replicas")),
 		SegmentBytes:  int32(v.long("segment.bytes")),
 		SegmentMs:     v.long("segment.ms"),

@@ -27,6 +27,7 @@ type Assignment struct {
 // Settings are the topic's configs that a partition needs.
 type Settings struct {
 	FlushMessages int64 // flush.messages: 1 is durable mode
+	FlushMs       int64 // flush.ms
 	MinInsync     int32
 	Roll          stream.RollLimits
 	Retention     stream.Retention
@@ -137,6 +138,18 @@ func (p *Partition) Append(b *record.Batch) (rolled bool) {
 	}
 	p.unsynced += int64(b.Count)
 	return p.Log.Append(b, p.assigned.LeaderEpoch, p.Roll)
+}
+
+// Unsynced reports whether records were appended since the last sync was asked for.
+func (p *Partition) Unsynced() bool { return p.unsynced > 0 }
+
+// Flush reports whether a sync is to be asked for now: something is unsynced and the replica stands.
+func (p *Partition) Flush() bool {
+	if p.unsynced == 0 || p.failed != errcode.None {
+		return false
+	}
+	p.unsynced = 0
+	return true
 }
 
 // SyncNow reports whether the append just made must be synced: always in durable mode, else when flush.messages records have gathered.
