@@ -68,6 +68,7 @@ type TopicOptions struct {
 	Name          string
 	Partitions    int32
 	FlushMessages int64 // 1: durable
+	FlushMs       int64 // flush.ms; 0: not set
 	SegmentBytes  int32
 	AppendTime    bool
 	Compression   string
@@ -147,6 +148,9 @@ func drawTopic(rng *prng.Source, i int) TopicOptions {
 	if rng.IntN(3) == 0 {
 		t.FlushMessages = pick[int64](rng, 5, 1000, 1<<40)
 	}
+	if !t.Durable() && rng.IntN(2) == 0 {
+		t.FlushMs = int64(1 + rng.IntN(100))
+	}
 	t.SegmentBytes = int32(between(rng, 300, 2000))
 	if rng.IntN(4) == 0 {
 		t.SegmentBytes = 1 << 20
@@ -188,8 +192,8 @@ func (o *Options) Lines() []string {
 		out = append(out, "node "+kv.Key+"="+kv.Value)
 	}
 	for _, t := range o.Topics {
-		out = append(out, fmt.Sprintf("topic %s partitions=%d flush.messages=%d inherited=%t segment.bytes=%d append-time=%t compression=%s",
-			t.Name, t.Partitions, t.FlushMessages, t.Inherits, t.SegmentBytes, t.AppendTime, t.Compression))
+		out = append(out, fmt.Sprintf("topic %s partitions=%d flush.messages=%d inherited=%t flush.ms=%d segment.bytes=%d append-time=%t compression=%s",
+			t.Name, t.Partitions, t.FlushMessages, t.Inherits, t.FlushMs, t.SegmentBytes, t.AppendTime, t.Compression))
 	}
 	for i, c := range o.Clients {
 		out = append(out, fmt.Sprintf("client c%d topic=%s idempotent=%t acks=%d in-flight=%d codec=%s batches=%d of<=%d timeout=%s timeout.ms=%d "+

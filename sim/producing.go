@@ -67,6 +67,9 @@ func (p *producing) createTopic() kmsg.Request {
 		stamp = "LogAppendTime"
 	}
 	configs := [][2]string{{"segment.bytes", strconv.Itoa(int(o.SegmentBytes))}, {"message.timestamp.type", stamp}, {"compression.type", o.Compression}}
+	if o.FlushMs > 0 {
+		configs = append(configs, [2]string{"flush.ms", strconv.FormatInt(o.FlushMs, 10)})
+	}
 	if !o.Inherits {
 		configs = append(configs, [2]string{"flush.messages", strconv.FormatInt(o.FlushMessages, 10)})
 	}
