@@ -149,7 +149,7 @@ func (c *Core) openReplica(id stream.ID, t *image.Topic) *replica {
 	rep.Partition = partition.New(c.self, t.Name, stream.NewLog(id, o.Dir, o.LogStart, o.LogEnd, o.Durable, o.Segments, o.Epochs), o.HighWatermark, settings)
 	rep.producers.Restore(o.Producers, c.now.Wall)
 	rep.readEnd = rep.ReadEnd()
-	if len(o.Segments) > 0 && o.LogStart > o.Segments[0].Base {
+	if len(o.Segments) == 0 && o.LogStart > 0 || len(o.Segments) > 0 && o.LogStart > o.Segments[0].Base {
 		if c.starts.promised == nil {
 			c.starts.promised = map[stream.ID]record.Offset{}
 		}

@@ -83,12 +83,12 @@ func (c *Core) promiseStart(topic string, partition int32, offset record.Offset)
 	return start, errcode.None
 }
 
-// storeStarts writes the checkpoint anew and returns its version. Starts that are a segment's base by now need no entry.
+// storeStarts writes the checkpoint anew and returns its version. A start needs no entry once a segment that is durable begins there or behind.
 func (c *Core) storeStarts() uint64 {
 	var entries []CheckpointEntry
 	for _, id := range sortedIDs(c.starts.promised) {
 		rep, ok := c.replicas[id]
-		if segments := rep.segmentsIf(ok); !ok || len(segments) > 0 && segments[0].Base >= c.starts.promised[id] {
+		if !ok || rep.beginsDurably(c.starts.promised[id]) {
 			delete(c.starts.promised, id)
 			continue
 		}
@@ -102,11 +102,10 @@ func (c *Core) storeStarts() uint64 {
 // startsSlot holds the log starts of the directory in which partitions are made.
 var startsSlot = Slot{Dir: metadataDir, Name: LogStartCheckpoint}
 
-func (r *replica) segmentsIf(ok bool) []stream.Segment {
-	if !ok {
-		return nil
-	}
-	return r.Segments()
+// beginsDurably reports whether recovery finds the log to begin at start or behind, whatever a crash takes.
+func (r *replica) beginsDurably(start record.Offset) bool {
+	segments := r.Segments()
+	return len(segments) > 0 && segments[0].Base >= start && r.Ends.Durable > segments[0].Base
 }
 
 // startsStored makes true what the checkpoint of that version promises: starts move, segments go, replies leave.

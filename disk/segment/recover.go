@@ -83,6 +83,11 @@ func (d *Dir) Recover(folder Folder) (*Log, *core.Opened, error) {
 		}
 		return nil, nil, err
 	}
+	if folder.start > r.log.next && r.damage == "" {
+		if err := r.startAt(folder.start); err != nil {
+			return nil, nil, err
+		}
+	}
 	o := r.opened()
 	o.LogStart = max(o.LogStart, min(folder.start, o.LogEnd))
 	o.Durable, o.HighWatermark = max(o.Durable, o.LogStart), max(o.HighWatermark, o.LogStart)

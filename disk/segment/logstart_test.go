@@ -1,0 +1,51 @@
+package segment
+
+import (
+	"testing"
+
+	"odradek/core"
+	"odradek/core/record"
+	"odradek/sim/simdisk"
+)
+
+// TestLogStart: recovery begins a log where the checkpoint says, and goes on there if the tail that held that offset is lost; a checkpoint that cannot be read
+// is an error, for without it deleted records would come back.
+func TestLogStart(t *testing.T) {
+	disk := simdisk.New()
+	d := OpenDir(disk.Mount(), 0)
+	id := sid("a")
+	create := core.DiskOp{Kind: core.DiskCreate, Stream: id, Topic: "orders"}
+	d.writeAll([]core.DiskOp{create, {Kind: core.DiskAppend, Stream: id, Batch: build(spec{n: 3, pid: -1})}})
+	put := func(offset record.Offset) {
+		text := core.FormatCheckpoint([]core.CheckpointEntry{{Topic: "orders", Offset: offset}})
+		if _, ok := d.Store(core.Store{Slot: core.Slot{Name: core.LogStartCheckpoint}, Bytes: text}); !ok {
+			t.Fatal(d.Err())
+		}
+	}
+	recovered := func() *core.Opened {
+		d = OpenDir(disk.Mount(), 0)
+		all, err := recoverAll(d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return all[0]
+	}
+	put(2)
+	if o := recovered(); o.LogStart != 2 || o.LogEnd != 3 || len(o.Segments) != 1 {
+		t.Fatalf("inside: %s", printOpened(o))
+	}
+	put(5)
+	for range 2 {
+		if o := recovered(); o.LogStart != 5 || o.LogEnd != 5 || len(o.Segments) != 0 {
+			t.Fatalf("beyond the end: %s", printOpened(o))
+		}
+	}
+	d.writeAll([]core.DiskOp{{Kind: core.DiskRoll, Stream: id, Base: 5}, {Kind: core.DiskAppend, Stream: id, Batch: build(spec{base: 5, n: 1, pid: -1})}})
+	if o := recovered(); o.LogStart != 5 || o.LogEnd != 6 || o.Segments[0].Base != 5 {
+		t.Fatalf("after an append: %s", printOpened(o))
+	}
+	d.Store(core.Store{Slot: core.Slot{Name: core.LogStartCheckpoint}, Bytes: []byte("0\n1\n")})
+	if _, err := recoverAll(OpenDir(disk.Mount(), 0)); err == nil {
+		t.Fatal("a checkpoint that cannot be read is ignored")
+	}
+}
