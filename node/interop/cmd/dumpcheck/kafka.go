@@ -23,6 +23,7 @@ type kafka struct {
 	tool       *tool
 	dir        string // of its files; the log directory is dir/data
 	release    string // "" for its own
+	last       syscall.Signal
 	address    string
 	controller string
 	cmd        *exec.Cmd
@@ -165,7 +166,7 @@ func (k *kafka) write() (*written, error) {
 		if err != nil {
 			return nil, fmt.Errorf("round %d: %w\n%s", round, err, tail(k.log.String()))
 		}
-		if err := k.end(syscall.SIGTERM); err != nil {
+		if err := k.end([]syscall.Signal{syscall.SIGTERM, k.last}[round]); err != nil {
 			return nil, err
 		}
 	}
@@ -173,8 +174,11 @@ func (k *kafka) write() (*written, error) {
 }
 
 // checkKafka has Apache Kafka write a directory, and says what its own tool, our dump, and a node started on a copy of it make of that.
-func checkKafka(binary string, tool *tool, dir, release string) error {
-	k := &kafka{tool: tool, dir: dir, release: release, address: freeAddress(), controller: freeAddress()}
+func checkKafka(binary string, tool *tool, dir, release string, kill bool) error {
+	k := &kafka{tool: tool, dir: dir, release: release, last: syscall.SIGTERM, address: freeAddress(), controller: freeAddress()}
+	if kill {
+		k.last = syscall.SIGKILL
+	}
 	w, err := k.write()
 	if err != nil {
 		return err

@@ -17,6 +17,7 @@ import (
 func main() {
 	keep := flag.String("kafka", "", "have Apache Kafka write this directory, which stays, instead of a node a temporary one")
 	release := flag.String("release", "", "with -kafka: the release whose metadata.version Kafka formats with, such as 4.2-IV1 (default: its own)")
+	kill := flag.Bool("kill", false, "with -kafka: end Kafka with SIGKILL, so that its partitions keep their leader")
 	flag.Parse()
 	if flag.NArg() != 2 {
 		fmt.Fprintln(os.Stderr, "usage: dumpcheck [-kafka DIR] BINARY CLASSPATH-FILE")
@@ -27,7 +28,7 @@ func main() {
 	switch {
 	case err != nil:
 	case *keep != "":
-		err = checkKafka(flag.Arg(0), tool, *keep, *release)
+		err = checkKafka(flag.Arg(0), tool, *keep, *release, *kill)
 	default:
 		err = check(flag.Arg(0), tool)
 	}
