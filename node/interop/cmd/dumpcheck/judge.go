@@ -76,7 +76,7 @@ type sums struct{ logs, batches, records, metadata, others int }
 
 // judge dumps every file of the directory and compares what is printed with what was written.
 func (t *tool) judge(data string, w *written) (s sums, err error) {
-	var logs, metadata, indexes, snapshots []string
+	var logs, metadata, indexes, snapshots, others []string
 	files, err := filepath.Glob(filepath.Join(data, "*-*", "*"))
 	if err != nil {
 		return s, err
@@ -93,7 +93,10 @@ func (t *tool) judge(data string, w *written) (s sums, err error) {
 		case folder == metadataFolder && (ext == ".log" || ext == ".checkpoint"):
 			metadata = append(metadata, f)
 		case ext == ".log":
-			if _, ok := w.logs[folder]; !ok {
+			if _, ok := w.logs[folder]; !ok && w.foreign {
+				others = append(others, f)
+				continue
+			} else if !ok {
 				return s, fmt.Errorf("%s belongs to no topic that is there", f)
 			}
 			logs = append(logs, f)
@@ -107,7 +110,10 @@ func (t *tool) judge(data string, w *written) (s sums, err error) {
 		return s, err
 	}
 	s.logs = len(logs)
-	if lines, err = t.dump(metadata, "--cluster-metadata-decoder"); err == nil {
+	if _, err = t.dump(others, "--deep-iteration"); err == nil {
+		lines, err = t.dump(metadata, "--cluster-metadata-decoder")
+	}
+	if err == nil && !w.foreign {
 		err = w.compareMetadata(lines, &s)
 	}
 	if err != nil {
@@ -120,7 +126,7 @@ func (t *tool) judge(data string, w *written) (s sums, err error) {
 	if err == nil {
 		_, err = t.dump(snapshots)
 	}
-	s.others = len(indexes) + len(snapshots)
+	s.others = len(indexes) + len(snapshots) + len(others)
 	return s, err
 }
 
@@ -238,8 +244,8 @@ func (w *written) compareMetadata(lines []string, s *sums) error {
 	return nil
 }
 
-// bites flips one byte of a file of each kind, in a copy, and demands that the check then fails.
-func (t *tool) bites(data, dir string, w *written) error {
+// bites flips one byte of a file of each kind, in a copy, and demands that the check then fails, and that of `odradek dump --verify` too.
+func (t *tool) bites(binary, data, dir string, w *written) error {
 	var victims []string
 	for _, c := range codecs {
 		victims = append(victims, "idempotent-"+c+"-0/*.log")
@@ -252,7 +258,7 @@ func (t *tool) bites(data, dir string, w *written) error {
 			continue
 		}
 		file := files[len(files)/2]
-		if err := t.bite(file, dir, w); err != nil {
+		if err := t.bite(binary, file, dir, w); err != nil {
 			return err
 		}
 	}
@@ -260,7 +266,7 @@ func (t *tool) bites(data, dir string, w *written) error {
 }
 
 // bite damages a copy of the folder that file lies in: with one flipped byte in the middle of file, it must not pass.
-func (t *tool) bite(file, dir string, w *written) error {
+func (t *tool) bite(binary, file, dir string, w *written) error {
 	folder := filepath.Dir(file)
 	copied := filepath.Join(dir, "damaged", filepath.Base(folder))
 	defer os.RemoveAll(filepath.Dir(copied))
@@ -279,11 +285,14 @@ func (t *tool) bite(file, dir string, w *written) error {
 		at = 11 // the first entry's offset
 	}
 	content[at] ^= 1
+	name := filepath.Base(folder) + "/" + filepath.Base(file)
 	if err := os.WriteFile(victim, content, 0o644); err != nil {
 		return err
 	}
+	if err := exec.Command(binary, "dump", "--verify", copied).Run(); err == nil {
+		return fmt.Errorf("%s with byte %d flipped passes odradek dump --verify", name, at)
+	}
 	only := &written{logs: map[string][]entry{filepath.Base(folder): w.logs[filepath.Base(folder)]}}
-	name := filepath.Base(folder) + "/" + filepath.Base(file)
 	if err := t.only(filepath.Dir(copied), victim, only); err == nil {
 		return fmt.Errorf("%s with byte %d flipped passes: the check does not bite", name, at)
 	} else {

@@ -3,6 +3,7 @@ package main
 
 import (
 	"bytes"
+	"flag"
 	"fmt"
 	"net"
 	"net/http"
@@ -14,21 +15,31 @@ import (
 )
 
 func main() {
-	if len(os.Args) != 3 {
-		fmt.Fprintln(os.Stderr, "usage: dumpcheck BINARY CLASSPATH-FILE")
+	keep := flag.String("kafka", "", "have Apache Kafka write this directory, which stays, instead of a node a temporary one")
+	release := flag.String("release", "", "with -kafka: the release whose metadata.version Kafka formats with, such as 4.2-IV1 (default: its own)")
+	kill := flag.Bool("kill", false, "with -kafka: end Kafka with SIGKILL, so that its partitions keep their leader")
+	flag.Parse()
+	if flag.NArg() != 2 {
+		fmt.Fprintln(os.Stderr, "usage: dumpcheck [-kafka DIR] BINARY CLASSPATH-FILE")
 		os.Exit(2)
 	}
-	if err := check(os.Args[1], os.Args[2]); err != nil {
-		fmt.Fprintln(os.Stderr, "dump-check:", err)
+	classpath, err := os.ReadFile(flag.Arg(1))
+	tool := &tool{classpath: string(bytes.TrimSpace(classpath))}
+	switch {
+	case err != nil:
+	case *keep != "":
+		err = checkKafka(flag.Arg(0), tool, *keep, *release, *kill)
+	default:
+		err = check(flag.Arg(0), tool)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "dumpcheck:", err)
 		os.Exit(1)
 	}
 }
 
-func check(binary, classpathFile string) error {
-	classpath, err := os.ReadFile(classpathFile)
-	if err != nil {
-		return err
-	}
+// check has a node write a directory and the tool judge it.
+func check(binary string, tool *tool) error {
 	dir, err := os.MkdirTemp("", "dumpcheck")
 	if err != nil {
 		return err
@@ -39,14 +50,16 @@ func check(binary, classpathFile string) error {
 	if err != nil {
 		return err
 	}
-	tool := &tool{classpath: string(bytes.TrimSpace(classpath))}
 	sum, err := tool.judge(data, w)
 	if err != nil {
 		return err
 	}
 	fmt.Printf("%d records in %d batches and %d .log files, %d metadata records, %d other files: as produced, no complaint\n",
 		sum.records, sum.batches, sum.logs, sum.metadata, sum.others)
-	return tool.bites(data, dir, w)
+	if out, err := exec.Command(binary, "dump", "--verify", data).CombinedOutput(); err != nil {
+		return fmt.Errorf("odradek dump --verify: %w\n%s", err, tail(string(out)))
+	}
+	return tool.bites(binary, data, dir, w)
 }
 
 // node is one process of the binary under test.
@@ -56,6 +69,7 @@ type node struct {
 	address string
 	admin   string
 	cmd     *exec.Cmd
+	exited  chan error
 	log     bytes.Buffer
 }
 
@@ -77,6 +91,9 @@ func (n *node) start() error {
 	if err := n.cmd.Start(); err != nil {
 		return err
 	}
+	cmd, exited := n.cmd, make(chan error, 1)
+	n.exited = exited
+	go func() { exited <- cmd.Wait() }()
 	for range 3000 {
 		if resp, err := http.Get("http://" + n.admin + "/readyz"); err == nil {
 			resp.Body.Close()
@@ -84,7 +101,12 @@ func (n *node) start() error {
 				return nil
 			}
 		}
-		time.Sleep(5 * time.Millisecond)
+		select {
+		case err := <-exited:
+			n.cmd = nil
+			return fmt.Errorf("the node ended: %v\n%s", err, n.log.String())
+		case <-time.After(5 * time.Millisecond):
+		}
 	}
 	_ = n.end(syscall.SIGKILL)
 	return fmt.Errorf("the node is not ready after 15 s\n%s", n.log.String())
@@ -96,7 +118,7 @@ func (n *node) end(s syscall.Signal) error {
 		return nil
 	}
 	_ = n.cmd.Process.Signal(s)
-	err := n.cmd.Wait()
+	err := <-n.exited
 	n.cmd = nil
 	if err != nil && s != syscall.SIGKILL {
 		return fmt.Errorf("the node ended with %w\n%s", err, n.log.String())

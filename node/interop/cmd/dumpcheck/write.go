@@ -33,6 +33,7 @@ type entry struct{ key, value string }
 type written struct {
 	logs                         map[string][]entry
 	topics, removed, partitioned int
+	foreign                      bool // Kafka wrote it: there are topics and metadata records besides
 }
 
 // write fills the directory: two rounds of producing with every codec, idempotent and not, with a kill -9 between them; then a clean stop.
@@ -110,7 +111,12 @@ func (w *written) round(ctx context.Context, address string, round int) error {
 }
 
 func (w *written) create(ctx context.Context, admin *kadm.Client, topic string, count int32) error {
-	if _, err := admin.CreateTopic(ctx, count, 1, nil, topic); err != nil {
+	var configs map[string]*string
+	if w.foreign { // Kafka refuses small segments under the key that we take
+		small := fmt.Sprint(segmentBytes)
+		configs = map[string]*string{"internal.segment.bytes": &small}
+	}
+	if _, err := admin.CreateTopic(ctx, count, 1, configs, topic); err != nil {
 		return fmt.Errorf("create %s: %w", topic, err)
 	}
 	w.topics++
