@@ -108,14 +108,16 @@ func (d *Disk) Mount() *FS { return &FS{disk: d, mount: d.mount} }
 // Ops returns how many file operations there have been.
 func (d *Disk) Ops() int { return d.ops }
 
-// Pending returns how many operations no sync has covered yet.
-func (d *Disk) Pending() int {
+// Pending returns how many operations no sync has covered yet. Bytes and lengths of files whose names end in one of except do not count.
+func (d *Disk) Pending(except ...string) int {
 	for _, n := range d.mapped {
 		d.capture(n)
 	}
 	sum := len(d.naming)
 	for _, n := range d.dirty {
-		sum += len(n.waiting)
+		if !slices.ContainsFunc(except, func(e string) bool { return strings.HasSuffix(n.path, e) }) {
+			sum += len(n.waiting)
+		}
 	}
 	return sum
 }
