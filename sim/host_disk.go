@@ -114,13 +114,16 @@ func (n *node) choose() []core.DiskOp {
 	return queue
 }
 
-// takeChanges closes files that have left their log: nothing of them is lent out between events.
+// takeChanges closes files and unmaps indexes that have left their log: nothing of them is lent out between events.
 func (n *node) takeChanges() {
 	p := n.p
 	p.changes = p.dir.TakeChanges(p.changes[:0])
 	for i := range p.changes {
 		if p.changes[i].Gone {
 			_ = p.changes[i].File.Close() // nothing was promised of it
+		}
+		for _, m := range p.changes[i].Maps {
+			_ = m.Unmap()
 		}
 	}
 }

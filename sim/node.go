@@ -251,7 +251,7 @@ func (n *node) start() {
 // recoverDir returns Boot and then, in drawn order, Opened for each stream.
 func (n *node) recoverDir() ([]core.Event, error) {
 	p := n.p
-	p.dir = segment.OpenDir(n.disk.Mount(), 0)
+	p.dir = segment.OpenDirWith(n.disk.Mount(), 0, segment.Options{IndexInterval: 300, IndexBytes: 1000}) // small, so that indexes get full
 	if _, err := p.dir.Lock(); err != nil {
 		return nil, err
 	}

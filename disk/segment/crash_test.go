@@ -83,7 +83,7 @@ func (w *world) incarnation() {
 		}
 		return nil
 	}
-	w.dir = OpenDir(w.disk.Mount(), 0)
+	w.dir = openDir(w.disk.Mount())
 	all, err := recoverAll(w.dir)
 	if err != nil {
 		if !fired {
@@ -97,6 +97,9 @@ func (w *world) incarnation() {
 	hook := w.disk.Before
 	w.disk.Before = nil // what the check reads is not the story's
 	w.checkAll(all)
+	if err := checkIndexes(w.disk, w.dir); err != nil {
+		w.fatalf("after recovery: %v", err)
+	}
 	w.disk.Before = hook
 	w.epoch++
 	for _, m := range w.models { // as the core does: sync what was kept
@@ -109,6 +112,9 @@ func (w *world) incarnation() {
 		}
 	}
 	for w.step() {
+		if err := checkIndexes(w.disk, w.dir); err != nil {
+			w.fatalf("%v", err)
+		}
 	}
 }
 

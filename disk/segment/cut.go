@@ -1,13 +1,10 @@
 package segment
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"slices"
 
 	"odradek/core/record"
-	"odradek/core/stream"
 )
 
 // truncate drops the batches from offset to on, durably. As Kafka does it, a segment that begins at to stays, empty, as the one that grows, and a
@@ -26,7 +23,7 @@ func (d *Dir) truncate(l *Log, to record.Offset) error {
 	}
 	for i := len(l.segs) - 1; i >= keep; i-- {
 		s := &l.segs[i]
-		if err := d.fs.Remove(l.path(s.base)); err != nil {
+		if err := d.removeSegment(l.folder, s.base); err != nil {
 			return err
 		}
 		if err := d.fs.SyncDir(l.folder); err != nil {
@@ -40,7 +37,7 @@ func (d *Dir) truncate(l *Log, to record.Offset) error {
 		l.next = min(l.next, to)
 		return nil
 	}
-	if err := s.cutAt(l.path(s.base), to); err != nil {
+	if err := d.cutLastAt(l, to); err != nil {
 		return err
 	}
 	if err := d.cutLast(l, s.size); err != nil {
@@ -70,36 +67,35 @@ func (d *Dir) syncRest(l *Log) error {
 	return nil
 }
 
-// cutAt forgets the segment's batches from the one on that holds or follows offset to.
-func (s *segment) cutAt(path string, to record.Offset) error {
-	if to >= s.next {
+// cutLastAt forgets the last segment's batches from the one on that holds or follows offset to. It walks all headers before it, which makes the indexes anew:
+// readers may be in the old ones, and a segment that had ceased to grow grows again.
+func (d *Dir) cutLastAt(l *Log, to record.Offset) error {
+	s := l.last()
+	if to >= s.next && s.index.grows() {
 		return nil
 	}
-	pos := s.index.byOffset(to)
+	path := l.path(s.base)
+	cut := newSegment(s.base, s.file)
 	sc := newScanner(s.file, path, int64(s.size), readerChunk)
-	next, maxTS := s.base, record.NoTimestamp
-	if pos > 0 { // what came before pos: the index knows the times, and the batch at pos where the offsets go on
-		e := s.index.at(pos)
-		next, maxTS = e.base, e.maxBefore
-	}
-	for {
-		b, err := sc.header(int64(pos))
-		if errors.Is(err, io.EOF) {
-			break
-		}
+	for cut.size < s.size {
+		b, err := sc.header(int64(cut.size))
 		if err != nil {
-			return locate(path, int64(pos), err)
+			return locate(path, int64(cut.size), err)
 		}
 		if b.LastOffset() >= to {
-			next = min(to, max(next, b.BaseOffset))
+			cut.next = min(to, max(cut.next, b.BaseOffset))
 			break
 		}
-		next, maxTS = b.NextOffset(), max(maxTS, b.MaxTimestamp)
-		pos += stream.Pos(b.Size)
+		cut.take(&b, &d.options)
 	}
-	s.index = s.index.cut(pos)
-	s.size, s.next, s.maxTS = pos, next, maxTS
-	return nil
+	if to >= s.next {
+		cut.next = s.next // beyond the last batch, if an earlier cut left a gap
+	}
+	if maps := s.index.release(); len(maps) > 0 {
+		d.gone = append(d.gone, FileChange{Stream: l.id, Base: s.base, File: s.file, Maps: maps})
+	}
+	*s = cut
+	return d.placeIndex(l.folder, s, true)
 }
 
 // deleteBelow removes the segments all of whose offsets lie below to, from the first on, each durably before the next. The last one stays.
@@ -114,7 +110,7 @@ func (d *Dir) deleteBelow(l *Log, to record.Offset) error {
 	n := 0
 	for n < len(l.segs)-1 && l.segs[n].next <= to && l.segs[n+1].base <= to {
 		s := &l.segs[n]
-		if err := d.fs.Remove(l.path(s.base)); err != nil {
+		if err := d.removeSegment(l.folder, s.base); err != nil {
 			return err
 		}
 		if err := d.fs.SyncDir(l.folder); err != nil {

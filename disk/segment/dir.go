@@ -2,7 +2,7 @@
 // and delete comes as core.DiskOp; what it says is core.Event.
 //
 //	<root>/meta.properties  .lock  <slots>
-//	<root>/<topic>-<partition>/partition.metadata  <20-digit base offset>.log …
+//	<root>/<topic>-<partition>/partition.metadata  <20-digit base offset>.log .index .timeindex …
 //	<root>/<topic>-<partition>.<32 hex>-delete/     a folder whose removal has begun
 //
 // What is durable when (package vfs promises nothing else):
@@ -12,6 +12,7 @@
 //   - Truncate: files are removed from the last backwards and each removal is synced before the next, then the first is cut and synced. So
 //     whatever a crash leaves is a prefix of the log, and the cut is durable before anything is written behind it.
 //   - Delete below: the same from the front, so that the log never has a gap.
+//   - Indexes: nothing, ever. Recovery makes them anew from the log.
 //
 // A Dir is not safe for concurrent use, with two exceptions that let the disk work while a Dir is written: Round.Step, and a View.
 // After the first failure of a write or a sync the Dir is fenced: it does nothing more, for nobody knows what the page cache still holds.
@@ -32,6 +33,7 @@ import (
 type Dir struct {
 	fs      vfs.FS
 	id      stream.DirID
+	options Options
 	logs    map[stream.ID]*Log
 	folders map[string]*Log // by the name that a Create would want; logs moved aside are not in it
 	want    []*Log          // the next round's streams, each once, in the order they asked
@@ -42,14 +44,19 @@ type Dir struct {
 	fenced  error
 }
 
-// segment is one .log file. It is copied into views, so a field of a segment that is not the last never changes in place.
+// segment is one .log file with its indexes. It is copied into views, so a field of a segment that is not the last never changes in place.
 type segment struct {
 	base  record.Offset
 	file  vfs.File
 	size  stream.Pos
 	next  record.Offset // what follows its last batch; base if it is empty
 	maxTS record.UnixMillis
+	maxAt record.Offset // last offset of the first batch that has maxTS; base if it is empty
 	index index
+}
+
+func newSegment(base record.Offset, file vfs.File) segment {
+	return segment{base: base, file: file, next: base, maxTS: record.NoTimestamp, maxAt: base, index: index{base: base}}
 }
 
 // Log is one stream's files and what is known of them. It belongs to one Dir.
@@ -85,11 +92,18 @@ type FileChange struct {
 	Base   record.Offset
 	File   vfs.File
 	Gone   bool
+
+	// Indexes of the segment that left with it, or that a cut replaced while the file stays. They are the receiver's to unmap once no View that was taken
+	// before is used.
+	Maps []vfs.Mapping
 }
 
 // OpenDir returns the log directory at the root of fs, with no streams in it yet: see Folders, Recover and Add. It touches no file.
-func OpenDir(fs vfs.FS, id stream.DirID) *Dir {
-	return &Dir{fs: fs, id: id, logs: map[stream.ID]*Log{}, folders: map[string]*Log{}}
+func OpenDir(fs vfs.FS, id stream.DirID) *Dir { return OpenDirWith(fs, id, DefaultOptions()) }
+
+// OpenDirWith is OpenDir with other options than Kafka's.
+func OpenDirWith(fs vfs.FS, id stream.DirID, o Options) *Dir {
+	return &Dir{fs: fs, id: id, options: o, logs: map[stream.ID]*Log{}, folders: map[string]*Log{}}
 }
 
 // ID returns the directory's place in the node's list.
@@ -136,21 +150,20 @@ func (d *Dir) TakeChanges(dst []FileChange) []FileChange {
 	return dst
 }
 
-// CloseFiles closes every file, those that TakeChanges would still name included. Nothing may be under way; the Dir is of no use afterwards.
+// CloseFiles does CloseIndexes and closes every file, those that TakeChanges would still name included. Nothing may be under way; the Dir is of no use afterwards.
 func (d *Dir) CloseFiles() error {
-	var errs []error
+	errs := []error{d.CloseIndexes()}
 	for _, id := range d.Streams() {
 		for i := range d.logs[id].segs {
 			errs = append(errs, d.logs[id].segs[i].file.Close())
 		}
 	}
 	for _, c := range d.gone {
-		errs = append(errs, c.File.Close())
+		if c.Gone {
+			errs = append(errs, c.File.Close())
+		}
 	}
 	d.logs, d.folders, d.gone, d.opened = nil, nil, nil, nil
-	if d.fenced == nil {
-		d.fenced = errors.New("log directory is closed")
-	}
 	return errors.Join(errs...)
 }
 
@@ -163,9 +176,9 @@ func (d *Dir) fence(id stream.ID, err error, events []core.Event) []core.Event {
 	return append(events, core.Event{Kind: core.EvIOFailed, Dir: d.id, Stream: id, Reason: err.Error()})
 }
 
-// retire hands a segment's file over to whoever lends files.
+// retire hands a segment's file and indexes over to whoever lends files.
 func (d *Dir) retire(l *Log, s *segment) {
-	d.gone = append(d.gone, FileChange{Stream: l.id, Base: s.base, File: s.file, Gone: true})
+	d.gone = append(d.gone, FileChange{Stream: l.id, Base: s.base, File: s.file, Gone: true, Maps: s.index.release()})
 	l.dirty = slices.DeleteFunc(l.dirty, func(f vfs.File) bool { return f == s.file })
 }
 

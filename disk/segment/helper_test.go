@@ -10,6 +10,7 @@ import (
 	"odradek/core"
 	"odradek/core/record"
 	"odradek/core/stream"
+	"odradek/disk/vfs"
 )
 
 // spec says what a test batch holds: n records of one byte value, times from ts on, one apart.
@@ -178,4 +179,9 @@ func (d *Dir) syncAll() []core.Event {
 	}
 	r.Run()
 	return d.EndSync(r, nil)
+}
+
+// openDir opens a directory whose indexes are small.
+func openDir(fs vfs.FS) *Dir {
+	return OpenDirWith(fs, 0, Options{IndexInterval: 400, IndexBytes: 8000})
 }

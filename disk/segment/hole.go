@@ -110,6 +110,9 @@ func (d *Dir) dropBehind(l *Log) error {
 		if err := d.fs.Remove(l.path(l.behind[n-1])); err != nil && !errors.Is(err, vfs.ErrNotExist) {
 			return err
 		}
+		if err := d.removeIndexes(l.folder, l.behind[n-1]); err != nil {
+			return err
+		}
 		if err := d.fs.SyncDir(l.folder); err != nil {
 			return err
 		}

@@ -1,70 +1,239 @@
 package segment
 
 import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
 	"sort"
 
 	"odradek/core/record"
 	"odradek/core/stream"
+	"odradek/disk/vfs"
 )
 
-// indexInterval is Kafka's index.interval.bytes: about one entry for so many bytes of batches.
-const indexInterval = 4096
-
-// indexEntry names a batch: where it starts, and what came before it.
-type indexEntry struct {
-	base      record.Offset     // base offset of the batch at pos
-	pos       stream.Pos        // a batch boundary
-	maxBefore record.UnixMillis // largest timestamp of the segment's batches before pos; never falls from entry to entry
+// Options say how a Dir keeps indexes.
+type Options struct {
+	IndexInterval int64 // index.interval.bytes: an entry for more than so many bytes of batches
+	IndexBytes    int64 // segment.index.bytes: what an index may hold, and has set aside while its segment grows
 }
 
-// index finds a place in a segment near an offset, a time or a position. It lives in memory and is rebuilt by recovery. Entries are only ever
-// added behind a copy's length, so a copy of the value is a snapshot. The first batch needs no entry: without one, searches say position 0.
+// DefaultOptions are Kafka's.
+func DefaultOptions() Options { return Options{IndexInterval: 4096, IndexBytes: 10 << 20} }
+
+// Sizes of an entry of .index (relative offset i32, position i32) and of .timeindex (timestamp i64, relative offset i32), big-endian.
+const (
+	offsetEntry = 8
+	timeEntry   = 12
+)
+
+// indexPage is how much of an index file one write gives a place on the disk.
+const indexPage = 4096
+
+func (o *Options) limit(entry int64) int64 { return o.IndexBytes / entry * entry }
+
+// index finds a place in a segment near an offset, a time or a position. The entries lie in the segment's .index and .timeindex, mapped; while
+// recovery scans, on the heap. Entries are only ever added behind a copy's length, so a copy of the value is a snapshot; a cut makes new files. The first
+// batch needs no entry: without one, searches say position 0.
+//
+// An entry of .index names the last offset of the batch that starts at the position. An entry of .timeindex names the largest timestamp of all batches up
+// to some place and the last offset of the first batch that has it, so that before that batch every timestamp is smaller. Timestamps rise strictly. When
+// .index is full it gets no further entries, and .timeindex then only its final one. (Kafka would roll; the core is not told yet.)
+//
+// Nothing of an index needs to be durable: recovery scans every segment and makes every index that is not what the scan says anew.
 type index struct {
-	entries []indexEntry
+	base    record.Offset
+	offsets []byte
+	times   []byte
+	files   *indexFiles // nil on the heap. For the writer only.
 }
 
-// add tells the index of the next batch. maxBefore is the largest timestamp of the batches before it.
-func (x *index) add(base record.Offset, pos stream.Pos, maxBefore record.UnixMillis) {
-	last := stream.Pos(0)
-	if n := len(x.entries); n > 0 {
-		last = x.entries[n-1].pos
+// indexFiles are what holds a segment's entries.
+type indexFiles struct{ offsets, times indexFile }
+
+type indexFile struct {
+	file    vfs.File    // open while the segment grows, else nil
+	mapping vfs.Mapping // nil if there is no entry and will be none
+	claimed int64       // bytes, from the start, that a write has given a place on the disk
+}
+
+// add tells the index of the next batch, which starts at pos and ends at last. Of all batches up to it maxTS is the largest timestamp, and maxAt the
+// last offset of the first batch that has it.
+func (x *index) add(last record.Offset, pos stream.Pos, maxTS record.UnixMillis, maxAt record.Offset, o *Options) {
+	if int64(pos-x.indexed()) <= o.IndexInterval || last-x.base > math.MaxInt32 || pos > math.MaxInt32 {
+		return
 	}
-	if pos-last >= indexInterval {
-		x.entries = append(x.entries, indexEntry{base: base, pos: pos, maxBefore: maxBefore})
+	if int64(len(x.offsets)+offsetEntry) > o.limit(offsetEntry) {
+		return
+	}
+	x.offsets = binary.BigEndian.AppendUint32(x.offsets, uint32(last-x.base)) // a mapping has room: these store into it
+	x.offsets = binary.BigEndian.AppendUint32(x.offsets, uint32(pos))
+	if int64(len(x.times)+2*timeEntry) <= o.limit(timeEntry) { // the last place is that of the final entry
+		x.addTime(maxTS, maxAt, o)
 	}
 }
 
-// cut returns the index of what lies before pos. It shares nothing that a later add would change.
-func (x index) cut(pos stream.Pos) index {
-	n := sort.Search(len(x.entries), func(i int) bool { return x.entries[i].pos >= pos })
-	return index{entries: x.entries[:n:n]}
+func (x *index) addTime(maxTS record.UnixMillis, maxAt record.Offset, o *Options) {
+	if maxTS <= x.lastTime() || int64(len(x.times)+timeEntry) > o.limit(timeEntry) {
+		return
+	}
+	x.times = binary.BigEndian.AppendUint64(x.times, uint64(maxTS))
+	x.times = binary.BigEndian.AppendUint32(x.times, uint32(maxAt-x.base))
+}
+
+func (x *index) count() int { return len(x.offsets) / offsetEntry }
+
+func (x *index) entry(i int) (last record.Offset, pos stream.Pos) {
+	e := x.offsets[i*offsetEntry:]
+	return x.base + record.Offset(binary.BigEndian.Uint32(e)), stream.Pos(binary.BigEndian.Uint32(e[4:]))
+}
+
+func (x *index) timeEntry(i int) (record.UnixMillis, record.Offset) {
+	e := x.times[i*timeEntry:]
+	return record.UnixMillis(binary.BigEndian.Uint64(e)), x.base + record.Offset(binary.BigEndian.Uint32(e[8:]))
+}
+
+// indexed returns the position of the last entry; 0 if there is none.
+func (x *index) indexed() stream.Pos {
+	if x.count() == 0 {
+		return 0
+	}
+	_, pos := x.entry(x.count() - 1)
+	return pos
+}
+
+func (x *index) lastTime() record.UnixMillis {
+	n := len(x.times) / timeEntry
+	if n == 0 {
+		return record.NoTimestamp
+	}
+	ts, _ := x.timeEntry(n - 1)
+	return ts
 }
 
 // byOffset returns a batch boundary at or before the batch that holds offset.
-func (x index) byOffset(offset record.Offset) stream.Pos {
-	return x.before(func(e indexEntry) bool { return e.base > offset })
+func (x *index) byOffset(offset record.Offset) stream.Pos {
+	return x.before(func(last record.Offset, _ stream.Pos) bool { return last > offset })
 }
 
 // byTime returns a batch boundary before which every timestamp is below at.
-func (x index) byTime(at record.UnixMillis) stream.Pos {
-	return x.before(func(e indexEntry) bool { return e.maxBefore >= at })
-}
-
-// byPos returns the last known batch boundary at or before pos whose batch's base offset is at most limit; 0 if none is known.
-func (x index) byPos(pos stream.Pos, limit record.Offset) stream.Pos {
-	return x.before(func(e indexEntry) bool { return e.pos > pos || e.base > limit })
-}
-
-// before returns the position of the last entry for which over is false; over turns true once and stays so.
-func (x index) before(over func(indexEntry) bool) stream.Pos {
-	n := sort.Search(len(x.entries), func(i int) bool { return over(x.entries[i]) })
+func (x *index) byTime(at record.UnixMillis) stream.Pos {
+	n := sort.Search(len(x.times)/timeEntry, func(i int) bool {
+		ts, _ := x.timeEntry(i)
+		return ts > at
+	})
 	if n == 0 {
 		return 0
 	}
-	return x.entries[n-1].pos
+	_, offset := x.timeEntry(n - 1)
+	return x.byOffset(offset)
 }
 
-// at returns the entry of a position that a search returned, which is not 0.
-func (x index) at(pos stream.Pos) indexEntry {
-	return x.entries[sort.Search(len(x.entries), func(i int) bool { return x.entries[i].pos >= pos })]
+// byPos returns a batch boundary at or before pos whose batch's base offset is at most limit; 0 if none is known.
+func (x *index) byPos(pos stream.Pos, limit record.Offset) stream.Pos {
+	return x.before(func(last record.Offset, at stream.Pos) bool { return at > pos || last > limit })
+}
+
+// before returns the position of the last entry for which over is false; over turns true once and stays so.
+func (x *index) before(over func(record.Offset, stream.Pos) bool) stream.Pos {
+	n := sort.Search(x.count(), func(i int) bool { return over(x.entry(i)) })
+	if n == 0 {
+		return 0
+	}
+	_, pos := x.entry(n - 1)
+	return pos
+}
+
+// grows reports whether entries can be added to the files.
+func (x *index) grows() bool { return x.files != nil && x.files.offsets.file != nil }
+
+// claim makes sure that a full disk fails here and not at a store to memory, which nobody survives: n further batches, ending at end, may add entries.
+func (x *index) claim(n int, end stream.Pos, o *Options) error {
+	n = min(n, int(int64(end-x.indexed())/o.IndexInterval))
+	if n == 0 {
+		return nil
+	}
+	if err := x.files.offsets.claim(int64(len(x.offsets)+n*offsetEntry), o.limit(offsetEntry)); err != nil {
+		return err
+	}
+	return x.files.times.claim(int64(len(x.times)+n*timeEntry), o.limit(timeEntry))
+}
+
+func (f *indexFile) claim(end, limit int64) error {
+	end = min((end+indexPage-1)/indexPage*indexPage, limit)
+	if end <= f.claimed {
+		return nil
+	}
+	err := writeWhole(f.file, make([]byte, end-f.claimed), f.claimed)
+	f.claimed = end
+	return err
+}
+
+func writeWhole(file vfs.File, p []byte, off int64) error {
+	n, err := file.WriteAt([][]byte{p}, off)
+	if err == nil && n != int64(len(p)) {
+		err = fmt.Errorf("index at %d: %d of %d bytes written: %w", off, n, len(p), vfs.ErrIO)
+	}
+	return err
+}
+
+// close adds the final time entry and cuts the files to what they hold: the segment does not grow any more. Readers go on with the mapping, which nobody
+// touches behind the cut.
+func (x *index) close(maxTS record.UnixMillis, maxAt record.Offset, o *Options) error {
+	if !x.grows() {
+		return nil
+	}
+	if maxTS > x.lastTime() {
+		if err := x.files.times.claim(int64(len(x.times)+timeEntry), o.limit(timeEntry)); err != nil {
+			return err
+		}
+		x.addTime(maxTS, maxAt, o)
+	}
+	if err := x.files.offsets.file.Truncate(int64(len(x.offsets))); err != nil {
+		return err
+	}
+	if err := x.files.times.file.Truncate(int64(len(x.times))); err != nil {
+		return err
+	}
+	return x.closeFiles()
+}
+
+// closeFiles leaves only the mappings.
+func (x *index) closeFiles() error {
+	if x.files == nil {
+		return nil
+	}
+	var errs []error
+	for _, f := range []*indexFile{&x.files.offsets, &x.files.times} {
+		if f.file != nil {
+			errs = append(errs, f.file.Close())
+			f.file = nil
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// release closes the files and returns the mappings, which are the caller's to give back when no view names them any more. The entries stay named: views share
+// the segments.
+func (x *index) release() []vfs.Mapping {
+	_ = x.closeFiles() // nothing was promised of them
+	var maps []vfs.Mapping
+	if x.files != nil {
+		for _, f := range []*indexFile{&x.files.offsets, &x.files.times} {
+			if f.mapping != nil {
+				maps = append(maps, f.mapping)
+				f.mapping = nil
+			}
+		}
+	}
+	return maps
+}
+
+// drop releases what no view names.
+func (x *index) drop() error {
+	var errs []error
+	for _, m := range x.release() {
+		errs = append(errs, m.Unmap())
+	}
+	return errors.Join(errs...)
 }

@@ -12,13 +12,15 @@ import (
 
 // Names of Kafka's files (FEATURES §4).
 const (
-	metadataFile  = "partition.metadata"
-	logSuffix     = ".log"
-	deletedSuffix = ".deleted" // a file that Kafka was about to remove
-	cleanedSuffix = ".cleaned" // a compaction that never finished
-	tmpSuffix     = ".tmp"     // a Store that never finished
-	deleteSuffix  = "-delete"  // a folder whose removal has begun
-	nameMax       = 255        // longest file name
+	metadataFile    = "partition.metadata"
+	logSuffix       = ".log"
+	indexSuffix     = ".index"
+	timeIndexSuffix = ".timeindex"
+	deletedSuffix   = ".deleted" // a file that Kafka was about to remove
+	cleanedSuffix   = ".cleaned" // a compaction that never finished
+	tmpSuffix       = ".tmp"     // a Store that never finished
+	deleteSuffix    = "-delete"  // a folder whose removal has begun
+	nameMax         = 255        // longest file name
 )
 
 func folderName(topic string, partition int32) string {
@@ -46,6 +48,12 @@ func parseFolder(name string) (topic string, partition int32, ok bool) {
 }
 
 func logName(base record.Offset) string { return fmt.Sprintf("%020d%s", int64(base), logSuffix) }
+
+func indexName(base record.Offset) string { return fmt.Sprintf("%020d%s", int64(base), indexSuffix) }
+
+func timeIndexName(base record.Offset) string {
+	return fmt.Sprintf("%020d%s", int64(base), timeIndexSuffix)
+}
 
 func parseLog(name string) (base record.Offset, ok bool) {
 	digits, found := strings.CutSuffix(name, logSuffix)

@@ -35,7 +35,7 @@ func TestHoleOfAnInterruptedWrite(t *testing.T) {
 func TestRollSealsWhatIsBefore(t *testing.T) {
 	for seed := range uint64(50) {
 		disk := simdisk.New()
-		dir := OpenDir(disk.Mount(), 0)
+		dir := openDir(disk.Mount())
 		id := sid("a")
 		appendOne := func(base record.Offset) core.DiskOp {
 			b, err := record.ParseHeader(stamped(spec{base: base, n: 1, pid: -1}))
@@ -45,7 +45,7 @@ func TestRollSealsWhatIsBefore(t *testing.T) {
 		dir.Write([]core.DiskOp{{Kind: core.DiskCreate, Stream: id, Topic: "orders"}, appendOne(0), {Kind: core.DiskRoll, Stream: id, Base: 1}, appendOne(1),
 			{Kind: core.DiskRoll, Stream: id, Base: 2}, appendOne(2)}, nil)
 		disk.PowerLoss(rand.New(rand.NewPCG(seed, 1)).IntN)
-		all, err := recoverAll(OpenDir(disk.Mount(), 0))
+		all, err := recoverAll(openDir(disk.Mount()))
 		check(t, err)
 		if o := all[0]; o.Damage != "" || o.LogStart != 0 || o.LogEnd < 2 {
 			t.Fatalf("seed %d: %s", seed, printOpened(o))

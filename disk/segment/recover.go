@@ -77,9 +77,14 @@ func (d *Dir) Recover(folder Folder) (*Log, *core.Opened, error) {
 		dir: d, log: &Log{id: id, topic: folder.topic, folder: folder.Name, roll: record.NoOffset}, epoch: record.NoEpoch,
 		producers: map[record.ProducerID]*producer.Entry{},
 	}
-	if err := r.run(names); err != nil {
+	err = r.run(names)
+	if err == nil {
+		err = r.placeIndexes(names)
+	}
+	if err != nil {
 		for i := range r.log.segs {
 			r.log.segs[i].file.Close()
+			_ = r.log.segs[i].index.drop()
 		}
 		return nil, nil, err
 	}
@@ -218,6 +223,19 @@ func (r *recovery) run(names []string) error {
 	return nil
 }
 
+// placeIndexes gives every segment its index files; the last one grows.
+func (r *recovery) placeIndexes(names []string) error {
+	if err := r.dir.removeOrphans(r.log.folder, names); err != nil {
+		return err
+	}
+	for i := range r.log.segs {
+		if err := r.dir.placeIndex(r.log.folder, &r.log.segs[i], i == len(r.log.segs)-1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // open takes the next segment into the log, still without its batches. A segment that does not begin where the one before it ends has a flaw: the
 // tail of that one, or a file between them, is lost. (Compaction, when it comes, makes such gaps and must loosen this.)
 func (r *recovery) open(base record.Offset) (*scanner, error, error) {
@@ -226,7 +244,7 @@ func (r *recovery) open(base record.Offset) (*scanner, error, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	l.segs = append(l.segs, segment{base: base, file: file, next: base, maxTS: record.NoTimestamp})
+	l.segs = append(l.segs, newSegment(base, file))
 	size, err := file.Size()
 	if err != nil {
 		return nil, nil, err
@@ -270,18 +288,21 @@ func (r *recovery) scan(sc *scanner) (why, err error) {
 		if err != nil {
 			return nil, err
 		}
-		s.index.add(b.BaseOffset, s.size, s.maxTS)
-		s.take(&b)
+		s.take(&b, &r.dir.options)
 		r.log.next = s.next
 		r.note(&b)
 	}
 }
 
 // take moves the segment's end behind b.
-func (s *segment) take(b *record.Batch) {
+func (s *segment) take(b *record.Batch, o *Options) {
+	pos := s.size
 	s.size += stream.Pos(b.Size)
 	s.next = b.NextOffset()
-	s.maxTS = max(s.maxTS, b.MaxTimestamp)
+	if b.MaxTimestamp > s.maxTS {
+		s.maxTS, s.maxAt = b.MaxTimestamp, b.LastOffset()
+	}
+	s.index.add(b.LastOffset(), pos, s.maxTS, s.maxAt, o)
 }
 
 // note keeps what the core wants to know of a batch: epoch starts and the producer's last batches.

@@ -173,7 +173,7 @@ func lay(t rapid.TB, bases []record.Offset, files [][]byte) (*simdisk.Disk, *Dir
 		_, err = f.WriteAt([][]byte{files[i]}, 0)
 		must(err)
 	}
-	return disk, OpenDir(fs, 0)
+	return disk, openDir(fs)
 }
 
 // drawLog draws segments of batches.
@@ -244,7 +244,7 @@ func TestRecoveryOfTornTails(t *testing.T) {
 		if damaged { // the core accepts the loss
 			dir.writeAll([]core.DiskOp{{Kind: core.DiskTruncate, Stream: sid("a"), To: o.LogEnd}})
 		}
-		again, err := recoverAll(OpenDir(dir.FS(), 0))
+		again, err := recoverAll(openDir(dir.FS()))
 		if err != nil {
 			t.Fatal(err)
 		}

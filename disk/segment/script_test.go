@@ -1,6 +1,7 @@
 package segment
 
 import (
+	"bytes"
 	"fmt"
 	"strconv"
 	"strings"
@@ -39,8 +40,8 @@ func newScript() *script {
 		case simdisk.OpRead, simdisk.OpSize, simdisk.OpList:
 		case simdisk.OpWrite:
 			fmt.Fprintf(s.out, "  write %s @%d+%d\n", op.Path, op.Off, op.Len)
-		case simdisk.OpTruncate:
-			fmt.Fprintf(s.out, "  truncate %s %d\n", op.Path, op.Off)
+		case simdisk.OpTruncate, simdisk.OpMap:
+			fmt.Fprintf(s.out, "  %s %s %d\n", op.Kind, op.Path, op.Off)
 		case simdisk.OpRename:
 			fmt.Fprintf(s.out, "  rename %s -> %s\n", op.Path, op.To)
 		default:
@@ -48,7 +49,7 @@ func newScript() *script {
 		}
 		return nil
 	}
-	s.dir = OpenDir(s.disk.Mount(), 0)
+	s.dir = openDir(s.disk.Mount())
 	return s
 }
 
@@ -108,7 +109,7 @@ func (s *script) command(line string) {
 		} else {
 			s.disk.PowerLoss(func(int) int { return 0 }) // keeps nothing
 		}
-		s.dir = OpenDir(s.disk.Mount(), 0)
+		s.dir = openDir(s.disk.Mount())
 	case "recover":
 		all, err := recoverAll(s.dir)
 		for _, o := range all {
@@ -123,7 +124,7 @@ func (s *script) command(line string) {
 		}
 	case "changes":
 		for _, c := range s.dir.TakeChanges(nil) {
-			fmt.Fprintf(s.out, "%c/%d gone=%v\n", c.Stream.Topic[15], c.Base, c.Gone)
+			fmt.Fprintf(s.out, "%c/%d gone=%v maps=%d\n", c.Stream.Topic[15], c.Base, c.Gone, len(c.Maps))
 		}
 	default:
 		s.outside(word, words)
@@ -133,6 +134,12 @@ func (s *script) command(line string) {
 // outside are commands that look at the disk or change it behind the Dir's back, and readers' commands.
 func (s *script) outside(word string, words []string) {
 	switch word {
+	case "index":
+		s.printIndexes()
+	case "close":
+		if err := s.dir.CloseFiles(); err != nil {
+			fmt.Fprintln(s.out, err)
+		}
 	case "failsync":
 		s.disk.FailSync(words[0])
 	case "failwrite":
@@ -185,6 +192,45 @@ func (s *script) outside(word string, words []string) {
 	default:
 		fmt.Fprintln(s.out, "unknown command", word)
 	}
+}
+
+// printIndexes prints the index files of stream a, in order, without the zeros set aside.
+func (s *script) printIndexes() {
+	before := s.disk.Before
+	s.disk.Before = nil
+	defer func() { s.disk.Before = before }()
+	names, _ := s.disk.Mount().List(testFolder)
+	for _, name := range names {
+		digits, suffix, _ := strings.Cut(name, ".")
+		base, _ := strconv.ParseInt(digits, 10, 64)
+		if suffix != "index" && suffix != "timeindex" {
+			continue
+		}
+		data, _ := s.disk.Data(testFolder + "/" + name)
+		x := index{base: record.Offset(base)}
+		fmt.Fprintf(s.out, "%d.%s %d bytes:", base, suffix, len(data))
+		if x.offsets = withoutRoom(data, offsetEntry); suffix == "index" {
+			for i := range x.count() {
+				last, pos := x.entry(i)
+				fmt.Fprintf(s.out, " %d@%d", last, pos)
+			}
+		} else {
+			x.times = withoutRoom(data, timeEntry)
+			for i := range len(x.times) / timeEntry {
+				ts, at := x.timeEntry(i)
+				fmt.Fprintf(s.out, " %d=%d", ts, at)
+			}
+		}
+		fmt.Fprintln(s.out)
+	}
+}
+
+// withoutRoom cuts the zeros that are set aside for entries.
+func withoutRoom(p []byte, entry int) []byte {
+	for len(p) >= entry && len(bytes.Trim(p[len(p)-entry:], "\x00")) == 0 {
+		p = p[:len(p)-entry]
+	}
+	return p
 }
 
 // op reads one disk operation. Appends take the next offset of their stream.

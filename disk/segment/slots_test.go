@@ -27,7 +27,7 @@ func TestProperties(t *testing.T) {
 			t.Errorf("%q was read", bad)
 		}
 	}
-	d := OpenDir(simdisk.New().Mount(), 0)
+	d := openDir(simdisk.New().Mount())
 	if _, err := d.ReadProperties(); !errors.Is(err, vfs.ErrNotExist) {
 		t.Fatalf("unformatted: %v", err)
 	}
@@ -49,7 +49,7 @@ func TestStoreIsAtomic(t *testing.T) {
 		rng := rand.New(rand.NewPCG(seed, 5))
 		disk := simdisk.New()
 		store := func(text string) bool {
-			ev, ok := OpenDir(disk.Mount(), 0).Store(core.Store{Slot: core.Slot{Name: "meta-0/quorum-state"}, Version: 3, Bytes: []byte(text)})
+			ev, ok := openDir(disk.Mount()).Store(core.Store{Slot: core.Slot{Name: "meta-0/quorum-state"}, Version: 3, Bytes: []byte(text)})
 			return ok && ev.Kind == core.EvStored && ev.Version == 3
 		}
 		if !store("old") {
@@ -65,7 +65,7 @@ func TestStoreIsAtomic(t *testing.T) {
 			return nil
 		}
 		stored := store("new")
-		first, err := OpenDir(disk.Mount(), 0).ReadSlot("meta-0/quorum-state")
+		first, err := openDir(disk.Mount()).ReadSlot("meta-0/quorum-state")
 		if at > disk.Ops()-4 && err != nil {
 			continue // the crash hit the reading
 		}
@@ -74,7 +74,7 @@ func TestStoreIsAtomic(t *testing.T) {
 			t.Fatalf("seed %d: stored %v, the slot has %q", seed, stored, first)
 		}
 		disk.PowerLoss(rng.IntN)
-		again, err := OpenDir(disk.Mount(), 0).ReadSlot("meta-0/quorum-state")
+		again, err := openDir(disk.Mount()).ReadSlot("meta-0/quorum-state")
 		check(t, err)
 		if string(again) != string(first) {
 			t.Fatalf("seed %d: read %q, later %q", seed, first, again)

@@ -124,14 +124,14 @@ func (v *View) extents(from, limit record.Offset, room int64, whole bool) ([]str
 	for ; i < v.count() && (room > 0 || whole); i++ {
 		s := v.segment(i)
 		x, err := v.within(s, from, limit, room, whole)
+		if err == io.EOF {
+			continue // offsets are missing at its end
+		}
 		if err != nil {
 			return nil, err
 		}
 		if x.Len == 0 {
-			if s.next > from {
-				break // the batch does not fit or lies at the limit
-			}
-			continue
+			break // the batch does not fit or lies at the limit
 		}
 		out = append(out, x)
 		room -= int64(x.Len)
@@ -143,14 +143,11 @@ func (v *View) extents(from, limit record.Offset, room int64, whole bool) ([]str
 	return out, nil
 }
 
-// within finds the extent in one segment; Len 0 if there is none.
+// within finds the extent in one segment; Len 0 if its first batch is too much, io.EOF if it holds no batch from there on.
 func (v *View) within(s *segment, from, limit record.Offset, room int64, whole bool) (stream.Extent, error) {
 	none := stream.Extent{}
 	sc := newScanner(s.file, v.path(s), int64(s.size), readerChunk)
 	start, first, err := find(sc, s, int64(s.index.byOffset(from)), func(b *record.Batch) bool { return b.LastOffset() >= from })
-	if err == io.EOF {
-		return none, nil
-	}
 	if err != nil {
 		return none, err
 	}

@@ -173,10 +173,11 @@ func (d *Dir) flush(l *Log) error {
 	if err != nil {
 		return err
 	}
+	if err := s.index.claim(len(l.pending), s.size+stream.Pos(want), &d.options); err != nil {
+		return err
+	}
 	for i := range l.pending {
-		b := &l.pending[i]
-		s.index.add(b.BaseOffset, s.size, s.maxTS)
-		s.take(b)
+		s.take(&l.pending[i], &d.options)
 	}
 	l.next, l.wrote = s.next, true
 	l.forgetPending()
@@ -198,15 +199,20 @@ func (d *Dir) startSegment(l *Log) error {
 	if base == record.NoOffset {
 		base = l.pending[0].BaseOffset
 	}
+	if s := l.last(); s != nil {
+		if err := s.index.close(s.maxTS, s.maxAt, &d.options); err != nil {
+			return err
+		}
+	}
 	file, err := d.fs.Create(l.path(base))
 	if err != nil {
 		return err
 	}
 	l.names = true
 	l.roll = record.NoOffset
-	l.segs = append(l.segs, segment{base: base, file: file, next: base, maxTS: record.NoTimestamp})
+	l.segs = append(l.segs, newSegment(base, file))
 	d.opened = append(d.opened, FileChange{Stream: l.id, Base: base, File: file})
-	return nil
+	return d.placeIndex(l.folder, l.last(), true)
 }
 
 // seal makes everything written so far durable, before a further segment begins.

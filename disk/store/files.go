@@ -19,6 +19,7 @@ type held struct {
 	files   map[record.Offset]*handle // by base of the segment
 	readers int                       // Locates and Loads that use a view of this stream
 	dying   []*handle                 // gone and unpinned, but a reader's view may name them
+	maps    []vfs.Mapping             // indexes that left the log, but a reader's view may name them
 }
 
 // handle is one open file. Invariant: it is closed once, after it is gone, no pin is left and no reader holds a view that may name it.
@@ -79,6 +80,17 @@ func (s *Store) maybeClose(h *handle) {
 	}
 }
 
+// maybeUnmap gives indexes back that no reader can use any more. Caller holds mu.
+func (of *held) maybeUnmap() {
+	if of.readers > 0 {
+		return
+	}
+	for _, m := range of.maps {
+		_ = m.Unmap() // it can fail only if it was done before
+	}
+	of.maps = nil
+}
+
 // publishOps makes what operations changed visible to readers and pins. Caller holds dirMu; must come before their events are told.
 func (l *lane) publishOps(ops []core.DiskOp) {
 	ids := make([]stream.ID, 0, 8)
@@ -97,7 +109,7 @@ func (l *lane) publish(ids []stream.ID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, c := range changes {
-		if !c.Gone {
+		if !c.Gone && len(c.Maps) == 0 {
 			of := s.streams[c.Stream]
 			if of == nil {
 				of = &held{lane: l, files: map[record.Offset]*handle{}}
@@ -108,6 +120,11 @@ func (l *lane) publish(ids []stream.ID) {
 			continue
 		}
 		h := s.handles[c.File]
+		h.of.maps = append(h.of.maps, c.Maps...)
+		h.of.maybeUnmap()
+		if !c.Gone {
+			continue
+		}
 		if h.of.files[h.base] == h {
 			delete(h.of.files, h.base)
 		}
@@ -147,6 +164,7 @@ func (s *Store) unview(of *held) {
 	if of.readers > 0 {
 		return
 	}
+	of.maybeUnmap()
 	dying := of.dying
 	of.dying = nil
 	for _, h := range dying {

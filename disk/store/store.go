@@ -9,7 +9,7 @@
 //	        ▲   Written ↓                   Durable ↓    │ EndSync, BeginSync, …
 //	        └───────────────── leftovers ────────────────┘
 //
-// Locks, in the order they may be taken: lane.dirMu (a segment.Dir), lane.queueMu, Store.mu (files and views; never held over a system call but close).
+// Locks, in the order they may be taken: lane.dirMu (a segment.Dir), lane.queueMu, Store.mu (files and views; never held over a system call but close and munmap).
 // Queues are not bounded here, because Do must not block: what bounds them is the bytes in flight and the requests that the connections admit
 // (DESIGN §8); each queued append holds bytes of that budget.
 package store
@@ -214,7 +214,7 @@ func (s *Store) PollFree(ctx context.Context, interval time.Duration) {
 	}
 }
 
-// Close carries out what is queued, syncs everything that was written, relaxed streams too, and closes the files that nobody pins. Do must not be
+// Close carries out what is queued, syncs everything that was written, relaxed streams too, cuts indexes to what they hold and closes the files that nobody pins. Do must not be
 // called any more. If ctx ends first, the goroutines are left to end by themselves and nothing is closed.
 func (s *Store) Close(ctx context.Context) error {
 	s.jobs.close()
@@ -234,7 +234,8 @@ func (s *Store) Close(ctx context.Context) error {
 	}
 	var errs []error
 	for _, l := range s.lanes {
-		errs = append(errs, l.dir.Err())
+		l.publish(nil)
+		errs = append(errs, l.dir.Err(), l.dir.CloseIndexes())
 	}
 	return errors.Join(append(errs, s.closeHandles())...)
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -331,4 +333,103 @@ func TestFreeSpace(t *testing.T) {
 	cancel()
 	<-ended
 	closeStore(t, s)
+}
+
+// Readers look offsets and times up while cuts and deletions take indexes away from under them: nobody reads memory that was given back.
+func TestReadersBesideCuts(t *testing.T) {
+	k := newSink(t)
+	s, err := openSmall(t, osfs.New(t.TempDir()), k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := sid(0)
+	s.Do([]core.DiskOp{createOp(id, "orders")}, nil, nil)
+	base := record.Offset(0)
+	for gen := range stream.Generation(60) {
+		var ops []core.DiskOp
+		for i := range 30 {
+			op := appendOp(t, id, base+record.Offset(i), 1, i == 29)
+			op.Generation = gen
+			ops = append(ops, op)
+			if i%10 == 9 {
+				ops = append(ops, core.DiskOp{Kind: core.DiskRoll, Stream: id, Base: base + record.Offset(i) + 1})
+			}
+		}
+		s.Do(ops, nil, nil)
+		var jobs []core.Job
+		for i := range 40 {
+			q := core.LocatePartition{Stream: id, From: base + record.Offset(i%30), Limit: base + 30, MaxBytes: 200, ByTime: i%4 == 0, Timestamp: 1000}
+			jobs = append(jobs, core.Job{Kind: core.JobLocate, ID: core.JobID(int(gen)*100 + i + 1), Budget: 1000, Locate: []core.LocatePartition{q}})
+		}
+		s.Do(nil, nil, jobs)
+		k.durable(id, gen, base+30)
+		to := base + 15
+		s.Do([]core.DiskOp{{Kind: core.DiskDelete, Stream: id, To: base + 5}, {Kind: core.DiskTruncate, Stream: id, To: to, Generation: gen + 1}}, nil, jobs)
+		k.durable(id, gen+1, to)
+		base = to
+	}
+	s.Do([]core.DiskOp{{Kind: core.DiskDelete, Stream: id, All: true}}, nil, nil)
+	closeStore(t, s)
+	for id, of := range s.streams {
+		if len(of.maps) > 0 {
+			t.Errorf("%d indexes of stream %s are still mapped", len(of.maps), id)
+		}
+	}
+}
+
+func openSmall(t *testing.T, fs vfs.FS, k *sink) (*Store, error) {
+	t.Helper()
+	d := segment.OpenDirWith(fs, 0, segment.Options{IndexInterval: 100, IndexBytes: 8192})
+	s, _, err := Open(Options{Dirs: []*segment.Dir{d}, Complete: k.complete})
+	return s, err
+}
+
+// A thousand partitions with an append each: their indexes are set aside, but take neither disk nor memory.
+func TestIdlePartitionsTakeNoMemory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("makes three thousand files")
+	}
+	k := newSink(t)
+	root := t.TempDir()
+	s, _ := open(t, osfs.New(root), k)
+	var ops []core.DiskOp
+	const partitions = 1000
+	for i := range partitions {
+		id := stream.ID{Topic: record.UUID{14: byte(i >> 8), 15: byte(i)}}
+		ops = append(ops, createOp(id, fmt.Sprintf("t%d", i)))
+		if i < partitions-1 {
+			ops = append(ops, appendOp(t, id, 0, 1, false))
+		}
+	}
+	before := resident(t)
+	s.Do(ops, nil, nil)
+	k.wait("the last written", func(ev *core.Event) bool { return ev.Kind == core.EvWritten && ev.Stream == ops[len(ops)-2].Stream })
+	if grown := resident(t) - before; grown > 64<<20 {
+		t.Errorf("%d MiB more are resident", grown>>20)
+	}
+	names, err := os.ReadDir(fmt.Sprintf("%s/t%d-0", root, partitions-1))
+	if err != nil || len(names) != 1 {
+		t.Errorf("a partition without an append has %v, %v", names, err)
+	}
+	var st syscall.Stat_t
+	if err := syscall.Stat(root+"/t0-0/00000000000000000000.index", &st); err != nil || st.Size != 10<<20 || st.Blocks*512 > 8192 {
+		t.Errorf("index of %d bytes takes %d, %v", st.Size, st.Blocks*512, err)
+	}
+	closeStore(t, s)
+	if err := syscall.Stat(root+"/t0-0/00000000000000000000.index", &st); err != nil || st.Size != 0 {
+		t.Errorf("after the close the index has %d bytes, %v", st.Size, err)
+	}
+}
+
+// resident returns the bytes of memory that the process holds.
+func resident(t *testing.T) int64 {
+	text, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		t.Skip("no /proc here")
+	}
+	var size, rss int64
+	if _, err := fmt.Sscan(string(text), &size, &rss); err != nil {
+		t.Fatal(err)
+	}
+	return rss * int64(os.Getpagesize())
 }

@@ -48,7 +48,19 @@ type File interface {
 	SyncData() error
 	// Truncate sets the length.
 	Truncate(size int64) error
+	// Map returns the first length bytes of the file, which must have so many, as memory. It stays after Close.
+	Map(length int64) (Mapping, error)
 	// Fd returns the system's file descriptor for sendfile; ok is false where there is none.
 	Fd() (fd uintptr, ok bool)
 	Close() error
+}
+
+// Mapping is memory that is a file's bytes: what is stored there reads from the file at once, and what is written to the file shows there. SyncData of
+// the file makes it durable like any write. While a file is mapped it may be cut, but then nobody may touch the memory behind the cut, and it must not
+// grow beyond the mapping. A store to a page that no write has given a place on the disk kills the process if the disk is full: write there first.
+type Mapping interface {
+	// Bytes returns the memory, as long as was asked. Not to be touched after Unmap.
+	Bytes() []byte
+	// Unmap gives the memory back, once.
+	Unmap() error
 }

@@ -162,6 +162,25 @@ func (p *powerFile) Size() (int64, error) { return onPower(p.d, p.f.Size) }
 func (p *powerFile) Truncate(size int64) error {
 	return p.d.do(func() error { return p.f.Truncate(size) })
 }
+func (p *powerFile) Map(length int64) (vfs.Mapping, error) {
+	m, err := onPower(p.d, func() (vfs.Mapping, error) { return p.f.Map(length) })
+	if err != nil {
+		return nil, err
+	}
+	return &powerMapping{m, p.d}, nil
+}
+
+type powerMapping struct {
+	vfs.Mapping
+	d *powerDisk
+}
+
+func (m *powerMapping) Unmap() error {
+	m.d.mu.Lock()
+	defer m.d.mu.Unlock()
+	return m.Mapping.Unmap()
+}
+
 func (p *powerFile) Fd() (uintptr, bool) { return 0, false }
 
 // Close works without power: the process may still forget its files.

@@ -63,7 +63,7 @@ func TestStop(t *testing.T) {
 	produceAll(t, c, "durable", 0, 3)
 	produceAll(t, relaxed, "relaxed", 0, 300)
 	disk.with(func(d *simdisk.Disk) {
-		if d.Pending() == 0 {
+		if d.Pending("index") == 0 {
 			t.Error("nothing of the relaxed topic is unsynced: the test shows nothing")
 		}
 	})
@@ -100,7 +100,7 @@ func TestStop(t *testing.T) {
 		t.Errorf("after the last answer: %v", err)
 	}
 	disk.with(func(d *simdisk.Disk) {
-		if p := d.Pending(); p != 0 {
+		if p := d.Pending("index"); p != 0 {
 			t.Errorf("%d operations are not synced after a clean stop", p)
 		}
 	})
@@ -141,7 +141,7 @@ func TestStopWithDeafClient(t *testing.T) {
 		t.Error(err)
 	}
 	disk.with(func(d *simdisk.Disk) {
-		if p := d.Pending(); p != 0 {
+		if p := d.Pending("index"); p != 0 {
 			t.Errorf("%d operations are not synced", p)
 		}
 	})

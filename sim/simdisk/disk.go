@@ -11,6 +11,9 @@
 // Bytes, length and name of a file are otherwise independent, as are any two files. Pages are 4 KiB; the last operation that reaches a page may be
 // torn: then some of its 512-byte sectors reach it, some do not.
 //
+// A mapping is the file's bytes in the page cache. What is stored through it is not seen when it happens: the next write, cut or sync of the file, or the
+// power loss, makes it pending, a run of changed sectors of a page as one write. A mapping of a process that has died is memory of its own.
+//
 // It is deterministic: the same calls and the same draws give the same outcome. It takes no lock: one goroutine at a time.
 package simdisk
 
@@ -34,6 +37,7 @@ type Disk struct {
 	naming []*change // pending changes of names, in the order they were made
 	dirty  []*node   // files with pending changes, in the order they became so
 	mount  int       // number of the mount that is valid
+	mapped []*node   // files with mappings, in the order they became so
 	ops    int       // file operations so far
 	quota  int64     // bytes that files may hold in all; negative: no limit
 	faults []fault
@@ -61,6 +65,7 @@ const (
 	OpSize     OpKind = "size"
 	OpSyncData OpKind = "syncdata"
 	OpTruncate OpKind = "truncate"
+	OpMap      OpKind = "map"
 )
 
 // Op is one file operation. N counts from 1 over the life of the Disk.
@@ -69,7 +74,7 @@ type Op struct {
 	Kind OpKind
 	Path string
 	To   string // rename
-	Off  int64  // write, read; the length of a truncate
+	Off  int64  // write, read; the length of a truncate or a map
 	Len  int64  // write, read
 }
 
@@ -84,6 +89,9 @@ type node struct {
 	disk    []byte    // bytes on the platter
 	waiting []*change // pending changes of bytes and length, in the order they were made
 	dirty   bool      // in Disk.dirty
+
+	mappings int    // open ones; their memory is data
+	captured []byte // what data was when stores through mappings were last made pending changes; nil: not mapped
 }
 
 func newDir(path string) *node {
@@ -100,11 +108,16 @@ func (d *Disk) Mount() *FS { return &FS{disk: d, mount: d.mount} }
 // Ops returns how many file operations there have been.
 func (d *Disk) Ops() int { return d.ops }
 
-// Pending returns how many operations no sync has covered yet.
-func (d *Disk) Pending() int {
+// Pending returns how many operations no sync has covered yet. Bytes and lengths of files whose names end in one of except do not count.
+func (d *Disk) Pending(except ...string) int {
+	for _, n := range d.mapped {
+		d.capture(n)
+	}
 	sum := len(d.naming)
 	for _, n := range d.dirty {
-		sum += len(n.waiting)
+		if !slices.ContainsFunc(except, func(e string) bool { return strings.HasSuffix(n.path, e) }) {
+			sum += len(n.waiting)
+		}
 	}
 	return sum
 }
@@ -125,6 +138,7 @@ func (n *node) used() int64 {
 // Crash ends the process: the page cache stays, mounts, files and locks end.
 func (d *Disk) Crash() {
 	d.mount++
+	d.unmapAll()
 	d.root.unlock()
 }
 
@@ -139,6 +153,7 @@ func (n *node) unlock() {
 // is durable; mounts, files and locks end.
 func (d *Disk) PowerLoss(rng func(n int) int) {
 	d.mount++
+	d.unmapAll()
 	chance := rng(9) // in eighths, so that all and nothing both come up
 	keepSome(d.naming, chance, rng)
 	for _, n := range d.dirty {
@@ -187,6 +202,9 @@ func (d *Disk) Flip(path string, off int64, bit int) error {
 		return fmt.Errorf("flip %s at %d: the file has %d bytes", path, off, len(n.data))
 	}
 	n.data[off] ^= 1 << (bit & 7)
+	if off < int64(len(n.captured)) {
+		n.captured[off] ^= 1 << (bit & 7)
+	}
 	if off < int64(len(n.disk)) {
 		n.disk[off] ^= 1 << (bit & 7)
 	}

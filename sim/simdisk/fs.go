@@ -223,7 +223,12 @@ func (f *File) WriteAt(bufs [][]byte, off int64) (int64, error) {
 			err = fmt.Errorf("write %s at %d: %w", f.node.path, off, vfs.ErrNoSpace)
 		}
 	}
+	if f.node.mappings > 0 && off+int64(len(p)) > int64(len(f.node.data)) {
+		return 0, fmt.Errorf("write %s at %d: %w: a mapped file must not grow", f.node.path, off, vfs.ErrIO)
+	}
+	d.capture(f.node)
 	f.write(p, off)
+	f.node.recapture()
 	return int64(len(p)), err
 }
 
@@ -273,12 +278,14 @@ func (f *File) SyncData() error {
 		return hookErr
 	}
 	if _, failed := d.takeFault(OpSyncData, f.node.path); failed || hookErr != nil {
+		d.capture(f.node)
 		d.settle(f.node, false)
 		if hookErr != nil {
 			return hookErr
 		}
 		return fmt.Errorf("syncdata %s: %w", f.node.path, vfs.ErrIO)
 	}
+	d.capture(f.node)
 	d.settle(f.node, true)
 	return nil
 }
@@ -293,8 +300,13 @@ func (f *File) Truncate(size int64) error {
 		return nil
 	}
 	cut := size < int64(len(n.data))
+	if n.mappings > 0 && !cut {
+		return fmt.Errorf("truncate %s to %d: %w: a mapped file must not grow", n.path, size, vfs.ErrIO)
+	}
+	f.fs.disk.capture(n)
 	n.data = resized(n.data, size)
 	f.fs.disk.add(&change{kind: changeLength, node: n, length: size, cut: cut})
+	n.recapture()
 	return nil
 }
 

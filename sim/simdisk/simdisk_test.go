@@ -319,3 +319,64 @@ func TestDeterministic(t *testing.T) {
 		t.Error("different seeds have the same outcome")
 	}
 }
+
+// What is stored through a mapping reads at once, and is old or new by sectors after a power loss; after a sync it is new.
+func TestMappings(t *testing.T) {
+	for _, synced := range []bool{false, true} {
+		seen := map[[2]bool]bool{}
+		for seed := range uint64(400) {
+			d := New()
+			f := create(t, d.Mount(), "a", strings.Repeat("o", 2*sectorSize))
+			check(t, f.SyncData())
+			check(t, d.Mount().SyncDir(""))
+			m, err := f.Map(2 * sectorSize)
+			check(t, err)
+			m.Bytes()[7], m.Bytes()[sectorSize+7] = 'n', 'n'
+			if got := read(d, "a"); got[7] != 'n' {
+				t.Fatal("what is stored does not read")
+			}
+			if synced {
+				check(t, f.SyncData())
+			} else if d.Pending() != 1 {
+				t.Fatalf("%d operations pending, want 1", d.Pending())
+			}
+			d.PowerLoss(draws(seed))
+			m.Bytes()[9] = 'x' // the process is dead
+			got := read(d, "a")
+			if got[9] != 'o' || len(got) != 2*sectorSize {
+				t.Fatalf("a dead process stored %q", got)
+			}
+			seen[[2]bool{got[7] == 'n', got[sectorSize+7] == 'n'}] = true
+		}
+		if want := map[bool]int{false: 4, true: 1}[synced]; len(seen) != want {
+			t.Fatalf("synced %v: %d outcomes %v, want %d", synced, len(seen), seen, want)
+		}
+	}
+}
+
+// A process crash keeps what was stored; a cut and a write beside a mapping keep both in step; a mapped file does not grow.
+func TestMappingsAndFileCalls(t *testing.T) {
+	d := New()
+	f := create(t, d.Mount(), "a", "0123456789")
+	m, err := f.Map(10)
+	check(t, err)
+	m.Bytes()[2] = 'm'
+	put(t, f, "w", 3)
+	if got := string(m.Bytes()); got != "01mw456789" {
+		t.Fatalf("the memory reads %q", got)
+	}
+	if _, err := f.WriteAt([][]byte{[]byte("long")}, 8); !errors.Is(err, vfs.ErrIO) {
+		t.Fatalf("a mapped file grew: %v", err)
+	}
+	check(t, f.Truncate(5))
+	m.Bytes()[0] = 'm'
+	d.Crash()
+	m.Bytes()[1] = 'x'
+	if got := read(d, "a"); got != "m1mw4" {
+		t.Fatalf("after the crash %q", got)
+	}
+	check(t, m.Unmap())
+	if err := m.Unmap(); !errors.Is(err, vfs.ErrIO) {
+		t.Fatalf("unmapped twice: %v", err)
+	}
+}

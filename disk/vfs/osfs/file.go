@@ -94,6 +94,38 @@ func (f *File) Truncate(size int64) error {
 	return failed("truncate", f.path, unix.Ftruncate(f.fd, size))
 }
 
+// Map maps the file, shared and writable. Pages take memory only once they are touched.
+func (f *File) Map(length int64) (vfs.Mapping, error) {
+	if length == 0 {
+		return &mapping{path: f.path}, nil
+	}
+	p, err := unix.Mmap(f.fd, 0, int(length), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		return nil, failed("map", f.path, err)
+	}
+	return &mapping{bytes: p, path: f.path}, nil
+}
+
+type mapping struct {
+	bytes []byte
+	path  string
+	gone  bool
+}
+
+func (m *mapping) Bytes() []byte { return m.bytes }
+
+func (m *mapping) Unmap() error {
+	p := m.bytes
+	if m.gone {
+		return fmt.Errorf("unmap %s: %w: unmapped already", m.path, vfs.ErrIO)
+	}
+	m.bytes, m.gone = nil, true
+	if p == nil {
+		return nil
+	}
+	return failed("unmap", m.path, unix.Munmap(p))
+}
+
 // Fd returns the descriptor, valid until Close.
 func (f *File) Fd() (uintptr, bool) { return uintptr(f.fd), true }
 

@@ -128,3 +128,39 @@ func TestLock(t *testing.T) {
 	check(t, err)
 	check(t, l.Close())
 }
+
+func TestMapping(t *testing.T) {
+	fs := New(t.TempDir())
+	f, err := fs.Create("a")
+	check(t, err)
+	check(t, f.Truncate(10000))
+	m, err := f.Map(10000)
+	check(t, err)
+	copy(m.Bytes()[5000:], "through memory")
+	got := make([]byte, 14)
+	_, err = f.ReadAt(got, 5000)
+	check(t, err)
+	if string(got) != "through memory" {
+		t.Fatalf("the file reads %q", got)
+	}
+	_, err = f.WriteAt([][]byte{[]byte("by a write")}, 3)
+	check(t, err)
+	if string(m.Bytes()[3:13]) != "by a write" {
+		t.Fatalf("the memory reads %q", m.Bytes()[3:13])
+	}
+	check(t, f.Truncate(5014))
+	check(t, f.SyncData())
+	check(t, f.Close())
+	check(t, fs.Remove("a"))
+	if string(m.Bytes()[5000:5014]) != "through memory" {
+		t.Fatal("the memory is lost with the name")
+	}
+	check(t, m.Unmap())
+	wants(t, m.Unmap(), vfs.ErrIO)
+	f, err = fs.Create("b")
+	check(t, err)
+	m, err = f.Map(0)
+	check(t, err)
+	check(t, m.Unmap())
+	check(t, f.Close())
+}
