@@ -38,7 +38,7 @@ func (r *recovery) startAt(start record.Offset) error {
 		s := &l.segs[n-1]
 		r.cut += int64(s.size)
 		s.file.Close()
-		if err := r.dir.fs.Remove(l.path(s.base)); err != nil {
+		if err := r.dir.removeSegment(l.folder, s.base); err != nil {
 			return err
 		}
 		if err := r.dir.fs.SyncDir(l.folder); err != nil {

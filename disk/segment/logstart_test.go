@@ -40,6 +40,9 @@ func TestLogStart(t *testing.T) {
 			t.Fatalf("beyond the end: %s", printOpened(o))
 		}
 	}
+	if names, _ := disk.Mount().List("orders-0"); len(names) != 1 {
+		t.Fatalf("files are left: %v", names)
+	}
 	d.writeAll([]core.DiskOp{{Kind: core.DiskRoll, Stream: id, Base: 5}, {Kind: core.DiskAppend, Stream: id, Batch: build(spec{base: 5, n: 1, pid: -1})}})
 	if o := recovered(); o.LogStart != 5 || o.LogEnd != 6 || o.Segments[0].Base != 5 {
 		t.Fatalf("after an append: %s", printOpened(o))

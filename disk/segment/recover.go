@@ -78,6 +78,9 @@ func (d *Dir) Recover(folder Folder) (*Log, *core.Opened, error) {
 		producers: map[record.ProducerID]*producer.Entry{},
 	}
 	err = r.run(names)
+	if err == nil && folder.start > r.log.next && r.damage == "" {
+		err = r.startAt(folder.start)
+	}
 	if err == nil {
 		err = r.placeIndexes(names)
 	}
@@ -87,11 +90,6 @@ func (d *Dir) Recover(folder Folder) (*Log, *core.Opened, error) {
 			_ = r.log.segs[i].index.drop()
 		}
 		return nil, nil, err
-	}
-	if folder.start > r.log.next && r.damage == "" {
-		if err := r.startAt(folder.start); err != nil {
-			return nil, nil, err
-		}
 	}
 	o := r.opened()
 	o.LogStart = max(o.LogStart, min(folder.start, o.LogEnd))
