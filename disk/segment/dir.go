@@ -19,6 +19,7 @@
 package segment
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -101,8 +102,10 @@ type FileChange struct {
 // OpenDir returns the log directory at the root of fs, with no streams in it yet: see Folders, Recover and Add. It touches no file.
 func OpenDir(fs vfs.FS, id stream.DirID) *Dir { return OpenDirWith(fs, id, DefaultOptions()) }
 
-// OpenDirWith is OpenDir with other options than Kafka's.
+// OpenDirWith is OpenDir with other options than Kafka's; those that are zero are Kafka's.
 func OpenDirWith(fs vfs.FS, id stream.DirID, o Options) *Dir {
+	kafka := DefaultOptions()
+	o.IndexInterval, o.IndexBytes = cmp.Or(o.IndexInterval, kafka.IndexInterval), cmp.Or(o.IndexBytes, kafka.IndexBytes)
 	return &Dir{fs: fs, id: id, options: o, logs: map[stream.ID]*Log{}, folders: map[string]*Log{}}
 }
 

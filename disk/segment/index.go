@@ -48,11 +48,13 @@ type index struct {
 	files   *indexFiles // nil on the heap. For the writer only.
 }
 
-// indexFiles are what holds a segment's entries.
-type indexFiles struct{ offsets, times indexFile }
+// indexFiles are what holds a segment's entries. No file stays open: a mapping needs none.
+type indexFiles struct {
+	offsets, times indexFile
+	grows          bool // the segment does, and the files have room set aside
+}
 
 type indexFile struct {
-	file    vfs.File    // open while the segment grows, else nil
 	mapping vfs.Mapping // nil if there is no entry and will be none
 	claimed int64       // bytes, from the start, that a write has given a place on the disk
 }
@@ -145,28 +147,43 @@ func (x *index) before(over func(record.Offset, stream.Pos) bool) stream.Pos {
 }
 
 // grows reports whether entries can be added to the files.
-func (x *index) grows() bool { return x.files != nil && x.files.offsets.file != nil }
+func (x *index) grows() bool { return x.files != nil && x.files.grows }
 
-// claim makes sure that a full disk fails here and not at a store to memory, which nobody survives: n further batches, ending at end, may add entries.
-func (x *index) claim(n int, end stream.Pos, o *Options) error {
-	n = min(n, int(int64(end-x.indexed())/o.IndexInterval))
+// claimIndex makes sure that a full disk fails here and not at a store to memory, which nobody survives: n further batches, ending at end, may add entries.
+func (d *Dir) claimIndex(folder string, x *index, n int, end stream.Pos) error {
+	n = min(n, int(int64(end-x.indexed())/d.options.IndexInterval))
 	if n == 0 {
 		return nil
 	}
-	if err := x.files.offsets.claim(int64(len(x.offsets)+n*offsetEntry), o.limit(offsetEntry)); err != nil {
+	path := folder + "/" + indexName(x.base)
+	if err := d.claim(&x.files.offsets, path, int64(len(x.offsets)+n*offsetEntry), d.options.limit(offsetEntry)); err != nil {
 		return err
 	}
-	return x.files.times.claim(int64(len(x.times)+n*timeEntry), o.limit(timeEntry))
+	return d.claimTime(folder, x, n)
 }
 
-func (f *indexFile) claim(end, limit int64) error {
+func (d *Dir) claimTime(folder string, x *index, n int) error {
+	path := folder + "/" + timeIndexName(x.base)
+	return d.claim(&x.files.times, path, int64(len(x.times)+n*timeEntry), d.options.limit(timeEntry))
+}
+
+// claim opens the file for the write: it happens once for some hundred entries, and an open file for each would be two for each partition.
+func (d *Dir) claim(f *indexFile, path string, end, limit int64) error {
 	end = min((end+indexPage-1)/indexPage*indexPage, limit)
 	if end <= f.claimed {
 		return nil
 	}
-	err := writeWhole(f.file, make([]byte, end-f.claimed), f.claimed)
+	err := d.onFile(path, func(file vfs.File) error { return writeWhole(file, make([]byte, end-f.claimed), f.claimed) })
 	f.claimed = end
 	return err
+}
+
+func (d *Dir) onFile(path string, do func(vfs.File) error) error {
+	file, err := d.fs.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(do(file), file.Close())
 }
 
 func writeWhole(file vfs.File, p []byte, off int64) error {
@@ -177,46 +194,29 @@ func writeWhole(file vfs.File, p []byte, off int64) error {
 	return err
 }
 
-// close adds the final time entry and cuts the files to what they hold: the segment does not grow any more. Readers go on with the mapping, which nobody
+// closeIndex adds the final time entry and cuts the files to what they hold: the segment does not grow any more. Readers go on with the mapping, which nobody
 // touches behind the cut.
-func (x *index) close(maxTS record.UnixMillis, maxAt record.Offset, o *Options) error {
+func (d *Dir) closeIndex(folder string, s *segment) error {
+	x := &s.index
 	if !x.grows() {
 		return nil
 	}
-	if maxTS > x.lastTime() {
-		if err := x.files.times.claim(int64(len(x.times)+timeEntry), o.limit(timeEntry)); err != nil {
+	if s.maxTS > x.lastTime() {
+		if err := d.claimTime(folder, x, 1); err != nil {
 			return err
 		}
-		x.addTime(maxTS, maxAt, o)
+		x.addTime(s.maxTS, s.maxAt, &d.options)
 	}
-	if err := x.files.offsets.file.Truncate(int64(len(x.offsets))); err != nil {
+	x.files.grows = false
+	err := d.onFile(folder+"/"+indexName(x.base), func(file vfs.File) error { return file.Truncate(int64(len(x.offsets))) })
+	if err != nil {
 		return err
 	}
-	if err := x.files.times.file.Truncate(int64(len(x.times))); err != nil {
-		return err
-	}
-	return x.closeFiles()
+	return d.onFile(folder+"/"+timeIndexName(x.base), func(file vfs.File) error { return file.Truncate(int64(len(x.times))) })
 }
 
-// closeFiles leaves only the mappings.
-func (x *index) closeFiles() error {
-	if x.files == nil {
-		return nil
-	}
-	var errs []error
-	for _, f := range []*indexFile{&x.files.offsets, &x.files.times} {
-		if f.file != nil {
-			errs = append(errs, f.file.Close())
-			f.file = nil
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// release closes the files and returns the mappings, which are the caller's to give back when no view names them any more. The entries stay named: views share
-// the segments.
+// release returns the mappings, which are the caller's to give back when no view names them any more. The entries stay named: views share the segments.
 func (x *index) release() []vfs.Mapping {
-	_ = x.closeFiles() // nothing was promised of them
 	var maps []vfs.Mapping
 	if x.files != nil {
 		for _, f := range []*indexFile{&x.files.offsets, &x.files.times} {

@@ -198,6 +198,9 @@ func checkSearches(t *rapid.T, s *segment, log []byte) {
 				t.Fatalf("offset %d lies at %d, the index says %d and should say %d", offset, pos, got, want)
 			}
 		}
+		if at := s.index.byPos(stream.Pos(len(log)), b.BaseOffset); starts[at].Size == 0 || starts[at].BaseOffset > b.BaseOffset {
+			t.Fatalf("within limit %d the index says %d", b.BaseOffset, at)
+		}
 		at := s.index.byPos(pos, b.BaseOffset)
 		if known := starts[at]; known.Size == 0 || at > pos || known.BaseOffset > b.BaseOffset {
 			t.Fatalf("at or before %d the index says %d", pos, at)

@@ -17,7 +17,7 @@ func (d *Dir) placeIndex(folder string, s *segment, grows bool) error {
 	if !grows {
 		x.addTime(s.maxTS, s.maxAt, &d.options)
 	}
-	files := &indexFiles{}
+	files := &indexFiles{grows: grows}
 	x.files = files
 	err := d.placeFile(&files.offsets, folder+"/"+indexName(s.base), &x.offsets, offsetEntry, grows)
 	if err == nil {
@@ -39,7 +39,11 @@ func (d *Dir) placeFile(f *indexFile, path string, entries *[]byte, entry int64,
 	if err != nil {
 		return err
 	}
-	f.file = file
+	return errors.Join(d.fillFile(f, file, entries, entry, grows), file.Close())
+}
+
+// fillFile writes and maps the entries, and sets room aside where the segment grows.
+func (d *Dir) fillFile(f *indexFile, file vfs.File, entries *[]byte, entry int64, grows bool) error {
 	size := int64(len(*entries))
 	if grows {
 		size = d.options.limit(entry)
@@ -53,14 +57,7 @@ func (d *Dir) placeFile(f *indexFile, path string, entries *[]byte, entry int64,
 			return err
 		}
 	}
-	if err := f.mapIn(size, entries); err != nil {
-		return err
-	}
-	if !grows {
-		f.file = nil
-		return file.Close()
-	}
-	return nil
+	return f.mapIn(file, size, entries)
 }
 
 // keepIndex maps a file that has exactly these entries; kept is false if it is missing or other.
@@ -83,18 +80,16 @@ func (d *Dir) keepIndex(f *indexFile, path string, entries *[]byte) (kept bool, 
 	if !bytes.Equal(have, *entries) {
 		return false, file.Close()
 	}
-	f.file = file
-	err = f.mapIn(size, entries)
-	f.file = nil
+	err = f.mapIn(file, size, entries)
 	return err == nil, errors.Join(err, file.Close())
 }
 
 // mapIn maps size bytes and lets entries lie in them.
-func (f *indexFile) mapIn(size int64, entries *[]byte) error {
+func (f *indexFile) mapIn(file vfs.File, size int64, entries *[]byte) error {
 	if size == 0 {
 		return nil
 	}
-	m, err := f.file.Map(size)
+	m, err := file.Map(size)
 	if err != nil {
 		return err
 	}
@@ -163,7 +158,7 @@ func (d *Dir) CloseIndexes() error {
 		for i := range l.segs {
 			s := &l.segs[i]
 			if d.fenced == nil {
-				_ = s.index.close(s.maxTS, s.maxAt, &d.options) // what this leaves unfinished recovery makes anew
+				_ = d.closeIndex(l.folder, s) // what this leaves unfinished recovery makes anew
 			}
 			errs = append(errs, s.index.drop())
 		}

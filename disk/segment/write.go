@@ -173,7 +173,7 @@ func (d *Dir) flush(l *Log) error {
 	if err != nil {
 		return err
 	}
-	if err := s.index.claim(len(l.pending), s.size+stream.Pos(want), &d.options); err != nil {
+	if err := d.claimIndex(l.folder, &s.index, len(l.pending), s.size+stream.Pos(want)); err != nil {
 		return err
 	}
 	for i := range l.pending {
@@ -200,7 +200,7 @@ func (d *Dir) startSegment(l *Log) error {
 		base = l.pending[0].BaseOffset
 	}
 	if s := l.last(); s != nil {
-		if err := s.index.close(s.maxTS, s.maxAt, &d.options); err != nil {
+		if err := d.closeIndex(l.folder, s); err != nil {
 			return err
 		}
 	}

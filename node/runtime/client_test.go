@@ -18,6 +18,7 @@ import (
 	"odradek/core"
 	"odradek/core/errcode"
 	"odradek/core/record"
+	"odradek/disk/segment"
 	"odradek/disk/vfs"
 	"odradek/net/wire"
 )
@@ -59,7 +60,8 @@ func (s setup) start() (*Node, error) {
 	if s.log == nil {
 		s.log = new(logLines)
 	}
-	o := Options{FS: []vfs.FS{s.fs}, Paths: []string{"/the/data"}, Log: slog.New(slog.NewTextHandler(s.log, nil)), Events: s.events}
+	o := Options{FS: []vfs.FS{s.fs}, Paths: []string{"/the/data"}, Log: slog.New(slog.NewTextHandler(s.log, nil)), Events: s.events,
+		Index: segment.Options{IndexBytes: 1 << 16}} // a simulated disk has no sparse files
 	for _, kv := range append([]string{"listeners=PLAINTEXT://127.0.0.1:0"}, s.set...) {
 		key, value, _ := strings.Cut(kv, "=")
 		o.Config = append(o.Config, core.KeyValue{Key: key, Value: value})

@@ -37,6 +37,7 @@ type Options struct {
 	FS     []vfs.FS        // one for each log directory
 	Paths  []string        // of the directories, for people
 	Log    *slog.Logger    // nil: slog.Default()
+	Index  segment.Options // how segments are indexed; zero: as Kafka does by default
 	Events string          // file that takes the last events when the node is given up; empty: none
 }
 
@@ -122,7 +123,7 @@ func (n *Node) openDirs(o Options) (*core.Boot, error) {
 	}
 	properties := make([]segment.Properties, len(o.FS))
 	for i, fs := range o.FS {
-		d := segment.OpenDir(fs, stream.DirID(i))
+		d := segment.OpenDirWith(fs, stream.DirID(i), o.Index)
 		lock, err := d.Lock()
 		if errors.Is(err, vfs.ErrLocked) {
 			return nil, fmt.Errorf("log directory %s is in use by another process: stop it or choose another with --data", o.Paths[i])
