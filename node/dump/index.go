@@ -130,7 +130,7 @@ func (j *job) offsetIndex() error {
 	return nil
 }
 
-// timeIndex reads a .timeindex: an entry names the largest time so far and an offset of the batch that holds it.
+// timeIndex reads a .timeindex: an entry names the largest time so far and the last offset of the batch that holds it.
 func (j *job) timeIndex() error {
 	all, err := j.entries(timeEntrySize)
 	if err != nil {
@@ -159,6 +159,8 @@ func (j *job) timeIndex() error {
 		switch {
 		case k == len(batches) || batches[k].first > offset:
 			j.problem(at, "the log has no offset %d", offset)
+		case batches[k].last != offset:
+			j.problem(at, "the entry says offset %d, but the batch that holds it ends at %d", offset, batches[k].last)
 		case batches[k].maxTime != time:
 			j.problem(at, "the entry says time %d; the batch with offset %d has %d", time, offset, batches[k].maxTime)
 		case batches[k].soFar != time:
