@@ -31,7 +31,9 @@ func coldRequests() []kmsg.Request {
 		Configs:           []kmsg.CreateTopicsRequestTopicConfig{{Name: "x"}, {Name: "y", Value: kmsg.StringPtr("z")}}}, {}}
 	drop := kmsg.NewPtrDeleteTopicsRequest()
 	drop.TopicNames, drop.Topics = []string{"a", ""}, []kmsg.DeleteTopicsRequestTopic{{Topic: kmsg.StringPtr("a")}, {}}
-	return []kmsg.Request{list, metadata, find, versions, create, drop, kmsg.NewPtrInitProducerIDRequest(), kmsg.NewPtrDescribeClusterRequest()}
+	trim := kmsg.NewPtrDeleteRecordsRequest()
+	trim.Topics = []kmsg.DeleteRecordsRequestTopic{{Topic: "a", Partitions: []kmsg.DeleteRecordsRequestTopicPartition{{Partition: 1, Offset: 7}, {}}}, {}}
+	return []kmsg.Request{list, metadata, find, versions, create, drop, trim, kmsg.NewPtrInitProducerIDRequest(), kmsg.NewPtrDescribeClusterRequest()}
 }
 
 // Each cold key served has a shape, and the walk ends exactly where kmsg's encoding does, in every version.

@@ -225,6 +225,7 @@ func TestVerifyDamage(t *testing.T) {
 		{"half an entry", second + "index", func(b []byte) []byte { return b[:len(b)-3] }, "position 96: 5 bytes are no entry of 8"},
 		{"a time", second + "timeindex", flip(7, 1), "position 0: the entry says time 1058; the batch with offset 59 has 1059"},
 		{"a time entry's offset", second + "timeindex", flip(10, 1), "position 0: the log has no offset 315"},
+		{"a time entry's offset within its batch", second + "timeindex", flip(11, 1), "position 0: the entry says offset 58, but the batch that holds it ends at 59"},
 		{"a snapshot's bit", "orders-0/00000000000000000100.snapshot", flip(20, 1), "position 2: CRC is"},
 		{"a snapshot cut", "orders-0/00000000000000000100.snapshot", func(b []byte) []byte { return b[:50] }, "position 6: 1 producers take 56 bytes, the file has 50"},
 		{"an abort's offsets", second + "txnindex", flip(17, 0x40), "position 0: producer 9 aborts offsets 115..60"},

@@ -160,7 +160,7 @@ func (j *job) timeIndex() error {
 		case k == len(batches) || batches[k].first > offset:
 			j.problem(at, "the log has no offset %d", offset)
 		case batches[k].last != offset:
-			j.problem(at, "the entry says offset %d; the batch that holds it ends at %d", offset, batches[k].last)
+			j.problem(at, "the entry says offset %d, but the batch that holds it ends at %d", offset, batches[k].last)
 		case batches[k].maxTime != time:
 			j.problem(at, "the entry says time %d; the batch with offset %d has %d", time, offset, batches[k].maxTime)
 		case batches[k].soFar != time:
