@@ -52,3 +52,24 @@ func TestLogStart(t *testing.T) {
 		t.Fatal("a checkpoint that cannot be read is ignored")
 	}
 }
+
+// TestCleanMark: a mark of a clean stop is gone, durably, before anything is written.
+func TestCleanMark(t *testing.T) {
+	disk := simdisk.New()
+	fs := disk.Mount()
+	if _, err := fs.Create(cleanMark); err != nil {
+		t.Fatal(err)
+	}
+	if err := fs.SyncDir(""); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // also where there is none
+		if err := OpenDir(disk.Mount(), 0).DropCleanMark(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	disk.PowerLoss(func(int) int { return 0 })
+	if names, err := disk.Mount().List(""); err != nil || len(names) != 0 {
+		t.Fatalf("after a power loss: %v, %v", names, err)
+	}
+}

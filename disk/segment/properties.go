@@ -117,3 +117,16 @@ func unescape(s string) string {
 	}
 	return b.String()
 }
+
+// cleanMark says that the last stop was clean: Kafka then trusts every index and scans nothing.
+const cleanMark = ".kafka_cleanshutdown"
+
+// DropCleanMark removes the mark of a clean stop, durably, before anything is written: were it to stay, Kafka would trust indexes that it did not write.
+func (d *Dir) DropCleanMark() error {
+	if err := d.fs.Remove(cleanMark); errors.Is(err, vfs.ErrNotExist) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	return d.fs.SyncDir("")
+}

@@ -132,7 +132,10 @@ func (n *Node) openDirs(o Options) (*core.Boot, error) {
 		}
 		n.locks = append(n.locks, lock)
 		n.dirs = append(n.dirs, d)
-		if properties[i], err = n.identify(d, boot); err != nil {
+		if properties[i], err = n.identify(d, boot); err == nil {
+			err = d.DropCleanMark()
+		}
+		if err != nil {
 			return nil, fmt.Errorf("log directory %s: %w", o.Paths[i], err)
 		}
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	bigendian "encoding/binary"
 	"fmt"
 	"os"
 	"os/exec"
@@ -265,7 +266,7 @@ func (t *tool) bites(binary, data, dir string, w *written) error {
 	return nil
 }
 
-// bite damages a copy of the folder that file lies in: with one flipped byte in the middle of file, it must not pass.
+// bite damages a copy of the folder that file lies in: with one flipped byte in file, it must not pass.
 func (t *tool) bite(binary, file, dir string, w *written) error {
 	folder := filepath.Dir(file)
 	copied := filepath.Join(dir, "damaged", filepath.Base(folder))
@@ -278,7 +279,7 @@ func (t *tool) bite(binary, file, dir string, w *written) error {
 	if err != nil {
 		return err
 	}
-	at := len(content) / 2
+	at := (61 + 12 + int(bigendian.BigEndian.Uint32(content[8:]))) / 2 // amid the first batch's records: what the CRC covers
 	if ext := filepath.Ext(file); ext == ".index" {
 		at = 7 // the first entry's position
 	} else if ext == ".timeindex" {
