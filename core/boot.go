@@ -139,7 +139,7 @@ func (c *Core) openReplica(id stream.ID, t *image.Topic) *replica {
 	settings := partition.Settings{FlushMessages: cfg.FlushMessages, FlushMs: cfg.FlushMs, MinInsync: cfg.MinInsync,
 		Roll:      stream.RollLimits{Bytes: cfg.SegmentBytes, Ms: cfg.SegmentMs},
 		Retention: stream.Retention{Ms: cfg.RetentionMs, Bytes: cfg.RetentionSize}}
-	rep := &replica{index: id.Partition}
+	rep := &replica{}
 	o, ok := c.opened[id]
 	if !ok {
 		c.fx.Disk = append(c.fx.Disk, DiskOp{Kind: DiskCreate, Stream: id, Dir: metadataDir, Topic: t.Name})

@@ -60,7 +60,6 @@ type dirState struct {
 type replica struct {
 	*partition.Partition
 	producers producer.State
-	index     int32
 	flushing  bool          // a flush.ms timer is set
 	readEnd   record.Offset // as the waiters last heard
 }
@@ -185,9 +184,14 @@ func (c *Core) newID() uint64 {
 	return c.lastID
 }
 
+// forever is a span in milliseconds from which on no deadline is set: nanoseconds would overflow.
+const forever = (1 << 62) / 1_000_000
+
 // after sets a deadline ms milliseconds from now.
-func (c *Core) after(key timerKey, ms int32) {
-	c.timers.Set(key, int64(c.now.Mono)+int64(ms)*1_000_000)
+func (c *Core) after(key timerKey, ms int64) {
+	if ms < forever {
+		c.timers.Set(key, int64(c.now.Mono)+ms*1_000_000)
+	}
 }
 
 func (c *Core) note(kind NoteKind, fields ...KeyValue) {

@@ -100,7 +100,7 @@ func (c *Core) parkFetch(r *Request, have int64) {
 		}
 	}
 	c.waiters.Park(w)
-	c.after(timerKey{timerFetch, w.ID}, r.Fetch.MaxWaitMs)
+	c.after(timerKey{timerFetch, w.ID}, int64(r.Fetch.MaxWaitMs))
 }
 
 // readable tells the waiters of a partition how far it can be read now.

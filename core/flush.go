@@ -2,13 +2,13 @@ package core
 
 // flushLater sets the time by which what a relaxed partition was given must be synced (flush.ms).
 func (c *Core) flushLater(rep *replica) {
-	if rep.flushing || !rep.Unsynced() || rep.FlushMs >= (1<<62)/1_000_000 {
+	if rep.flushing || !rep.Unsynced() || rep.FlushMs >= forever {
 		return
 	}
 	rep.flushing = true
 	id := c.newID()
 	c.flushes[id] = rep.ID
-	c.afterLong(timerKey{timerFlush, id}, rep.FlushMs)
+	c.after(timerKey{timerFlush, id}, rep.FlushMs)
 }
 
 // flushDue syncs a partition if something is left to sync.

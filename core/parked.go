@@ -32,7 +32,7 @@ func (c *Core) park(at record.Offset, r *Request, body kmsg.Response, timeoutMs 
 		return
 	}
 	c.meta.parked = append(c.meta.parked, p)
-	c.after(timerKey{timerReply, p.id}, timeoutMs)
+	c.after(timerKey{timerReply, p.id}, int64(timeoutMs))
 }
 
 // releaseReplies answers what waited for an offset at or below hw, in the order of parking.

@@ -54,7 +54,7 @@ func (c *Core) onProduce(r *Request) {
 		return
 	}
 	c.produces[id] = pending
-	c.after(timerKey{timerProduce, id}, max(req.TimeoutMs, 0))
+	c.after(timerKey{timerProduce, id}, int64(max(req.TimeoutMs, 0)))
 }
 
 // producePartition appends one batch and reports whether its acknowledgement must be waited for.
@@ -81,13 +81,13 @@ func (c *Core) producePartition(acks int16, p *api.ProducePartition, result *api
 		c.refuseProduce(rep, code, result)
 		return false
 	}
-	upTo := record.NoOffset
+	upTo, appendTime := record.NoOffset, p.Batch.MaxTimestamp
 	switch v := rep.producers.Check(&p.Batch); v.Kind {
 	case producer.Append:
 		c.appendTo(rep, &p.Batch)
 		result.BaseOffset, upTo = p.Batch.BaseOffset, p.Batch.NextOffset()
 	case producer.Duplicate:
-		result.BaseOffset, upTo = v.Base, v.Last+1
+		result.BaseOffset, upTo, appendTime = v.Base, v.Last+1, v.Timestamp
 	default:
 		result.Message = v.Message
 		c.refuseProduce(rep, v.Code, result)
@@ -95,7 +95,7 @@ func (c *Core) producePartition(acks int16, p *api.ProducePartition, result *api
 	}
 	result.LogStart = rep.Start
 	if p.Batch.Attributes&record.AttrLogAppendTime != 0 {
-		result.LogAppendTime = p.Batch.MaxTimestamp
+		result.LogAppendTime = appendTime
 	}
 	return acks != 0 && rep.Park(acks, upTo, id, index)
 }

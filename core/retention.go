@@ -1,7 +1,7 @@
 package core
 
 // startRetention sets the first look for segments to delete. It begins with the broker, which is when all logs are known.
-func (c *Core) startRetention() { c.afterLong(timerKey{timerRetention, 0}, c.cfg.RetentionCheckMs) }
+func (c *Core) startRetention() { c.after(timerKey{timerRetention, 0}, c.cfg.RetentionCheckMs) }
 
 // retentionDue queues every partition; they are looked at in slices.
 func (c *Core) retentionDue() {
@@ -20,12 +20,5 @@ func (c *Core) retainSlice(n int) {
 	}
 	if c.retained = c.retained[n:]; len(c.retained) == 0 {
 		c.retained = nil
-	}
-}
-
-// afterLong sets a deadline ms milliseconds from now; one beyond the end of time is not set.
-func (c *Core) afterLong(key timerKey, ms int64) {
-	if ms < (1<<62)/1_000_000 {
-		c.timers.Set(key, int64(c.now.Mono)+ms*1_000_000)
 	}
 }
