@@ -121,7 +121,7 @@ func (c *Core) onLoaded(job JobID, loaded *Loaded) {
 }
 
 func (c *Core) decodeMetadata(b *record.Batch) error {
-	if b.BaseOffset < c.meta.loadedTo {
+	if b.BaseOffset != c.meta.loadedTo {
 		return fmt.Errorf("expected offset %d", c.meta.loadedTo)
 	}
 	if err := b.CheckCRC(); err != nil {
