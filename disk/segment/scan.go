@@ -101,20 +101,16 @@ func parseHeader(h []byte, left int64) (record.Batch, error) {
 	if left < record.HeaderSize || len(h) < record.HeaderSize {
 		return record.Batch{}, flaw(fmt.Sprintf("%d bytes are less than a header", left))
 	}
-	be := binary.BigEndian
-	size := int64(int32(be.Uint32(h[8:]))) + record.LogOverhead
+	size := int64(int32(binary.BigEndian.Uint32(h[8:]))) + record.LogOverhead
 	if size < record.HeaderSize || size > left || size > math.MaxInt32 {
 		return record.Batch{}, flaw(fmt.Sprintf("length %d, with %d bytes left in the file", size, left))
 	}
 	if h[16] != 2 {
 		return record.Batch{}, flaw(fmt.Sprintf("magic %d", h[16]))
 	}
-	b := record.Batch{
-		BaseOffset: record.Offset(be.Uint64(h)), Size: int32(size), LeaderEpoch: record.Epoch(be.Uint32(h[12:])), CRC: be.Uint32(h[17:]),
-		Attributes: record.Attributes(be.Uint16(h[21:])), LastOffsetDelta: int32(be.Uint32(h[23:])),
-		BaseTimestamp: record.UnixMillis(be.Uint64(h[27:])), MaxTimestamp: record.UnixMillis(be.Uint64(h[35:])),
-		ProducerID: record.ProducerID(be.Uint64(h[43:])), ProducerEpoch: int16(be.Uint16(h[51:])), BaseSequence: int32(be.Uint32(h[53:])),
-		Count: int32(be.Uint32(h[57:])),
+	b, err := record.ParseHeader(h[:record.HeaderSize])
+	if err != nil {
+		return record.Batch{}, flaw(err.Error())
 	}
 	if b.BaseOffset < 0 || b.LastOffsetDelta < 0 || b.BaseOffset > math.MaxInt64-math.MaxInt32-1 || b.Count < 0 {
 		return b, flaw(fmt.Sprintf("base offset %d, last offset delta %d, %d records", b.BaseOffset, b.LastOffsetDelta, b.Count))
