@@ -126,6 +126,7 @@ func (c *Core) Step(now Now, ev *Event, fx *Effects) {
 		c.onConnClosed(ev.Conn)
 	case EvTimeout:
 		c.onTimeout()
+	case EvCheckpointed, EvStop: // decision 4; to come
 	default:
 		panic(fmt.Sprintf("invariant: event of unknown kind %d", ev.Kind))
 	}

@@ -5,6 +5,7 @@ import (
 
 	"odradek/core/api"
 	"odradek/core/image"
+	"odradek/core/producer"
 	"odradek/core/record"
 	"odradek/core/stream"
 )
@@ -38,13 +39,20 @@ type DiskKind uint8
 
 // The disk effects of DESIGN §2.
 const (
-	DiskCreate   DiskKind = iota + 1 // Dir, Topic: a folder and its partition.metadata, synced
-	DiskAppend                       // Generation, Batch, Sync: completes with Written and, if Sync, Durable
-	DiskSync                         // Generation: completes with Durable up to what was written before it
-	DiskTruncate                     // Generation, To: drops offsets from To on, synced; completes with Durable(Generation, To)
-	DiskRoll                         // Base: the next append starts the segment of that base offset
-	DiskDelete                       // To: segments wholly below To; or All: the stream
+	DiskCreate     DiskKind = iota + 1 // Dir, Topic: a folder and its partition.metadata, synced
+	DiskAppend                         // Generation, Batch, Sync: completes with Written and, if Sync, Durable
+	DiskSync                           // Generation: completes with Durable up to what was written before it
+	DiskTruncate                       // Generation, To: drops offsets from To on, synced; completes with Durable(Generation, To)
+	DiskRoll                           // Base, State: a segment of that base offset begins; State is what lies below Base
+	DiskDelete                         // To: segments wholly below To; or All: the stream
+	DiskCheckpoint                     // Generation, State, Close: a Sync after which recovery may begin here; completes with Durable and Checkpointed
 )
+
+// LogState is what recovery cannot tell without reading a log: its producers and epochs as they are at some offset. The op owns it.
+type LogState struct {
+	Producers []producer.Entry
+	Epochs    []stream.EpochStart
+}
 
 // DiskOp is one disk effect of a stream. FIFO per stream, across Steps.
 type DiskOp struct {
@@ -58,6 +66,8 @@ type DiskOp struct {
 	Base       record.Offset
 	To         record.Offset
 	All        bool
+	State      *LogState
+	Close      bool // Checkpoint: nothing is appended any more, indexes get their final entries
 }
 
 // Slot names one small file: a path below a log directory.
@@ -122,6 +132,8 @@ type NoteKind string
 // The notes.
 const (
 	NoteReady         NoteKind = "ready"                // the broker is unfenced: it serves
+	NoteStopped       NoteKind = "stopped"              // a Stop is carried out: the process may end
+	NoteDamaged       NoteKind = "damaged"              // offsets of a log are lost; they answer CORRUPT_MESSAGE
 	NoteLogCut        NoteKind = "log-cut"              // recovery cut the tail of a log: an interrupted write
 	NoteStrayDeleted  NoteKind = "stray-deleted"        // a folder of a topic that is deleted
 	NoteConfigIgnored NoteKind = "topic-config-ignored" // a stored topic config cannot be read; the node's defaults hold

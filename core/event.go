@@ -33,18 +33,20 @@ type EventKind uint8
 
 // The events of DESIGN §2.
 const (
-	EvBoot       EventKind = iota + 1 // Boot
-	EvOpened                          // Stream, Opened
-	EvRequest                         // Request
-	EvWritten                         // Stream, Generation, UpTo: the written end
-	EvDurable                         // Stream, Generation, UpTo: the durable end
-	EvStored                          // Slot, Version
-	EvLocated                         // Job, Located
-	EvLoaded                          // Job, Loaded
-	EvSpace                           // Dir, Free
-	EvIOFailed                        // Dir, Stream, Reason
-	EvConnClosed                      // Conn
-	EvTimeout                         // nothing: time has passed
+	EvBoot         EventKind = iota + 1 // Boot
+	EvOpened                            // Stream, Opened
+	EvRequest                           // Request
+	EvWritten                           // Stream, Generation, UpTo: the written end
+	EvDurable                           // Stream, Generation, UpTo: the durable end
+	EvStored                            // Slot, Version
+	EvLocated                           // Job, Located
+	EvLoaded                            // Job, Loaded
+	EvSpace                             // Dir, Free
+	EvIOFailed                          // Dir, Stream, Reason
+	EvConnClosed                        // Conn
+	EvTimeout                           // nothing: time has passed
+	EvCheckpointed                      // Stream, Generation, UpTo: recovery may begin there
+	EvStop                              // nothing: end in order; Note stopped follows
 )
 
 // Event is one input of the core: plain data, printed by Append as one stable line. Two events are equal when their lines are.
@@ -101,11 +103,20 @@ type Opened struct {
 	LogEnd        record.Offset
 	Durable       record.Offset
 	HighWatermark record.Offset // checkpointed; LogStart if unknown
+	RecoveryPoint record.Offset // everything below needs no reading at the next start
+	Scanned       int64         // bytes of batches that recovery read
+	Lost          []OffsetRange // offsets whose bytes are damaged: rising, apart from one another. They are below LogEnd
 	Segments      []stream.Segment
 	Epochs        []stream.EpochStart
 	Producers     []producer.Entry
 	Cut           int64  // bytes that recovery cut from the tail
-	Damage        string // "" or what is wrong
+	Damage        string // "" or why nothing of the stream can be served
+}
+
+// OffsetRange is the offsets from From up to but not including To.
+type OffsetRange struct {
+	From, To record.Offset
+	Why      string // for people
 }
 
 // Request is one request of a client, decoded and, where it carries batches, prepared by its connection.

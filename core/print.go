@@ -93,8 +93,15 @@ func (ev *Event) Append(dst []byte) []byte {
 	case EvConnClosed:
 		l.word("ConnClosed")
 		l.num("conn", int64(ev.Conn))
+	case EvCheckpointed:
+		l.word("Checkpointed")
+		l.stream(ev.Stream)
+		l.num("gen", int64(ev.Generation))
+		l.num("upto", int64(ev.UpTo))
 	case EvTimeout:
 		l.word("Timeout")
+	case EvStop:
+		l.word("Stop")
 	default:
 		l.word("Event")
 		l.num("kind", int64(ev.Kind))
@@ -132,13 +139,33 @@ func (o *Opened) print(l *line) {
 		l.word("+")
 		*l = strconv.AppendInt(*l, int64(s.Size), 10)
 	}
-	for _, e := range o.Epochs {
+	(&LogState{o.Producers, o.Epochs}).print(l)
+	if o.Cut > 0 {
+		l.num("cut", o.Cut)
+	}
+	if o.RecoveryPoint > 0 {
+		l.num("recoverypoint", int64(o.RecoveryPoint))
+	}
+	for _, r := range o.Lost {
+		l.num("lost", int64(r.From))
+		l.num("to", int64(r.To))
+	}
+	if o.Damage != "" {
+		l.text("damage", strconv.Quote(o.Damage))
+	}
+}
+
+func (s *LogState) print(l *line) {
+	if s == nil {
+		return
+	}
+	for _, e := range s.Epochs {
 		l.num("epoch", int64(e.Epoch))
 		l.word("@")
 		*l = strconv.AppendInt(*l, int64(e.Start), 10)
 	}
-	for i := range o.Producers {
-		p := &o.Producers[i]
+	for i := range s.Producers {
+		p := &s.Producers[i]
 		l.num("pid", int64(p.ID))
 		l.word("/")
 		*l = strconv.AppendInt(*l, int64(p.Epoch), 10)
@@ -146,12 +173,6 @@ func (o *Opened) print(l *line) {
 			l.num("seq", int64(b.FirstSequence))
 			l.num("at", int64(b.BaseOffset))
 		}
-	}
-	if o.Cut > 0 {
-		l.num("cut", o.Cut)
-	}
-	if o.Damage != "" {
-		l.text("damage", strconv.Quote(o.Damage))
 	}
 }
 
@@ -240,7 +261,7 @@ func (r *Request) printFetch(l *line) {
 // Append writes op as one stable line without newline.
 func (op *DiskOp) Append(dst []byte) []byte {
 	l := line(dst)
-	l.word([...]string{"?", "Create", "Append", "Sync", "Truncate", "Roll", "Delete"}[op.Kind])
+	l.word([...]string{"?", "Create", "Append", "Sync", "Truncate", "Roll", "Delete", "Checkpoint"}[op.Kind])
 	l.stream(op.Stream)
 	switch op.Kind {
 	case DiskCreate:
@@ -260,6 +281,13 @@ func (op *DiskOp) Append(dst []byte) []byte {
 		l.num("to", int64(op.To))
 	case DiskRoll:
 		l.num("base", int64(op.Base))
+		op.State.print(&l)
+	case DiskCheckpoint:
+		l.num("gen", int64(op.Generation))
+		if op.Close {
+			l.word(" close")
+		}
+		op.State.print(&l)
 	case DiskDelete:
 		if op.All {
 			l.word(" all")

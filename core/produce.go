@@ -111,7 +111,7 @@ func (c *Core) refuseProduce(rep *replica, code errcode.Code, result *api.Produc
 // taken for a duplicate (KAFKA-6683), so nothing may fail from here on but the directory as a whole.
 func (c *Core) appendTo(rep *replica, b *record.Batch) {
 	if rep.Append(b) {
-		c.fx.Disk = append(c.fx.Disk, DiskOp{Kind: DiskRoll, Stream: rep.ID, Base: b.BaseOffset})
+		c.roll(rep, b.BaseOffset)
 	}
 	if at, ok := rep.producers.NextExpiry(c.cfg.ProducerExpirationMs); ok && c.now.Wall >= at {
 		rep.producers.Expire(c.now.Wall, c.cfg.ProducerExpirationMs)
@@ -120,6 +120,20 @@ func (c *Core) appendTo(rep *replica, b *record.Batch) {
 	c.dirs[rep.Dir].free -= int64(b.Size)
 	c.fx.Disk = append(c.fx.Disk, DiskOp{Kind: DiskAppend, Stream: rep.ID, Generation: rep.Generation, Batch: *b, Sync: rep.SyncNow()})
 	c.flushLater(rep)
+}
+
+// roll has the disk begin a segment at base. All but a log's first come with the state of what lies below: recovery need not read that again.
+func (c *Core) roll(rep *replica, base record.Offset) {
+	op := DiskOp{Kind: DiskRoll, Stream: rep.ID, Base: base}
+	if len(rep.Segments()) > 1 {
+		op.State = rep.state()
+	}
+	c.fx.Disk = append(c.fx.Disk, op)
+}
+
+// state is what recovery has to know of everything up to the log end.
+func (r *replica) state() *LogState {
+	return &LogState{Producers: r.producers.Entries(), Epochs: r.Epochs.Entries()}
 }
 
 // replicaFor finds the replica of a partition that a client named.

@@ -81,6 +81,8 @@ type Log struct {
 	names  bool       // the folder has names that no sync covers
 	wanted bool       // in Dir.want
 
+	checkpoint bool // a Checkpointed is due with the next round
+
 	// Damage left in place: bytes behind segs' last size, and the files in behind. Nothing is appended until a Truncate took them away.
 	damaged bool
 	behind  []record.Offset

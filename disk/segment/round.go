@@ -31,6 +31,8 @@ type roundStream struct {
 	upTo   record.Offset
 	folder string
 	moved  bool // its folder was moved aside before the round came to it
+
+	checkpoint bool // a Checkpointed is due
 }
 
 // WantAll asks that the next round cover every stream with unsynced bytes, relaxed ones too: a clean stop does.
@@ -50,7 +52,8 @@ func (d *Dir) BeginSync() *Round {
 	r := &Round{fs: d.fs}
 	for _, l := range d.want {
 		at := len(r.streams)
-		r.streams = append(r.streams, roundStream{log: l, gen: l.gen, upTo: l.next, folder: l.folder})
+		r.streams = append(r.streams, roundStream{log: l, gen: l.gen, upTo: l.next, folder: l.folder, checkpoint: l.checkpoint})
+		l.checkpoint = false
 		// All of the stream's dirty files, older segments too: the end counts only if everything before it does.
 		for _, file := range l.dirty {
 			r.steps = append(r.steps, roundStep{file: file, stream: at})
@@ -136,6 +139,9 @@ func (d *Dir) EndSync(r *Round, events []core.Event) []core.Event {
 			continue // moved, or deleted meanwhile
 		}
 		events = append(events, core.Event{Kind: core.EvDurable, Stream: s.log.id, Generation: s.gen, UpTo: s.upTo})
+		if s.checkpoint {
+			events = append(events, core.Event{Kind: core.EvCheckpointed, Stream: s.log.id, Generation: s.gen, UpTo: s.upTo})
+		}
 	}
 	return events
 }

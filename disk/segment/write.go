@@ -98,6 +98,10 @@ func (d *Dir) execute(op *core.DiskOp, events []core.Event) ([]core.Event, error
 	case core.DiskSync:
 		l.gen = op.Generation
 		d.wantSync(l)
+	case core.DiskCheckpoint:
+		l.gen = op.Generation
+		l.checkpoint = true
+		d.wantSync(l)
 	case core.DiskTruncate:
 		if err := d.truncate(l, op.To); err != nil {
 			return events, err
