@@ -283,11 +283,21 @@ func (n *node) recoverDir() ([]core.Event, error) {
 		if err := p.dir.Add(log); err != nil {
 			return nil, err
 		}
+		if len(opened.Lost) > 0 { // this disk forgets what was not synced, it damages nothing
+			n.w.fail(Correctness, "damage", fmt.Sprintf("%s: offsets %d to %d: %s", f.Name, opened.Lost[0].From, opened.Lost[0].To, opened.Lost[0].Why))
+		}
 		if log.ID() == stream.Metadata {
 			boot.Metadata = *opened
 			continue
 		}
 		events = append(events, core.Event{Kind: core.EvOpened, Stream: log.ID(), Opened: opened})
+	}
+	lost, err := p.dir.Enlist()
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range lost {
+		return nil, fmt.Errorf("stream %s: %s", f.Stream, f.Opened.Damage)
 	}
 	for i := len(events) - 1; i > 1; i-- {
 		j := 1 + n.rng.IntN(i)

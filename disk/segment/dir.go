@@ -42,6 +42,9 @@ type Dir struct {
 	round   *Round          // in flight, else nil
 	opened  []FileChange
 	gone    []FileChange
+	list    streamList
+	marks   marks
+	clean   bool // the mark of a clean stop was there
 	fenced  error
 }
 
@@ -54,6 +57,13 @@ type segment struct {
 	maxTS record.UnixMillis
 	maxAt record.Offset // last offset of the first batch that has maxTS; base if it is empty
 	index index
+	leaps []leap // rising
+}
+
+// leap is a place behind damage: the batch there holds offset. Whoever looks for that or a later one must not walk over what is before.
+type leap struct {
+	offset record.Offset
+	pos    stream.Pos
 }
 
 func newSegment(base record.Offset, file vfs.File) segment {
@@ -68,7 +78,6 @@ type Log struct {
 	gen    stream.Generation
 	segs   []segment     // by base; the last one grows
 	next   record.Offset // written end
-	roll   record.Offset // base of the segment that the next append starts; NoOffset: none asked
 
 	// Gathered by Write, not yet in the file. Empty outside Write.
 	pending []record.Batch
@@ -81,11 +90,13 @@ type Log struct {
 	names  bool       // the folder has names that no sync covers
 	wanted bool       // in Dir.want
 
+	// State on disk. Names in unsynced are files that the next checkpoint has to sync.
 	checkpoint bool // a Checkpointed is due with the next round
+	epochs     []stream.EpochStart
+	snapshots  []record.Offset // rising
+	unsynced   []string
 
-	// Damage left in place: bytes behind segs' last size, and the files in behind. Nothing is appended until a Truncate took them away.
-	damaged bool
-	behind  []record.Offset
+	missing bool // its folder is lost: it is here to be deleted only
 }
 
 // FileChange tells whoever lends out files that a segment's file was opened, or that it has left the log: then the file still reads, and it is
@@ -185,6 +196,7 @@ func (d *Dir) fence(id stream.ID, err error, events []core.Event) []core.Event {
 func (d *Dir) retire(l *Log, s *segment) {
 	d.gone = append(d.gone, FileChange{Stream: l.id, Base: s.base, File: s.file, Gone: true, Maps: s.index.release()})
 	l.dirty = slices.DeleteFunc(l.dirty, func(f vfs.File) bool { return f == s.file })
+	l.forgetUnsynced(func(name string) bool { return name == indexName(s.base) || name == timeIndexName(s.base) })
 }
 
 // ID names the stream.

@@ -136,6 +136,32 @@ func (x *index) byPos(pos stream.Pos, limit record.Offset) stream.Pos {
 	return x.before(func(last record.Offset, at stream.Pos) bool { return at > pos || last > limit })
 }
 
+// behind returns the first batch boundary behind pos that is known.
+func (x *index) behind(pos stream.Pos) (stream.Pos, bool) {
+	n := sort.Search(x.count(), func(i int) bool { _, at := x.entry(i); return at > pos })
+	if n == x.count() {
+		return 0, false
+	}
+	_, at := x.entry(n)
+	return at, true
+}
+
+// indexEnd is the next known batch behind a place: no offset before its end lies above last.
+type indexEnd struct {
+	pos  stream.Pos
+	last record.Offset
+}
+
+// end returns the end of what lies between pos and the next known batch; next is the segment's end.
+func (x *index) end(pos stream.Pos, next record.Offset) indexEnd {
+	n := sort.Search(x.count(), func(i int) bool { _, at := x.entry(i); return at > pos })
+	if n == x.count() {
+		return indexEnd{math.MaxInt64, next - 1}
+	}
+	last, at := x.entry(n)
+	return indexEnd{at, last}
+}
+
 // before returns the position of the last entry for which over is false; over turns true once and stays so.
 func (x *index) before(over func(record.Offset, stream.Pos) bool) stream.Pos {
 	n := sort.Search(x.count(), func(i int) bool { return over(x.entry(i)) })
@@ -196,23 +222,29 @@ func writeWhole(file vfs.File, p []byte, off int64) error {
 
 // closeIndex adds the final time entry and cuts the files to what they hold: the segment does not grow any more. Readers go on with the mapping, which nobody
 // touches behind the cut.
-func (d *Dir) closeIndex(folder string, s *segment) error {
+func (d *Dir) closeIndex(l *Log, s *segment) error {
 	x := &s.index
+	final := s.maxTS > x.lastTime()
 	if !x.grows() {
-		return nil
+		if !final {
+			return nil
+		}
+		if err := d.growIndex(l, s); err != nil { // its entry was never due: it has not grown since a start
+			return err
+		}
 	}
-	if s.maxTS > x.lastTime() {
-		if err := d.claimTime(folder, x, 1); err != nil {
+	if final {
+		if err := d.claimTime(l.folder, x, 1); err != nil {
 			return err
 		}
 		x.addTime(s.maxTS, s.maxAt, &d.options)
 	}
 	x.files.grows = false
-	err := d.onFile(folder+"/"+indexName(x.base), func(file vfs.File) error { return file.Truncate(int64(len(x.offsets))) })
+	err := d.onFile(l.folder+"/"+indexName(x.base), func(file vfs.File) error { return file.Truncate(int64(len(x.offsets))) })
 	if err != nil {
 		return err
 	}
-	return d.onFile(folder+"/"+timeIndexName(x.base), func(file vfs.File) error { return file.Truncate(int64(len(x.times))) })
+	return d.onFile(l.folder+"/"+timeIndexName(x.base), func(file vfs.File) error { return file.Truncate(int64(len(x.times))) })
 }
 
 // release returns the mappings, which are the caller's to give back when no view names them any more. The entries stay named: views share the segments.

@@ -128,5 +128,6 @@ func (d *Dir) DropCleanMark() error {
 	} else if err != nil {
 		return err
 	}
+	d.clean = true
 	return d.fs.SyncDir("")
 }

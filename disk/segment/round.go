@@ -17,9 +17,10 @@ type Round struct {
 	streams []roundStream
 }
 
-// roundStep syncs a file, or a folder where file is nil.
+// roundStep syncs a file that is open, or one by its path, or a folder.
 type roundStep struct {
 	file   vfs.File
+	path   string
 	folder string
 	stream int // in Round.streams
 	err    error
@@ -53,17 +54,22 @@ func (d *Dir) BeginSync() *Round {
 	for _, l := range d.want {
 		at := len(r.streams)
 		r.streams = append(r.streams, roundStream{log: l, gen: l.gen, upTo: l.next, folder: l.folder, checkpoint: l.checkpoint})
-		l.checkpoint = false
 		// All of the stream's dirty files, older segments too: the end counts only if everything before it does.
 		for _, file := range l.dirty {
 			r.steps = append(r.steps, roundStep{file: file, stream: at})
+		}
+		if l.checkpoint {
+			for _, name := range l.unsynced {
+				r.steps = append(r.steps, roundStep{path: l.folder + "/" + name, stream: at})
+			}
+			l.unsynced = nil
 		}
 		if l.names {
 			r.steps = append(r.steps, roundStep{folder: l.folder, stream: at})
 		}
 		// What is written from here on is dirty anew.
 		clear(l.dirty)
-		l.dirty, l.names, l.wanted = l.dirty[:0], false, false
+		l.dirty, l.names, l.wanted, l.checkpoint = l.dirty[:0], false, false, false
 	}
 	clear(d.want)
 	d.want = d.want[:0]
@@ -81,19 +87,31 @@ func (r *Round) Streams() int { return len(r.streams) }
 // step need be made, for the directory is given up.
 func (r *Round) Step(i int) bool {
 	s := &r.steps[i]
-	if s.file != nil {
+	switch {
+	case s.file != nil:
 		s.err = s.file.SyncData()
-	} else {
+	case s.path != "":
+		s.err = syncPath(r.fs, s.path)
+	default:
 		s.err = r.fs.SyncDir(s.folder)
-		if errors.Is(s.err, vfs.ErrNotExist) {
-			s.err = errMoved{s.err}
-		}
+	}
+	if s.file == nil && errors.Is(s.err, vfs.ErrNotExist) {
+		s.err = errMoved{s.err}
 	}
 	var moved errMoved
 	return s.err == nil || errors.As(s.err, &moved)
 }
 
-// errMoved is the failure to find a folder: harmless if it was moved aside meanwhile, which EndSync knows.
+// syncPath makes a file durable that nobody has open.
+func syncPath(fs vfs.FS, path string) error {
+	file, err := fs.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(file.SyncData(), file.Close())
+}
+
+// errMoved is the failure to find a folder, or a file in it: harmless if it was moved aside meanwhile, which EndSync knows.
 type errMoved struct{ error }
 
 // Run makes all steps, one after another, up to the first failure.
@@ -139,8 +157,12 @@ func (d *Dir) EndSync(r *Round, events []core.Event) []core.Event {
 			continue // moved, or deleted meanwhile
 		}
 		events = append(events, core.Event{Kind: core.EvDurable, Stream: s.log.id, Generation: s.gen, UpTo: s.upTo})
-		if s.checkpoint {
-			events = append(events, core.Event{Kind: core.EvCheckpointed, Stream: s.log.id, Generation: s.gen, UpTo: s.upTo})
+		if !s.checkpoint {
+			continue
+		}
+		events = append(events, core.Event{Kind: core.EvCheckpointed, Stream: s.log.id, Generation: s.gen, UpTo: s.upTo})
+		if err := d.checkpointed(s.log, s.upTo); err != nil {
+			return d.fence(s.log.id, err, events)
 		}
 	}
 	return events

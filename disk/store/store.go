@@ -42,10 +42,7 @@ type Options struct {
 }
 
 // Recovered is a stream that was found on disk.
-type Recovered struct {
-	Stream stream.ID
-	Opened *core.Opened
-}
+type Recovered = segment.Found
 
 // Store is the disk of a node. Do is called by one goroutine at a time; everything else by any.
 type Store struct {
@@ -154,7 +151,17 @@ func recoverAll(dirs []*segment.Dir) ([]Recovered, error) {
 		errs = append(errs, t.dir.Add(t.log))
 		found = append(found, Recovered{Stream: t.log.ID(), Opened: t.opened})
 	}
-	return found, errors.Join(errs...)
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	for _, d := range dirs {
+		lost, err := d.Enlist()
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, lost...)
+	}
+	return found, nil
 }
 
 // Do takes what a Step wants done. It copies what it keeps and blocks for no queue; appends that need no sync may be written before it returns.

@@ -202,7 +202,7 @@ func TestManyStreamsAndRestart(t *testing.T) {
 		t.Fatalf("%d streams found", len(found))
 	}
 	for _, f := range found {
-		if f.Opened.LogEnd != 3*batches || len(f.Opened.Segments) != 3 || f.Opened.Cut != 0 || f.Opened.Damage != "" {
+		if f.Opened.LogEnd != 3*batches || len(f.Opened.Segments) != 4 || len(f.Opened.Lost) != 0 || f.Opened.Cut != 0 || f.Opened.Damage != "" {
 			t.Fatalf("%+v", f.Opened)
 		}
 	}

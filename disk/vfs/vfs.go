@@ -56,8 +56,8 @@ type File interface {
 }
 
 // Mapping is memory that is a file's bytes: what is stored there reads from the file at once, and what is written to the file shows there. SyncData of
-// the file makes it durable like any write. While a file is mapped it may be cut, but then nobody may touch the memory behind the cut, and it must not
-// grow beyond the mapping. A store to a page that no write has given a place on the disk kills the process if the disk is full: write there first.
+// the file makes it durable like any write. While a file is mapped it may be cut, but then nobody may touch the memory behind the cut. No write may make
+// it longer; Truncate may, but what is stored or written afterwards need not show in mappings from before. A store to a page that no write has given a place on the disk kills the process if the disk is full: write there first.
 type Mapping interface {
 	// Bytes returns the memory, as long as was asked. Not to be touched after Unmap.
 	Bytes() []byte

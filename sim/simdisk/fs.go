@@ -300,10 +300,10 @@ func (f *File) Truncate(size int64) error {
 		return nil
 	}
 	cut := size < int64(len(n.data))
-	if n.mappings > 0 && !cut {
-		return fmt.Errorf("truncate %s to %d: %w: a mapped file must not grow", n.path, size, vfs.ErrIO)
-	}
 	f.fs.disk.capture(n)
+	if n.mappings > 0 && !cut { // from here on the mappings that there are show what was
+		n.data = slices.Clone(n.data)
+	}
 	n.data = resized(n.data, size)
 	f.fs.disk.add(&change{kind: changeLength, node: n, length: size, cut: cut})
 	n.recapture()
