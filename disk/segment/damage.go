@@ -19,6 +19,9 @@ const behindBytesMax = 256 << 20
 // sector is the unit in which a disk loses writes at a power failure.
 const sector = 512
 
+// lengthEnd is where the length of a batch ends, behind its offset. It is not zero.
+const lengthEnd = 12
+
 // mend ends the log at a flaw in the last segment taken in, if an interrupted write can have left it, and cuts it there; else it enters the offsets as lost and goes
 // on behind the damage. more is true if batches follow in this segment. next is the base of the segment behind it, or NoOffset.
 func (r *recovery) mend(sc *scanner, why error, next record.Offset) (more bool, err error) {
@@ -108,6 +111,12 @@ func (r *recovery) damaged(sc *scanner, pos int64, next record.Offset) (string, 
 		return fmt.Sprintf("offsets below %d were durable", r.floor), nil
 	}
 	if b, err := sc.batch(pos); err == nil {
+		// No CRC covers its offset. If a sector ends within the length behind it, the write of just that sector may be lost.
+		if edge := (pos/sector + 1) * sector; edge-pos < lengthEnd {
+			if lost, err := r.zeroSector(sc, pos, edge); lost || err != nil {
+				return "", err
+			}
+		}
 		return fmt.Sprintf("the batch, of base offset %d and epoch %d, is whole", b.BaseOffset, b.LeaderEpoch), nil
 	}
 	budget := int64(behindBytesMax)
@@ -161,7 +170,7 @@ func (r *recovery) zeroSector(sc *scanner, from, to int64) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		begins := at == from && end-at < 12 && zeros(due[:min(end-at, 8)])
+		begins := at == from && end-at < lengthEnd && zeros(due[:min(end-at, 8)])
 		ends := end == to && end-at == 1 // of records without headers the last byte says so
 		if zeros(w[:end-at]) && !begins && !ends {
 			return true, nil
