@@ -146,6 +146,16 @@ func (x *index) behind(pos stream.Pos) (stream.Pos, bool) {
 	return at, true
 }
 
+// at returns the last offset of the batch at pos, if it has an entry.
+func (x *index) at(pos stream.Pos) (record.Offset, bool) {
+	n := sort.Search(x.count(), func(i int) bool { _, at := x.entry(i); return at >= pos })
+	if n == x.count() {
+		return 0, false
+	}
+	last, at := x.entry(n)
+	return last, at == pos
+}
+
 // indexEnd is the next known batch behind a place: no offset before its end lies above last.
 type indexEnd struct {
 	pos  stream.Pos

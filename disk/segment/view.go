@@ -211,6 +211,9 @@ func find(sc *scanner, s *segment, pos int64, is func(*record.Batch) bool) (at i
 		if stream.Pos(pos) >= end.pos {
 			end = s.index.end(stream.Pos(pos), s.next)
 		}
+		if err == nil && b.BaseOffset > last+1 {
+			err = gap(sc, s, pos, &b)
+		}
 		if err == nil && (b.BaseOffset <= last || b.LastOffset() > end.last || stream.Pos(pos)+stream.Pos(b.Size) > end.pos) {
 			err = flaw(fmt.Sprintf("base offset %d and length %d do not fit between offset %d and what the index knows behind", b.BaseOffset, b.Size, last))
 		}
@@ -232,6 +235,22 @@ func find(sc *scanner, s *segment, pos int64, is func(*record.Batch) bool) (at i
 		last = b.LastOffset()
 		pos += int64(b.Size)
 	}
+}
+
+// gap checks a batch before which offsets are missing, as compaction leaves them or damage does: no CRC covers its offset. What follows must begin behind it.
+func gap(sc *scanner, s *segment, pos int64, b *record.Batch) error {
+	if last, known := s.index.at(stream.Pos(pos)); known && last == b.LastOffset() {
+		return nil
+	}
+	behind, err := sc.header(pos + int64(b.Size))
+	var f flaw
+	switch {
+	case err == io.EOF && b.NextOffset() <= s.next, errors.As(err, &f), err == nil && behind.BaseOffset >= b.NextOffset():
+		return nil
+	case err == nil || err == io.EOF:
+		return flaw(fmt.Sprintf("base offset %d leaps ahead of what follows", b.BaseOffset))
+	}
+	return err
 }
 
 // Load returns whole batches from offset from on, at most maxBytes unless the first is larger, each with its CRC checked. Empty: the end. The bytes
