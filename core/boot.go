@@ -36,6 +36,11 @@ func (c *Core) onBoot(b *Boot) {
 		c.halt("metadata log: " + b.Metadata.Damage)
 		return
 	}
+	if len(b.Metadata.Lost) > 0 {
+		lost := b.Metadata.Lost[0]
+		c.halt(fmt.Sprintf("metadata log: offsets %d to %d are damaged: %s", lost.From, lost.To-1, lost.Why))
+		return
+	}
 	o := &b.Metadata
 	log := stream.NewLog(stream.Metadata, metadataDir, o.LogStart, o.LogEnd, o.Durable, o.Segments, o.Epochs)
 	m := &c.meta
@@ -67,11 +72,18 @@ func (c *Core) onOpened(id stream.ID, o *Opened) {
 		c.note(NoteLogCut, KeyValue{"topic", o.Topic}, KeyValue{"partition", fmt.Sprint(id.Partition)}, KeyValue{"bytes", fmt.Sprint(o.Cut)},
 			KeyValue{"end", fmt.Sprint(o.LogEnd)})
 	}
+	for _, r := range o.Lost {
+		c.note(NoteDamaged, KeyValue{"topic", o.Topic}, KeyValue{"partition", fmt.Sprint(id.Partition)}, KeyValue{"from", fmt.Sprint(r.From)},
+			KeyValue{"to", fmt.Sprint(r.To)}, KeyValue{"why", r.Why})
+	}
 	c.maybeUnfence()
 }
 
 // topicChanged queues the partitions of a topic that a committed record touched, before and after.
 func (c *Core) topicChanged(old *image.Image, id record.UUID) {
+	if c.stop != serving {
+		return // the next incarnation takes them up
+	}
 	n := 0
 	if t, ok := old.TopicByID(id); ok {
 		n = len(t.Partitions)
@@ -114,8 +126,7 @@ func (c *Core) takeUp(id stream.ID) {
 	}
 	rep, ok := c.replicas[id]
 	if !ok {
-		if c.starts.cleared[t.Name] > 0 {
-			c.starts.deferred = append(c.starts.deferred, id)
+		if c.mustWait(id, t) {
 			return
 		}
 		rep = c.openReplica(id, t)
@@ -149,17 +160,22 @@ func (c *Core) openReplica(id stream.ID, t *image.Topic) *replica {
 	rep.Partition = partition.New(c.self, t.Name, stream.NewLog(id, o.Dir, o.LogStart, o.LogEnd, o.Durable, o.Segments, o.Epochs), o.HighWatermark, settings)
 	rep.producers.Restore(o.Producers, c.now.Wall)
 	rep.readEnd = rep.ReadEnd()
+	if ok {
+		rep.listed = everyFile // as the last incarnation may have left them
+	}
+	rep.lost = o.Lost
+	rep.forgetLost()
+	rep.floor, rep.point = rep.HighWatermark(), rep.sound(min(o.RecoveryPoint, o.LogEnd))
 	if len(o.Segments) == 0 && o.LogStart > 0 || len(o.Segments) > 0 && o.LogStart > o.Segments[0].Base {
-		if c.starts.promised == nil {
-			c.starts.promised = map[stream.ID]record.Offset{}
-		}
-		c.starts.promised[id] = o.LogStart
+		c.promise(id, o.LogStart)
 	}
 	if o.Damage != "" {
+		rep.floor, rep.point = o.HighWatermark, o.RecoveryPoint // they count again when the log is back
 		rep.Fail(errcode.KafkaStorageError, &partition.Facts{})
 		c.fx.Halts = append(c.fx.Halts, Halt{Scope: HaltStream, Stream: id, Dir: o.Dir, Reason: o.Damage})
 	}
 	c.replicas[id] = rep
+	c.dirs[o.Dir].add(rep)
 	return rep
 }
 
@@ -181,7 +197,12 @@ func (c *Core) dropReplica(id stream.ID) {
 	rep.Fail(errcode.UnknownTopicOrPartition, &facts)
 	c.settle(rep, &facts)
 	delete(c.replicas, id)
-	c.forgetStart(rep)
+	delete(c.promised, id)
+	c.remove(rep)
+	if rep.checkpointing {
+		c.dirs[rep.Dir].pass.waits--
+		c.maybeEndPass(rep.Dir)
+	}
 	c.fx.Disk = append(c.fx.Disk, DiskOp{Kind: DiskDelete, Stream: id, All: true})
 }
 

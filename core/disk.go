@@ -50,10 +50,14 @@ func (c *Core) onIOFailed(dir stream.DirID, id stream.ID, reason string) {
 			c.settle(rep, &facts)
 		}
 	}
+	c.dirs[dir].giveUp()
+	c.finishDeletings()
 	if dir == metadataDir {
 		c.meta.quorum.Fail()
 		c.halt("the metadata log directory failed: " + reason)
+		return
 	}
+	c.maybeUnfence()
 }
 
 // onConnClosed drops what waits for a connection's sake. Appended records stay.

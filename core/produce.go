@@ -117,7 +117,7 @@ func (c *Core) appendTo(rep *replica, b *record.Batch) {
 		rep.producers.Expire(c.now.Wall, c.cfg.ProducerExpirationMs)
 	}
 	rep.producers.Appended(b, c.now.Wall)
-	c.dirs[rep.Dir].free -= int64(b.Size)
+	c.debit(rep.Dir, int64(b.Size))
 	c.fx.Disk = append(c.fx.Disk, DiskOp{Kind: DiskAppend, Stream: rep.ID, Generation: rep.Generation, Batch: *b, Sync: rep.SyncNow()})
 	c.flushLater(rep)
 }
@@ -155,6 +155,7 @@ func (c *Core) settle(rep *replica, facts *partition.Facts) {
 		c.produceAcked(a)
 	}
 	if facts.Moved {
+		c.dirs[rep.Dir].files[marksFile].stale = true
 		c.readable(rep)
 	}
 }
