@@ -118,15 +118,13 @@ func unescape(s string) string {
 	return b.String()
 }
 
-// cleanMark says that the last stop was clean: Kafka then trusts every index and scans nothing.
-const cleanMark = ".kafka_cleanshutdown"
-
-// DropCleanMark removes the mark of a clean stop, durably, before anything is written: were it to stay, Kafka would trust indexes that it did not write.
-func (d *Dir) DropCleanMark() error {
-	if err := d.fs.Remove(cleanMark); errors.Is(err, vfs.ErrNotExist) {
-		return nil
+// DropCleanMark removes the mark of a clean stop, durably, before anything is written: were it to stay, Kafka would trust indexes that it did not write. It
+// reports whether the mark was there.
+func (d *Dir) DropCleanMark() (clean bool, err error) {
+	if err := d.fs.Remove(core.CleanMark); errors.Is(err, vfs.ErrNotExist) {
+		return false, nil
 	} else if err != nil {
-		return err
+		return false, err
 	}
-	return d.fs.SyncDir("")
+	return true, d.fs.SyncDir("")
 }

@@ -56,6 +56,7 @@ type Node struct {
 	env     atomic.Pointer[wire.Env]
 	ready   chan struct{}
 	halted  chan string
+	ended   chan struct{} // closed when the core does nothing more: it has stopped, or given the node up
 	locks   []vfs.File
 	dirs    []*segment.Dir
 	history history
@@ -94,7 +95,7 @@ func Start(ctx context.Context, o Options) (*Node, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	n := &Node{cfg: cfg, log: o.Log, core: core.New(), started: time.Now(), ready: make(chan struct{}), halted: make(chan string, 1), events: o.Events,
+	n := &Node{cfg: cfg, log: o.Log, core: core.New(), started: time.Now(), ready: make(chan struct{}), halted: make(chan string, 1), ended: make(chan struct{}), events: o.Events,
 		armed: noInstant, stopSpace: func() {}}
 	n.mailbox.init(n.turn)
 	n.prepares.New = func() any { return &record.Preparer{Codec: &n.codec} }
@@ -121,7 +122,7 @@ func (n *Node) openDirs(o Options) (*core.Boot, error) {
 	if _, err := rand.Read(boot.Seed[:]); err != nil {
 		return nil, err
 	}
-	properties := make([]segment.Properties, len(o.FS))
+	properties, clean := make([]segment.Properties, len(o.FS)), make([]bool, len(o.FS))
 	for i, fs := range o.FS {
 		d := segment.OpenDirWith(fs, stream.DirID(i), o.Index)
 		lock, err := d.Lock()
@@ -133,7 +134,7 @@ func (n *Node) openDirs(o Options) (*core.Boot, error) {
 		n.locks = append(n.locks, lock)
 		n.dirs = append(n.dirs, d)
 		if properties[i], err = n.identify(d, boot); err == nil {
-			err = d.DropCleanMark()
+			clean[i], err = d.DropCleanMark()
 		}
 		if err != nil {
 			return nil, fmt.Errorf("log directory %s: %w", o.Paths[i], err)
@@ -148,7 +149,7 @@ func (n *Node) openDirs(o Options) (*core.Boot, error) {
 			properties[i] = segment.Properties{ClusterID: boot.ClusterID, NodeID: n.cfg.NodeID, DirectoryID: newUUID()}
 			err = d.WriteProperties(properties[i])
 		}
-		dir := core.Dir{ID: properties[i].DirectoryID, Path: o.Paths[i]}
+		dir := core.Dir{ID: properties[i].DirectoryID, Path: o.Paths[i], Clean: clean[i]}
 		if err == nil {
 			dir.Free, err = d.FS().Free()
 		}
@@ -251,8 +252,8 @@ func (n *Node) Stats() store.Stats { return n.store.Stats() }
 // Steps returns how many events the core has stepped.
 func (n *Node) Steps() int64 { return n.steps.Load() }
 
-// Stop ends the node cleanly: no new requests, those under way are answered, everything written is synced. Clients that do not take their answers get half
-// of ctx's time and are then left: what must not fail for their sake is the sync.
+// Stop ends the node cleanly: no new requests, those under way are answered, then the core closes every log, stores its checkpoints and marks the
+// directories. Clients that do not take their answers get half of ctx's time and are then left: what must not fail for their sake is the rest.
 func (n *Node) Stop(ctx context.Context) error {
 	drain := ctx
 	if end, ok := ctx.Deadline(); ok {
@@ -264,9 +265,16 @@ func (n *Node) Stop(ctx context.Context) error {
 		n.log.Warn("connections were closed with requests under way", "reason", err)
 	}
 	n.stopSpace()
+	n.mailbox.submit([]core.Event{{Kind: core.EvStop}})
+	var err error
+	select {
+	case <-n.ended:
+	case <-ctx.Done():
+		err = fmt.Errorf("stopping: %w: the directories are not marked as clean", ctx.Err())
+	}
 	n.timer.Stop()
 	n.mailbox.close()
-	return errors.Join(n.store.Close(ctx), n.unlock())
+	return errors.Join(err, n.store.Close(ctx), n.unlock())
 }
 
 // Kill leaves everything as it is, as the end of the process would: no sync that counts, no answer, the directories locked. For tests on a disk that can be

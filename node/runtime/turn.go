@@ -161,8 +161,11 @@ func (n *Node) report() {
 			args = append(args, f.Key, f.Value)
 		}
 		n.log.Info(string(note.Kind), args...)
-		if note.Kind == core.NoteReady {
+		switch note.Kind {
+		case core.NoteReady:
 			close(n.ready)
+		case core.NoteStopped:
+			n.stopReport.Do(func() { close(n.ended) })
 		}
 	}
 	for i := range n.fx.Halts {
@@ -173,6 +176,7 @@ func (n *Node) report() {
 			n.stopReport.Do(func() {
 				n.dumpHistory(reason)
 				n.halted <- reason
+				close(n.ended)
 			})
 		}
 	}
