@@ -99,8 +99,12 @@ func (n *node) carryOut() {
 		}
 	}
 	for i := range fx.Notes {
-		if fx.Notes[i].Kind == core.NoteReady {
+		switch fx.Notes[i].Kind {
+		case core.NoteReady:
 			p.ready = true
+		case core.NoteStopped:
+			n.finishStop(fx.Notes[i].Fields[0].Value == "true")
+			return
 		}
 	}
 	for i := range fx.Halts {

@@ -16,7 +16,7 @@ type lane struct {
 
 func laneOf(ev *core.Event) lane {
 	switch ev.Kind {
-	case core.EvWritten, core.EvDurable:
+	case core.EvWritten, core.EvDurable, core.EvCheckpointed:
 		return lane{kind: ev.Kind, stream: ev.Stream}
 	}
 	return lane{kind: ev.Kind}
@@ -31,8 +31,11 @@ func (n *node) later(k kind, number uint64) {
 func (n *node) queueDisk() {
 	p := n.p
 	for i := range p.fx.Disk {
-		if op := &p.fx.Disk[i]; op.Kind == core.DiskAppend {
+		switch op := &p.fx.Disk[i]; op.Kind {
+		case core.DiskAppend:
 			n.checkEpoch(op)
+		case core.DiskCreate:
+			n.checkNew(op)
 		}
 	}
 	p.queue = append(p.queue, p.fx.Disk...)
@@ -189,6 +192,7 @@ func (n *node) store() {
 	s := p.stores[0]
 	p.stores = p.stores[1:]
 	p.storing = false
+	n.checkPoints(&s)
 	ev, ok := p.dir.Store(s)
 	if n.cut {
 		return

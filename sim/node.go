@@ -58,9 +58,11 @@ type process struct {
 	view    query.View
 	env     *wire.Env
 	ready   bool
-	conns   map[core.ConnID]*serverConn
-	last    core.ConnID
-	armed   Time // of the evTimer that is coming; 0: none
+	// stopping: the core is told to stop. What becomes of requests that it has not seen does not matter: they are lost with their connections.
+	stopping bool
+	conns    map[core.ConnID]*serverConn
+	last     core.ConnID
+	armed    Time // of the evTimer that is coming; 0: none
 
 	// Of the disk, see host_disk.go.
 	queue   []core.DiskOp
@@ -189,12 +191,7 @@ func (n *node) strike(k faultKind) bool {
 		n.losePower()
 		n.down("without power")
 	case cleanRestart:
-		if n.stop(); n.cut {
-			n.down("without power while stopping")
-		} else {
-			n.disk.Crash()
-			n.down("stopped")
-		}
+		return n.beginStop()
 	default:
 		n.disk.Crash()
 		n.down("crashed")
@@ -296,6 +293,10 @@ func (n *node) recoverDir() ([]core.Event, error) {
 	if boot.QuorumState, err = p.dir.ReadSlot(core.QuorumStateSlot.Name); err != nil && !errors.Is(err, vfs.ErrNotExist) {
 		return nil, err
 	}
+	if boot.Dirs[0].Clean, err = p.dir.DropCleanMark(); err != nil {
+		return nil, err
+	}
+	n.checkEntries(events[1:])
 	boot.Streams = len(events) - 1
 	p.view = query.View{Self: boot.NodeID, ClusterID: boot.ClusterID, Config: cfg}
 	return events, nil
@@ -326,44 +327,4 @@ func (n *node) newUUID() (id record.UUID) {
 		n.ids.Bytes(id[:])
 	}
 	return id
-}
-
-// stop is a clean end: what is queued is carried out and everything written is synced, relaxed topics too. Requests that the core has not seen are lost with
-// their connections. The power may still fail in here.
-func (n *node) stop() {
-	p := n.p
-	for n.endRound(); len(p.queue) > 0; n.endRound() {
-		ops := p.queue
-		done, _ := p.dir.Write(ops, nil)
-		p.queue = ops[done:]
-		if n.cut || p.dir.Err() != nil {
-			return
-		}
-	}
-	p.dir.WantAll()
-	if p.round = p.dir.BeginSync(); p.round != nil {
-		p.round.Run()
-		p.dir.EndSync(p.round, nil)
-	}
-	if n.cut || p.dir.Err() != nil {
-		return
-	}
-	if err := p.dir.CloseFiles(); err != nil && !n.cut {
-		n.w.fail(Crash, "stop", err.Error())
-		return
-	}
-	n.w.ledger.stopped()
-}
-
-// endRound ends the round in flight at once.
-func (n *node) endRound() {
-	p := n.p
-	if p.round == nil {
-		return
-	}
-	for _, i := range p.steps {
-		p.round.Step(i)
-	}
-	p.dir.EndSync(p.round, nil)
-	p.round, p.steps = nil, nil
 }

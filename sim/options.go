@@ -140,6 +140,8 @@ func Draw(seed uint64) Options {
 			o.Faults[k] = mean
 		}
 	}
+	o.Node = append(o.Node, core.KeyValue{Key: "log.flush.offset.checkpoint.interval.ms", Value: pick(&rng, "60000", "1000", "100")},
+		core.KeyValue{Key: "replica.high.watermark.checkpoint.interval.ms", Value: pick(&rng, "5000", "1000", "100")})
 	return o
 }
 
