@@ -29,6 +29,10 @@ func (c *Core) onBoot(b *Boot) {
 	c.cfg, c.clusterID, c.self, c.incarnation = cfg, b.ClusterID, b.NodeID, b.Incarnation
 	c.random = prng.New(b.Seed)
 	c.unopened = b.Streams
+	if err := checkDirectories(b.Dirs); err != nil {
+		c.halt(err.Error())
+		return
+	}
 	for _, d := range b.Dirs {
 		c.dirs = append(c.dirs, dirState{id: d.ID, free: d.Free})
 	}
@@ -124,12 +128,9 @@ func (c *Core) takeUp(id stream.ID) {
 	if !slices.Contains(p.Replicas, c.self) {
 		return
 	}
-	rep, ok := c.replicas[id]
-	if !ok {
-		if c.mustWait(id, t) {
-			return
-		}
-		rep = c.openReplica(id, t)
+	rep := c.here(id, t, p)
+	if rep == nil {
+		return
 	}
 	var facts partition.Facts
 	lead := rep.Assign(partition.Assignment{Leader: p.Leader, LeaderEpoch: p.LeaderEpoch, PartitionEpoch: p.PartitionEpoch,
@@ -141,7 +142,7 @@ func (c *Core) takeUp(id stream.ID) {
 }
 
 // openReplica starts a replica's machines from what recovery found, or anew.
-func (c *Core) openReplica(id stream.ID, t *image.Topic) *replica {
+func (c *Core) openReplica(id stream.ID, t *image.Topic, o *Opened) *replica {
 	cfg, err := config.ParseTopic(c.cfg, topicEntries(c.meta.committed, t.Name))
 	if err != nil {
 		c.note(NoteConfigIgnored, KeyValue{"topic", t.Name}, KeyValue{"reason", err.Error()})
@@ -151,18 +152,9 @@ func (c *Core) openReplica(id stream.ID, t *image.Topic) *replica {
 		Roll:      stream.RollLimits{Bytes: cfg.SegmentBytes, Ms: cfg.SegmentMs},
 		Retention: stream.Retention{Ms: cfg.RetentionMs, Bytes: cfg.RetentionSize}}
 	rep := &replica{}
-	o, ok := c.opened[id]
-	if !ok {
-		c.fx.Disk = append(c.fx.Disk, DiskOp{Kind: DiskCreate, Stream: id, Dir: metadataDir, Topic: t.Name})
-		o = &Opened{Dir: metadataDir}
-	}
-	delete(c.opened, id)
 	rep.Partition = partition.New(c.self, t.Name, stream.NewLog(id, o.Dir, o.LogStart, o.LogEnd, o.Durable, o.Segments, o.Epochs), o.HighWatermark, settings)
 	rep.producers.Restore(o.Producers, c.now.Wall)
 	rep.readEnd = rep.ReadEnd()
-	if ok {
-		rep.listed = everyFile // as the last incarnation may have left them
-	}
 	rep.lost = o.Lost
 	rep.forgetLost()
 	rep.floor, rep.point = rep.HighWatermark(), rep.sound(min(o.RecoveryPoint, o.LogEnd))
@@ -173,6 +165,9 @@ func (c *Core) openReplica(id stream.ID, t *image.Topic) *replica {
 		rep.floor, rep.point = o.HighWatermark, o.RecoveryPoint // they count again when the log is back
 		rep.Fail(errcode.KafkaStorageError, &partition.Facts{})
 		c.fx.Halts = append(c.fx.Halts, Halt{Scope: HaltStream, Stream: id, Dir: o.Dir, Reason: o.Damage})
+	}
+	if c.dirs[o.Dir].failed {
+		rep.Fail(errcode.KafkaStorageError, &partition.Facts{})
 	}
 	c.replicas[id] = rep
 	c.dirs[o.Dir].add(rep)
@@ -189,6 +184,8 @@ func topicEntries(img *image.Image, topic string) []config.Entry {
 
 // dropReplica removes a partition whose topic was deleted.
 func (c *Core) dropReplica(id stream.ID) {
+	c.unplace(id)
+	delete(c.offline, id)
 	rep, ok := c.replicas[id]
 	if !ok {
 		return

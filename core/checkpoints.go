@@ -85,11 +85,7 @@ func (d *dirState) giveUp() {
 }
 
 // mustWait reports whether a partition that is not here yet cannot be made now, because a file may name one of its name. It is taken up later.
-func (c *Core) mustWait(id stream.ID, t *image.Topic) bool {
-	if _, found := c.opened[id]; found {
-		return false // the entries are its own
-	}
-	dir := metadataDir
+func (c *Core) mustWait(id stream.ID, t *image.Topic, dir stream.DirID) bool {
 	d := &c.dirs[dir]
 	needs, wait := d.cleared[t.Name], false
 	for k := range checkpointFiles {

@@ -33,12 +33,14 @@ type Core struct {
 
 	meta     metadata
 	replicas map[stream.ID]*replica
-	opened   map[stream.ID]*Opened // recovered, not yet taken up
-	unopened int                   // Opened events still to come
-	takeUps  []stream.ID           // partitions whose assignment must be looked at; worked off in slices
-	retained []stream.ID           // partitions that retention has still to look at; worked off in slices
-	asking   bool                  // a pass of checkpoints has partitions left to look at
-	storing  bool                  // a checkpoint file is to be built
+	opened   map[stream.ID]*Opened      // recovered, not yet taken up
+	offline  map[stream.ID]bool         // partitions whose directory is missing or failed before they were made
+	placed   map[stream.ID]stream.DirID // partitions that have a directory and are not made yet
+	unopened int                        // Opened events still to come
+	takeUps  []stream.ID                // partitions whose assignment must be looked at; worked off in slices
+	retained []stream.ID                // partitions that retention has still to look at; worked off in slices
+	asking   bool                       // a pass of checkpoints has partitions left to look at
+	storing  bool                       // a checkpoint file is to be built
 	stop     stopStage
 
 	flushes   map[uint64]stream.ID // partitions with a flush due, by timer
@@ -62,6 +64,7 @@ type dirState struct {
 
 	// Invariant: replicas[rep.place] is the id of rep, for every replica of the directory.
 	replicas []stream.ID
+	coming   int // partitions placed here and not made yet
 	pass     pass
 	given    int64 // bytes appended since a pass began
 	files    [checkpointFiles]checkpoint

@@ -308,15 +308,7 @@ func (c *Core) register() {
 		c.appendMetadata(controller.Bootstrap())
 	}
 	m.broker = controller.Broker{ID: c.self, Incarnation: c.incarnation, Epoch: int64(m.quorum.Ends.Log), Endpoints: c.endpoints()}
-	for i := range c.dirs {
-		m.broker.LogDirs = append(m.broker.LogDirs, c.dirs[i].id)
-	}
-	records := controller.Register(c.working(), m.broker)
-	for len(records) > controller.MaxRecords {
-		m.stageAt = c.appendMetadata(records[:controller.MaxRecords])
-		records = records[controller.MaxRecords:]
-	}
-	m.stageAt = c.appendMetadata(records)
+	m.stageAt = c.appendAll(controller.Register(c.working(), c.registration()))
 	m.stage = stageRegistering
 }
 
@@ -343,6 +335,7 @@ func (c *Core) maybeUnfence() {
 		m.tookUp = true
 		c.dropStrays()
 		c.wantAll()
+		c.tellDirectories()
 	}
 	if !c.allStored() {
 		return

@@ -143,10 +143,13 @@ func (c *Core) replicaFor(topic string, id record.UUID, index int32) (*replica, 
 		return nil, errcode.UnknownTopicOrPartition
 	}
 	rep, ok := c.replicas[stream.ID{Topic: t.ID, Partition: index}]
-	if !ok {
-		return nil, errcode.NotLeaderOrFollower
+	switch {
+	case ok:
+		return rep, errcode.None
+	case c.offline[stream.ID{Topic: t.ID, Partition: index}]:
+		return nil, errcode.KafkaStorageError
 	}
-	return rep, errcode.None
+	return nil, errcode.NotLeaderOrFollower
 }
 
 // settle carries on what a partition reports: produces that need not wait, fetches that may have enough.

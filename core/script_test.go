@@ -104,7 +104,7 @@ func (n *testNode) command(words []string) {
 			n.complete(waiting[i])
 		}
 	case "fail":
-		n.step(Event{Kind: EvIOFailed, Dir: 0, Stream: stream.Metadata, Reason: "fdatasync: input/output error"})
+		n.step(Event{Kind: EvIOFailed, Dir: stream.DirID(f.num("dir", 0)), Stream: stream.Metadata, Reason: "fdatasync: input/output error"})
 	case "space":
 		n.step(Event{Kind: EvSpace, Dir: 0, Free: f.num("free", 0)})
 	case "closed":
@@ -137,17 +137,21 @@ func (n *testNode) boot(f fields) {
 			config = append(config, KeyValue{key, v})
 		}
 	}
+	var dirs []Dir
+	for i := range f.num("dirs", 1) {
+		dirs = append(dirs, Dir{ID: record.UUID{15: byte(200 + i)}, Free: 1 << 30})
+	}
 	meta := Opened{Exists: n.state != nil, Topic: stream.MetadataName, LogEnd: n.logEnd, Durable: n.logEnd, Epochs: n.epochs}
 	if n.logEnd > 0 {
 		meta.Segments = []stream.Segment{{Size: stream.Pos(len(n.log))}}
 	}
 	n.step(Event{Kind: EvBoot, Boot: &Boot{ClusterID: "c", NodeID: 1, Incarnation: record.UUID{1}, Config: config,
-		Dirs: []Dir{{ID: record.UUID{15: 200}, Free: 1 << 30}}, Streams: int(f.num("streams", 0)), QuorumState: n.state, Metadata: meta}})
+		Dirs: dirs, Streams: int(f.num("streams", 0)), QuorumState: n.state, Metadata: meta}})
 }
 
 // opened tells of a stream that recovery found, one of a topic of the last boot. lost=5-9 are the offsets 5 to 8.
 func (n *testNode) opened(f fields) {
-	o := &Opened{Topic: f["topic"], LogStart: record.Offset(f.num("start", 0)), LogEnd: record.Offset(f.num("end", 0)), HighWatermark: record.Offset(f.num("hw", 0)),
+	o := &Opened{Dir: stream.DirID(f.num("dir", 0)), Topic: f["topic"], LogStart: record.Offset(f.num("start", 0)), LogEnd: record.Offset(f.num("end", 0)), HighWatermark: record.Offset(f.num("hw", 0)),
 		RecoveryPoint: record.Offset(f.num("point", 0)), Damage: f["damage"]}
 	o.Durable = o.LogStart
 	if o.LogEnd > 0 {
