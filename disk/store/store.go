@@ -105,6 +105,15 @@ func Open(o Options) (*Store, []Recovered, error) {
 	return s, found, nil
 }
 
+// DirError is a failure of one directory.
+type DirError struct {
+	Dir stream.DirID
+	Err error
+}
+
+func (e *DirError) Error() string { return e.Err.Error() }
+func (e *DirError) Unwrap() error { return e.Err }
+
 // recoverAll recovers every folder of every directory in parallel and adds the logs in order of directory and name.
 func recoverAll(dirs []*segment.Dir) ([]Recovered, error) {
 	type task struct {
@@ -118,7 +127,7 @@ func recoverAll(dirs []*segment.Dir) ([]Recovered, error) {
 	for _, d := range dirs {
 		folders, err := d.Folders()
 		if err != nil {
-			return nil, err
+			return nil, &DirError{d.ID(), err}
 		}
 		for _, f := range folders {
 			tasks = append(tasks, task{dir: d, folder: f})
@@ -141,7 +150,7 @@ func recoverAll(dirs []*segment.Dir) ([]Recovered, error) {
 	for i := range tasks {
 		t := &tasks[i]
 		if t.err != nil {
-			errs = append(errs, t.err)
+			errs = append(errs, &DirError{t.dir.ID(), t.err})
 			continue
 		}
 		if t.log == nil {
@@ -215,7 +224,7 @@ func (s *Store) PollFree(ctx context.Context, interval time.Duration) {
 }
 
 // Close carries out what is queued, syncs everything that was written, relaxed streams too, cuts indexes to what they hold and closes the files that nobody pins. Do must not be
-// called any more. If ctx ends first, the goroutines are left to end by themselves and nothing is closed.
+// called any more. A directory that has failed is a DirError. If ctx ends first, the goroutines are left to end by themselves and nothing is closed.
 func (s *Store) Close(ctx context.Context) error {
 	s.jobs.close()
 	for _, l := range s.lanes {
@@ -235,7 +244,10 @@ func (s *Store) Close(ctx context.Context) error {
 	var errs []error
 	for _, l := range s.lanes {
 		l.publish(nil)
-		errs = append(errs, l.dir.Err(), l.dir.CloseIndexes())
+		if err := l.dir.Err(); err != nil {
+			errs = append(errs, &DirError{l.dir.ID(), err})
+		}
+		errs = append(errs, l.dir.CloseIndexes())
 	}
 	return errors.Join(append(errs, s.closeHandles())...)
 }

@@ -171,6 +171,9 @@ func (n *Node) report() {
 	for i := range n.fx.Halts {
 		h := &n.fx.Halts[i]
 		n.log.Error("given up", "scope", h.Scope.String(), "stream", h.Stream.String(), "dir", int(h.Dir), "reason", h.Reason)
+		if h.Scope == core.HaltDir {
+			n.failed = append(n.failed, h.Dir)
+		}
 		if h.Scope == core.HaltNode {
 			reason := h.Reason
 			n.stopReport.Do(func() {
