@@ -2,6 +2,7 @@ package core
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -17,6 +18,9 @@ type files struct {
 	n       *testNode
 	durable map[string]record.Offset // highest Durable told of any stream of a topic's name and number
 	closed  map[stream.ID]bool
+	dirs    map[stream.ID]stream.DirID
+	names   map[stream.ID]string
+	failed  bool // the second directory: nothing of it completes any more
 	stopped string
 }
 
@@ -25,7 +29,11 @@ func (f *files) watch(fx *Effects) {
 		op := &fx.Disk[i]
 		switch op.Kind {
 		case DiskCreate:
-			f.mustNotName(fmt.Sprintf("%s %d ", op.Topic, op.Stream.Partition))
+			f.dirs[op.Stream], f.names[op.Stream] = op.Dir, fmt.Sprint(op.Topic, op.Stream.Partition)
+			if f.failed && op.Dir == 1 {
+				f.t.Fatalf("in a failed directory: %s", op.Append(nil))
+			}
+			f.mustNotName(op.Dir, fmt.Sprintf("%s %d ", op.Topic, op.Stream.Partition))
 		case DiskAppend, DiskSync, DiskRoll:
 			if f.closed[op.Stream] {
 				f.t.Fatalf("after its last checkpoint: %s", op.Append(nil))
@@ -44,16 +52,20 @@ func (f *files) watch(fx *Effects) {
 	}
 }
 
-// mustNotName demands that no file has an entry of a partition that is made, on disk or on its way there.
-func (f *files) mustNotName(entry string) {
+// mustNotName demands that no file of the directory has an entry of a partition that is made, on disk or on its way there.
+func (f *files) mustNotName(dir stream.DirID, entry string) {
 	for slot, text := range f.n.stores { // any order: all must hold
-		if strings.Contains(text, "\n"+entry) {
+		if slot.Dir == dir && strings.Contains(text, "\n"+entry) {
 			f.t.Fatalf("a partition is made while %s has its entry %q", slot.Name, entry)
 		}
 	}
 }
 
 func (f *files) stored(s *Store) {
+	if f.failed && s.Slot.Dir == 1 {
+		f.t.Fatalf("a Store in a failed directory: %s", s.Slot.Name)
+	}
+	f.drop()
 	switch s.Slot.Name {
 	case QuorumStateSlot.Name:
 		return
@@ -81,8 +93,16 @@ func (f *files) stored(s *Store) {
 	}
 }
 
+// drop forgets the completions that a failed directory does not tell.
+func (f *files) drop() {
+	f.n.waiting = slices.DeleteFunc(f.n.waiting, func(ev Event) bool {
+		return f.failed && (ev.Kind == EvStored && ev.Slot.Dir == 1 || ev.Kind != EvStored && f.dirs[ev.Stream] == 1)
+	})
+}
+
 // deliver tells the core the i-th of the completions that may come next.
 func (f *files) deliver(i int) {
+	f.drop()
 	type lane struct {
 		kind EventKind
 		id   stream.ID
@@ -104,12 +124,7 @@ func (f *files) deliver(i int) {
 	ev := f.n.waiting[j]
 	f.n.waiting = append(f.n.waiting[:j:j], f.n.waiting[j+1:]...)
 	if ev.Kind == EvDurable || ev.Kind == EvCheckpointed {
-		for t := range f.n.core.meta.committed.Topics() {
-			if t.ID == ev.Stream.Topic {
-				key := fmt.Sprint(t.Name, ev.Stream.Partition)
-				f.durable[key] = max(f.durable[key], ev.UpTo)
-			}
-		}
+		f.durable[f.names[ev.Stream]] = max(f.durable[f.names[ev.Stream]], ev.UpTo)
 	}
 	f.n.step(ev)
 }
@@ -119,17 +134,22 @@ func (f *files) deliver(i int) {
 func TestCheckpointFiles(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := &testNode{held: map[string]bool{}, out: &strings.Builder{}}
-		f := &files{t: t, n: n, durable: map[string]record.Offset{}, closed: map[stream.ID]bool{}}
+		f := &files{t: t, n: n, durable: map[string]record.Offset{}, closed: map[stream.ID]bool{}, dirs: map[stream.ID]stream.DirID{}, names: map[stream.ID]string{}}
 		n.watch = f.watch
 		do := func(line string) { n.command(strings.Fields(line)) }
-		do("boot log.flush.offset.checkpoint.interval.ms=300 replica.high.watermark.checkpoint.interval.ms=100")
+		do("boot dirs=2 log.flush.offset.checkpoint.interval.ms=300 replica.high.watermark.checkpoint.interval.ms=100")
 		for _, kind := range []string{"written", "durable", "stored", "checkpointed"} {
 			n.held[kind] = true
 		}
 		lines := []string{"create topic=a partitions=2", "create topic=b", "create topic=r flush.messages=100 flush.ms=200", "delete topic=a", "delete topic=b", "delete topic=r",
 			"produce topic=a", "produce topic=a partition=1", "produce topic=b n=3 pid=7", "produce topic=r n=2", "deleterecords topic=b", "deleterecords topic=a",
 			"timeout after-ms=100", "timeout after-ms=300", "timeout after-ms=300"}
-		for range rapid.IntRange(1, 200).Draw(t, "commands") {
+		fails := rapid.IntRange(0, 400).Draw(t, "fails at")
+		for i := range rapid.IntRange(1, 200).Draw(t, "commands") {
+			if i == fails {
+				f.failed = true
+				do("fail dir=1")
+			}
 			do(rapid.SampledFrom(lines).Draw(t, "command"))
 			for range rapid.IntRange(0, 6).Draw(t, "completions") {
 				f.deliver(rapid.IntRange(0, 9).Draw(t, "which"))
@@ -138,12 +158,13 @@ func TestCheckpointFiles(t *testing.T) {
 		do("stop")
 		for do("timeout after-ms=300"); len(n.waiting) > 0; do("timeout after-ms=1") {
 			f.deliver(rapid.IntRange(0, 9).Draw(t, "which"))
+			f.drop()
 		}
 		if f.stopped != "true" {
 			t.Fatalf("stopped %q", f.stopped)
 		}
 		for _, id := range append(n.core.sortedReplicas(), stream.Metadata) {
-			if !f.closed[id] {
+			if !f.closed[id] && !(f.failed && f.dirs[id] == 1) {
 				t.Fatalf("stopped, and %s has had no last checkpoint", id)
 			}
 		}

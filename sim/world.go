@@ -278,6 +278,9 @@ func (w *World) enter(p phase) {
 	}
 }
 
+// mayLose reports whether a directory may be given up just now while the node goes on.
+func (w *World) mayLose() bool { return w.opt.Dirs > 1 && w.phase == phaseSafety }
+
 // check moves on when a phase has reached its end, or ends the run when it takes too long.
 func (w *World) check() {
 	if w.phase != phaseDrain && w.phase != phaseRead || w.failure != nil {

@@ -22,7 +22,7 @@ var NodeKeys = []Key{
 	{Name: "fetch.max.bytes", Type: Int, Default: "57671680", Min: 1024, Max: math.MaxInt32, Doc: "Most record bytes of one Fetch reply."},
 	{Name: "listeners", Type: List, Default: "PLAINTEXT://127.0.0.1:9092", Doc: "Addresses to listen on."},
 	{Name: "log.dir", Type: String, Default: "", Doc: "The log directory, if log.dirs is not set."},
-	{Name: "log.dirs", Type: List, Default: "", Doc: "Log directories, separated by commas."},
+	{Name: "log.dirs", Type: List, Default: "", Doc: "Log directories, separated by commas; the first holds the metadata log."},
 	{Name: "log.flush.offset.checkpoint.interval.ms", Type: Int, Default: "60000", Min: 1, Max: math.MaxInt32, Doc: "How often recovery points move: what lies above them is read at a start after a crash."},
 	{Name: "log.flush.interval.messages", Type: Long, Default: "1", Min: 1, Max: math.MaxInt64, Doc: "Default of flush.messages: 1 fsyncs before acknowledging."},
 	{Name: "log.flush.interval.ms", Type: Long, Default: "9223372036854775807", Min: 0, Max: math.MaxInt64, Doc: "Default of flush.ms."},
