@@ -42,7 +42,7 @@ func (d *Dir) ReadProperties() (Properties, error) {
 
 // WriteProperties replaces meta.properties, durably.
 func (d *Dir) WriteProperties(p Properties) error {
-	return d.store(core.Store{Slot: core.Slot{Dir: d.id, Name: propertiesFile}, Bytes: p.Format()})
+	return d.WriteSlot(core.Store{Slot: core.Slot{Dir: d.id, Name: propertiesFile}, Bytes: p.Format()})
 }
 
 // Format returns the text of the file.

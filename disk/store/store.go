@@ -1,13 +1,15 @@
 // Package store runs log directories in production: it moves what core decided to segment.Dir and back, and decides nothing.
 //
-// Each directory has two goroutines. The write stage takes what is queued and writes it; the sync stage runs one round after another, each over
-// exactly what was written before it began, with no timer, while further writes go on. So everything that is written during one round shares the
-// next. Appends that need no sync are written by the caller of Do, if nothing of their stream is queued. A few readers serve Locate and Load.
+// Each directory has three goroutines. The write stage takes what is queued and writes it; the store stage replaces small files; the sync stage runs one
+// round after another, each over exactly what was written before it began, with no timer, while further writes go on. So everything that is written during
+// one round shares the next. Appends that need no sync are written by the caller of Do, if nothing of their stream is queued. A few readers serve Locate
+// and Load.
 //
 //	Do ─┬─ inline ────────────────────────┐
 //	    └─ queue → write stage ─ BeginSync → sync stage ─┐
 //	        ▲   Written ↓                   Durable ↓    │ EndSync, BeginSync, …
 //	        └───────────────── leftovers ────────────────┘
+//	   └─ small files → store stage → Stored
 //
 // Locks, in the order they may be taken: lane.dirMu (a segment.Dir), lane.queueMu, Store.mu (files and views; never held over a system call but close and munmap).
 // Queues are not bounded here, because Do must not block: what bounds them is the bytes in flight and the requests that the connections admit
@@ -94,9 +96,10 @@ func Open(o Options) (*Store, []Recovered, error) {
 		l := newLane(s, d)
 		s.lanes = append(s.lanes, l)
 		l.publish(d.Streams())
-		s.lanesWG.Add(2)
+		s.lanesWG.Add(3)
 		go l.writeStage()
 		go l.syncStage()
+		go l.storeStage()
 	}
 	for range readersCount {
 		s.readers.Add(1)
@@ -223,8 +226,8 @@ func (s *Store) PollFree(ctx context.Context, interval time.Duration) {
 	}
 }
 
-// Close carries out what is queued, syncs everything that was written, relaxed streams too, cuts indexes to what they hold and closes the files that nobody pins. Do must not be
-// called any more. A directory that has failed is a DirError. If ctx ends first, the goroutines are left to end by themselves and nothing is closed.
+// Close carries out what is queued, syncs everything that was written, relaxed streams too, cuts indexes to what they hold and closes the files that nobody
+// pins. Do must not be called any more. A directory that has failed is a DirError. If ctx ends first, the goroutines are left to end by themselves and nothing is closed.
 func (s *Store) Close(ctx context.Context) error {
 	s.jobs.close()
 	for _, l := range s.lanes {

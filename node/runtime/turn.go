@@ -1,7 +1,9 @@
 package runtime
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"odradek/core"
@@ -160,7 +162,11 @@ func (n *Node) report() {
 		for _, f := range note.Fields {
 			args = append(args, f.Key, f.Value)
 		}
-		n.log.Info(string(note.Kind), args...)
+		level := slog.LevelInfo
+		if note.Kind == core.NoteDamaged {
+			level = slog.LevelError
+		}
+		n.log.Log(context.Background(), level, string(note.Kind), args...)
 		switch note.Kind {
 		case core.NoteReady:
 			close(n.ready)
