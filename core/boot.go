@@ -200,14 +200,14 @@ func (c *Core) dropReplica(id stream.ID) {
 		c.dirs[rep.Dir].pass.waits--
 		c.maybeEndPass(rep.Dir)
 	}
-	c.fx.Disk = append(c.fx.Disk, DiskOp{Kind: DiskDelete, Stream: id, All: true})
+	c.fx.Disk = append(c.fx.Disk, DiskOp{Kind: DiskDelete, Stream: id, Dir: rep.Dir, All: true})
 }
 
 // dropStrays removes streams that recovery found but the committed image does not know: their topic was deleted while this node was down.
 func (c *Core) dropStrays() {
 	for _, id := range sortedIDs(c.opened) {
 		c.note(NoteStrayDeleted, KeyValue{"topic", c.opened[id].Topic}, KeyValue{"id", id.String()})
-		c.fx.Disk = append(c.fx.Disk, DiskOp{Kind: DiskDelete, Stream: id, All: true})
+		c.fx.Disk = append(c.fx.Disk, DiskOp{Kind: DiskDelete, Stream: id, Dir: c.opened[id].Dir, All: true})
 	}
 	clear(c.opened)
 }

@@ -78,6 +78,9 @@ func (n *node) queueDisk() {
 			n.checkNew(op)
 		}
 		d := p.where[op.Stream]
+		if d == nil { // recovery found no log of it, and the core deletes it
+			d = p.dirs[op.Dir]
+		}
 		d.queue = append(d.queue, *op)
 	}
 	for i := range p.fx.Stores {
