@@ -34,6 +34,8 @@ type metadata struct {
 	stage     stage
 	stageAt   record.Offset // the stage ends when this is committed
 	broker    controller.Broker
+	tookUp    bool // what recovery found was taken up: checkpoint files are written anew
+	closing   bool // its last Checkpoint is under way
 	parked    []parkedReply
 	builder   record.Builder
 }
@@ -77,13 +79,15 @@ func (c *Core) metadataDurable(g stream.Generation, upTo record.Offset) {
 }
 
 func (c *Core) onStored(slot Slot, version uint64) {
-	switch slot {
-	case startsSlot:
-		c.startsStored(version)
-	case QuorumStateSlot:
+	switch {
+	case slot == QuorumStateSlot:
 		if version == 1 && c.meta.quorum.Stored() {
 			c.lead()
 		}
+	case slot.Name == CleanMark:
+		c.dirs[slot.Dir].marked = true
+	default:
+		c.checkpointStored(slot, version)
 	}
 }
 
@@ -289,6 +293,7 @@ func (c *Core) advanceStage() {
 	case m.stage == stageUnfencing && committed:
 		m.stage = stageReady
 		c.startRetention()
+		c.startCheckpoints()
 		c.note(NoteReady, KeyValue{"epoch", fmt.Sprint(m.quorum.Epoch())}, KeyValue{"topics", fmt.Sprint(m.committed.TopicCount())})
 	}
 }
@@ -303,15 +308,7 @@ func (c *Core) register() {
 		c.appendMetadata(controller.Bootstrap())
 	}
 	m.broker = controller.Broker{ID: c.self, Incarnation: c.incarnation, Epoch: int64(m.quorum.Ends.Log), Endpoints: c.endpoints()}
-	for i := range c.dirs {
-		m.broker.LogDirs = append(m.broker.LogDirs, c.dirs[i].id)
-	}
-	records := controller.Register(c.working(), m.broker)
-	for len(records) > controller.MaxRecords {
-		m.stageAt = c.appendMetadata(records[:controller.MaxRecords])
-		records = records[controller.MaxRecords:]
-	}
-	m.stageAt = c.appendMetadata(records)
+	m.stageAt = c.appendAll(controller.Register(c.working(), c.registration()))
 	m.stage = stageRegistering
 }
 
@@ -327,18 +324,20 @@ func (c *Core) endpoints() []image.Endpoint {
 	return out
 }
 
-// maybeUnfence asks to be unfenced once every recovered stream has been taken up.
+// maybeUnfence asks to be unfenced once every recovered stream has been taken up and the checkpoints say so.
 func (c *Core) maybeUnfence() {
 	m := &c.meta
 	if m.stage != stageRegistered || c.unopened > 0 || len(c.takeUps) > 0 {
 		return
 	}
-	if c.starts.version == 0 {
-		// What the checkpoint held counted for the streams that were found with their topic. Entries of others must be gone before a topic is made.
+	if !m.tookUp {
+		// What the checkpoints held counted for the streams that were found with their topic. Entries of others must be gone before a partition is made.
+		m.tookUp = true
 		c.dropStrays()
-		c.storeStarts()
+		c.wantAll()
+		c.tellDirectories()
 	}
-	if c.starts.stored == 0 {
+	if !c.allStored() {
 		return
 	}
 	m.stageAt = c.appendMetadata([]image.Record{controller.Unfence(m.broker)})

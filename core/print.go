@@ -122,6 +122,9 @@ func (b *Boot) print(l *line) {
 	for i := range b.Dirs {
 		l.text("dir", b.Dirs[i].ID.String())
 		l.num("free", b.Dirs[i].Free)
+		if b.Dirs[i].Clean {
+			l.word(" clean")
+		}
 	}
 	l.text("quorum", strconv.Quote(string(b.QuorumState)))
 	b.Metadata.print(l)

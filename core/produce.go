@@ -117,7 +117,7 @@ func (c *Core) appendTo(rep *replica, b *record.Batch) {
 		rep.producers.Expire(c.now.Wall, c.cfg.ProducerExpirationMs)
 	}
 	rep.producers.Appended(b, c.now.Wall)
-	c.dirs[rep.Dir].free -= int64(b.Size)
+	c.debit(rep.Dir, int64(b.Size))
 	c.fx.Disk = append(c.fx.Disk, DiskOp{Kind: DiskAppend, Stream: rep.ID, Generation: rep.Generation, Batch: *b, Sync: rep.SyncNow()})
 	c.flushLater(rep)
 }
@@ -143,10 +143,13 @@ func (c *Core) replicaFor(topic string, id record.UUID, index int32) (*replica, 
 		return nil, errcode.UnknownTopicOrPartition
 	}
 	rep, ok := c.replicas[stream.ID{Topic: t.ID, Partition: index}]
-	if !ok {
-		return nil, errcode.NotLeaderOrFollower
+	switch {
+	case ok:
+		return rep, errcode.None
+	case c.offline[stream.ID{Topic: t.ID, Partition: index}]:
+		return nil, errcode.KafkaStorageError
 	}
-	return rep, errcode.None
+	return nil, errcode.NotLeaderOrFollower
 }
 
 // settle carries on what a partition reports: produces that need not wait, fetches that may have enough.
@@ -155,6 +158,7 @@ func (c *Core) settle(rep *replica, facts *partition.Facts) {
 		c.produceAcked(a)
 	}
 	if facts.Moved {
+		c.dirs[rep.Dir].files[marksFile].stale = true
 		c.readable(rep)
 	}
 }

@@ -15,6 +15,7 @@ func (c *Core) retainSlice(n int) {
 	for _, id := range c.retained[:n] {
 		rep, ok := c.replicas[id]
 		if ok && rep.Retain(c.now.Wall) {
+			rep.forgetLost()
 			c.fx.Disk = append(c.fx.Disk, DiskOp{Kind: DiskDelete, Stream: id, To: rep.Start})
 		}
 	}

@@ -29,14 +29,17 @@ type testNode struct {
 	now     Now
 	fx      Effects
 	out     *strings.Builder
-	held    map[string]bool // "written", "durable"
-	waiting []Event         // held completions, in order
-	log     []byte          // of the metadata stream
+	held    map[string]bool             // "written", "durable"
+	waiting []Event                     // held completions, in order
+	ends    map[stream.ID]record.Offset // what was appended
+	stores  map[Slot]string
+	log     []byte // of the metadata stream
 	logEnd  record.Offset
 	state   []byte // quorum-state
 	epochs  []stream.EpochStart
 	corr    int32
 	topics  map[string]record.UUID
+	watch   func(*Effects)
 }
 
 type fields map[string]string
@@ -101,11 +104,15 @@ func (n *testNode) command(words []string) {
 			n.complete(waiting[i])
 		}
 	case "fail":
-		n.step(Event{Kind: EvIOFailed, Dir: 0, Stream: stream.Metadata, Reason: "fdatasync: input/output error"})
+		n.step(Event{Kind: EvIOFailed, Dir: stream.DirID(f.num("dir", 0)), Stream: stream.Metadata, Reason: "fdatasync: input/output error"})
 	case "space":
 		n.step(Event{Kind: EvSpace, Dir: 0, Free: f.num("free", 0)})
 	case "closed":
 		n.step(Event{Kind: EvConnClosed, Conn: ConnID(f.num("conn", 1))})
+	case "opened":
+		n.opened(f)
+	case "stop":
+		n.step(Event{Kind: EvStop})
 	case "timeout":
 		n.step(Event{Kind: EvTimeout})
 	case "located":
@@ -116,19 +123,47 @@ func (n *testNode) command(words []string) {
 }
 
 func (n *testNode) boot(f fields) {
-	n.core, n.waiting = New(), nil
+	n.topics = map[string]record.UUID{}
+	if n.core != nil {
+		for t := range n.core.meta.committed.Topics() {
+			n.topics[t.Name] = t.ID
+		}
+	}
+	n.core, n.waiting, n.ends, n.stores = New(), nil, map[stream.ID]record.Offset{}, map[Slot]string{}
 	config := []KeyValue{{"listeners", "PLAINTEXT://h:9092"}}
-	for _, key := range []string{"log.flush.interval.messages", "log.segment.bytes", "num.partitions", "log.retention.check.interval.ms"} {
+	for _, key := range []string{"log.flush.interval.messages", "log.segment.bytes", "num.partitions", "log.retention.check.interval.ms",
+		"log.flush.offset.checkpoint.interval.ms", "replica.high.watermark.checkpoint.interval.ms"} {
 		if v, ok := f[key]; ok {
 			config = append(config, KeyValue{key, v})
 		}
+	}
+	var dirs []Dir
+	for i := range f.num("dirs", 1) {
+		dirs = append(dirs, Dir{ID: record.UUID{15: byte(200 + i)}, Free: 1 << 30})
 	}
 	meta := Opened{Exists: n.state != nil, Topic: stream.MetadataName, LogEnd: n.logEnd, Durable: n.logEnd, Epochs: n.epochs}
 	if n.logEnd > 0 {
 		meta.Segments = []stream.Segment{{Size: stream.Pos(len(n.log))}}
 	}
 	n.step(Event{Kind: EvBoot, Boot: &Boot{ClusterID: "c", NodeID: 1, Incarnation: record.UUID{1}, Config: config,
-		Dirs: []Dir{{ID: record.UUID{15: 200}, Free: 1 << 30}}, QuorumState: n.state, Metadata: meta}})
+		Dirs: dirs, Streams: int(f.num("streams", 0)), QuorumState: n.state, Metadata: meta}})
+}
+
+// opened tells of a stream that recovery found, one of a topic of the last boot. lost=5-9 are the offsets 5 to 8.
+func (n *testNode) opened(f fields) {
+	o := &Opened{Dir: stream.DirID(f.num("dir", 0)), Topic: f["topic"], LogStart: record.Offset(f.num("start", 0)), LogEnd: record.Offset(f.num("end", 0)), HighWatermark: record.Offset(f.num("hw", 0)),
+		RecoveryPoint: record.Offset(f.num("point", 0)), Damage: f["damage"]}
+	o.Durable = o.LogStart
+	if o.LogEnd > 0 {
+		o.Segments = []stream.Segment{{Size: 1000}}
+	}
+	if from, to, ok := strings.Cut(f["lost"], "-"); ok {
+		r := fields{"from": from, "to": to}
+		o.Lost = []OffsetRange{{record.Offset(r.num("from", 0)), record.Offset(r.num("to", 0)), "crc"}}
+	}
+	id := stream.ID{Topic: n.topics[f["topic"]], Partition: int32(f.num("partition", 0))}
+	n.ends[id] = o.LogEnd
+	n.step(Event{Kind: EvOpened, Stream: id, Opened: o})
 }
 
 func (n *testNode) create(f fields) {
@@ -157,6 +192,9 @@ func (n *testNode) step(ev Event) {
 	n.fx.Reset()
 	n.out.WriteString("> " + string(ev.Append(nil)) + "\n")
 	n.core.Step(n.now, &ev, &n.fx)
+	if n.watch != nil {
+		n.watch(&n.fx)
+	}
 	for line := range strings.Lines(string(n.fx.Append(nil))) {
 		n.out.WriteString(line)
 	}
@@ -170,6 +208,7 @@ func (n *testNode) step(ev Event) {
 		if stores[i].Slot == QuorumStateSlot {
 			n.state = stores[i].Bytes
 		}
+		n.stores[stores[i].Slot] = string(stores[i].Bytes)
 		n.complete(Event{Kind: EvStored, Slot: stores[i].Slot, Version: stores[i].Version})
 	}
 	for _, j := range jobs {
@@ -198,6 +237,7 @@ func (n *testNode) disk(op *DiskOp) {
 	switch op.Kind {
 	case DiskAppend:
 		end = op.Batch.NextOffset()
+		n.ends[op.Stream] = end
 		if op.Stream == stream.Metadata {
 			op.Batch.Stamp()
 			n.log = append(n.log, op.Batch.Data...)
@@ -210,16 +250,21 @@ func (n *testNode) disk(op *DiskOp) {
 		if op.Sync {
 			n.complete(Event{Kind: EvDurable, Stream: op.Stream, Generation: op.Generation, UpTo: end})
 		}
-	case DiskSync:
+	case DiskSync, DiskCheckpoint:
+		end = n.ends[op.Stream]
 		if op.Stream == stream.Metadata {
 			end = n.logEnd
 		}
 		n.complete(Event{Kind: EvDurable, Stream: op.Stream, Generation: op.Generation, UpTo: end})
+		if op.Kind == DiskCheckpoint {
+			n.complete(Event{Kind: EvCheckpointed, Stream: op.Stream, Generation: op.Generation, UpTo: end})
+		}
 	}
 }
 
 func (n *testNode) complete(ev Event) {
-	if n.held["stored"] && ev.Kind == EvStored || n.held["written"] && ev.Kind == EvWritten || n.held["durable"] && ev.Kind == EvDurable {
+	if n.held["stored"] && ev.Kind == EvStored || n.held["written"] && ev.Kind == EvWritten || n.held["durable"] && ev.Kind == EvDurable ||
+		n.held["checkpointed"] && ev.Kind == EvCheckpointed {
 		n.waiting = append(n.waiting, ev)
 		return
 	}

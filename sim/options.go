@@ -39,6 +39,7 @@ type Options struct {
 	Safety   Time   // faults happen until then
 	Faults   [faultKinds]Time
 	SkewMs   int64
+	Dirs     int // log directories
 }
 
 // Delays are drawn between Least and Usual, and with a chance of Slow in a million up to Most.
@@ -140,6 +141,9 @@ func Draw(seed uint64) Options {
 			o.Faults[k] = mean
 		}
 	}
+	o.Node = append(o.Node, core.KeyValue{Key: "log.flush.offset.checkpoint.interval.ms", Value: pick(&rng, "60000", "1000", "100")},
+		core.KeyValue{Key: "replica.high.watermark.checkpoint.interval.ms", Value: pick(&rng, "5000", "1000", "100")})
+	o.Dirs = pick(&rng, 1, 1, 2)
 	return o
 }
 
@@ -187,7 +191,7 @@ func drawClient(rng *prng.Source, topic int) ClientOptions {
 
 // Lines returns the options as text, one line for each part.
 func (o *Options) Lines() []string {
-	out := []string{fmt.Sprintf("seed=%d safety=%s downtime<=%s skew=%dms", o.Seed, o.Safety, o.Downtime, o.SkewMs)}
+	out := []string{fmt.Sprintf("seed=%d safety=%s downtime<=%s skew=%dms directories=%d", o.Seed, o.Safety, o.Downtime, o.SkewMs, o.Dirs)}
 	for _, kv := range o.Node {
 		out = append(out, "node "+kv.Key+"="+kv.Value)
 	}

@@ -22,7 +22,8 @@ var NodeKeys = []Key{
 	{Name: "fetch.max.bytes", Type: Int, Default: "57671680", Min: 1024, Max: math.MaxInt32, Doc: "Most record bytes of one Fetch reply."},
 	{Name: "listeners", Type: List, Default: "PLAINTEXT://127.0.0.1:9092", Doc: "Addresses to listen on."},
 	{Name: "log.dir", Type: String, Default: "", Doc: "The log directory, if log.dirs is not set."},
-	{Name: "log.dirs", Type: List, Default: "", Doc: "Log directories, separated by commas."},
+	{Name: "log.dirs", Type: List, Default: "", Doc: "Log directories, separated by commas; the first holds the metadata log."},
+	{Name: "log.flush.offset.checkpoint.interval.ms", Type: Int, Default: "60000", Min: 1, Max: math.MaxInt32, Doc: "How often recovery points move: what lies above them is read at a start after a crash."},
 	{Name: "log.flush.interval.messages", Type: Long, Default: "1", Min: 1, Max: math.MaxInt64, Doc: "Default of flush.messages: 1 fsyncs before acknowledging."},
 	{Name: "log.flush.interval.ms", Type: Long, Default: "9223372036854775807", Min: 0, Max: math.MaxInt64, Doc: "Default of flush.ms."},
 	{Name: "log.message.timestamp.after.max.ms", Type: Long, Default: "3600000", Min: 0, Max: math.MaxInt64, Doc: "Default of the topic config."},
@@ -42,6 +43,7 @@ var NodeKeys = []Key{
 	{Name: "process.roles", Type: List, Default: "broker,controller", Valid: nil, Doc: "What this node is; only broker,controller for now."},
 	{Name: "producer.id.expiration.ms", Type: Int, Default: "86400000", Min: 1, Max: math.MaxInt32, Doc: "Silence after which a producer id is forgotten."},
 	{Name: "queued.max.request.bytes", Type: Long, Default: "268435456", Min: -1, Max: math.MaxInt64, Doc: "Bytes of requests held in memory before reading stops."},
+	{Name: "replica.high.watermark.checkpoint.interval.ms", Type: Long, Default: "5000", Min: 1, Max: math.MaxInt64, Doc: "How often high watermarks are written to their file."},
 	{Name: "socket.request.max.bytes", Type: Int, Default: "104857600", Min: 1, Max: math.MaxInt32, Doc: "Largest request."},
 	{Name: "admin.listener", Type: String, Default: "127.0.0.1:9644", Doc: "Address of /livez, /readyz, /metrics; empty: none."},
 }
@@ -89,6 +91,8 @@ type Node struct {
 	MaxIdleMs            int64
 	ProducerExpirationMs int64
 	RetentionCheckMs     int64
+	RecoveryPointMs      int64 // log.flush.offset.checkpoint.interval.ms
+	HighWatermarkMs      int64 // replica.high.watermark.checkpoint.interval.ms
 	AdminListener        string
 	Topic                Topic // what a topic without entries of its own gets
 
@@ -114,6 +118,8 @@ func ParseNode(entries []Entry) (*Node, error) {
 		MaxIdleMs:            v.long("connections.max.idle.ms"),
 		ProducerExpirationMs: v.long("producer.id.expiration.ms"),
 		RetentionCheckMs:     v.long("log.retention.check.interval.ms"),
+		RecoveryPointMs:      v.long("log.flush.offset.checkpoint.interval.ms"),
+		HighWatermarkMs:      v.long("replica.high.watermark.checkpoint.interval.ms"),
 		AdminListener:        v.text("admin.listener"),
 	}
 	if roles := v.text("process.roles"); roles != "broker,controller" && roles != "controller,broker" {

@@ -207,7 +207,7 @@ func (w *world) storePoints() bool {
 			entries = append(entries, core.CheckpointEntry{Topic: m.topic, Offset: at})
 		}
 	}
-	ev, ok := w.dir.Store(core.Store{Slot: core.Slot{Name: recoveryPoints}, Bytes: core.FormatCheckpoint(entries)})
+	ev, ok := w.dir.Store(core.Store{Slot: core.Slot{Name: core.RecoveryPointCheckpoint}, Bytes: core.FormatCheckpoint(entries)})
 	return ok && ev.Kind == core.EvStored
 }
 

@@ -92,7 +92,7 @@ func twoSegments(t *testing.T, n int, point bool) (*simdisk.Disk, []laid) {
 	if point {
 		d.writeAll([]core.DiskOp{{Kind: core.DiskCheckpoint, Stream: id, State: state, Close: true}})
 		d.syncAll()
-		d.Store(core.Store{Slot: core.Slot{Name: recoveryPoints}, Bytes: core.FormatCheckpoint([]core.CheckpointEntry{{Topic: "orders", Offset: record.Offset(4 * n)}})})
+		d.Store(core.Store{Slot: core.Slot{Name: core.RecoveryPointCheckpoint}, Bytes: core.FormatCheckpoint([]core.CheckpointEntry{{Topic: "orders", Offset: record.Offset(4 * n)}})})
 	}
 	return disk, logged
 }

@@ -29,12 +29,6 @@ type marks struct {
 	starts, points, watermarks map[string]record.Offset
 }
 
-// The checkpoint files of decision 4. The core writes them.
-const (
-	recoveryPoints = "recovery-point-offset-checkpoint"
-	highWatermarks = "replication-offset-checkpoint"
-)
-
 // Folders lists the root's partition folders, sorted by name, doomed ones included. Other names are not ours to touch.
 func (d *Dir) Folders() ([]Folder, error) {
 	if err := d.readList(); err != nil {
@@ -71,10 +65,10 @@ func (d *Dir) readMarks() error {
 		return fmt.Errorf("%w: mend it, or remove it and deleted records come back", err)
 	}
 	if d.list.known || d.clean {
-		d.marks.points, _ = d.readCheckpoint(recoveryPoints)
+		d.marks.points, _ = d.readCheckpoint(core.RecoveryPointCheckpoint)
 	}
 	if d.list.known {
-		d.marks.watermarks, _ = d.readCheckpoint(highWatermarks)
+		d.marks.watermarks, _ = d.readCheckpoint(core.HighWatermarkCheckpoint)
 	}
 	return nil
 }

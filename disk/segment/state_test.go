@@ -66,7 +66,7 @@ func TestDeletedProducersAreKnown(t *testing.T) {
 			{Kind: core.DiskAppend, Stream: id, Batch: build(spec{base: 2, n: 1, pid: -1})}})
 		if point > 0 {
 			d.writeAll([]core.DiskOp{{Kind: core.DiskCheckpoint, Stream: id, State: state}})
-			d.Store(core.Store{Slot: core.Slot{Name: recoveryPoints}, Bytes: core.FormatCheckpoint([]core.CheckpointEntry{{Topic: "orders", Offset: point}})})
+			d.Store(core.Store{Slot: core.Slot{Name: core.RecoveryPointCheckpoint}, Bytes: core.FormatCheckpoint([]core.CheckpointEntry{{Topic: "orders", Offset: point}})})
 		} else {
 			d.writeAll([]core.DiskOp{{Kind: core.DiskSync, Stream: id}})
 		}
@@ -100,7 +100,7 @@ func TestRecoveryReadsFromThePoint(t *testing.T) {
 		if evs := d.syncAll(); len(evs) != 2 || evs[1].Kind != core.EvCheckpointed || evs[1].UpTo != next {
 			t.Fatalf("checkpoint: %v", evs)
 		}
-		d.Store(core.Store{Slot: core.Slot{Name: recoveryPoints}, Bytes: core.FormatCheckpoint([]core.CheckpointEntry{{Topic: "orders", Offset: next}})})
+		d.Store(core.Store{Slot: core.Slot{Name: core.RecoveryPointCheckpoint}, Bytes: core.FormatCheckpoint([]core.CheckpointEntry{{Topic: "orders", Offset: next}})})
 	}
 	reopen := func() *core.Opened {
 		disk.PowerLoss(func(int) int { return 0 })
@@ -151,7 +151,7 @@ func TestBadStateFiles(t *testing.T) {
 		d.writeAll([]core.DiskOp{{Kind: core.DiskCreate, Stream: id, Topic: "orders"}, {Kind: core.DiskAppend, Stream: id, Batch: build(spec{n: 6, pid: 7})},
 			{Kind: core.DiskCheckpoint, Stream: id, State: state}})
 		d.syncAll()
-		d.Store(core.Store{Slot: core.Slot{Name: recoveryPoints}, Bytes: core.FormatCheckpoint([]core.CheckpointEntry{{Topic: "orders", Offset: 6}})})
+		d.Store(core.Store{Slot: core.Slot{Name: core.RecoveryPointCheckpoint}, Bytes: core.FormatCheckpoint([]core.CheckpointEntry{{Topic: "orders", Offset: 6}})})
 		good, err := recoverAll(openDir(disk.Mount()))
 		check(t, err)
 		f, err := disk.Mount().Open("orders-0/" + name)

@@ -167,7 +167,7 @@ func (d *Dir) writeList() error {
 		d.list.streams[id] = d.logs[id].topic
 	}
 	d.list.lines, d.list.size = len(d.logs), int64(len(text))
-	return d.store(core.Store{Slot: core.Slot{Dir: d.id, Name: StreamsFile}, Bytes: text})
+	return d.WriteSlot(core.Store{Slot: core.Slot{Dir: d.id, Name: StreamsFile}, Bytes: text})
 }
 
 // enlist adds lines to the file, durably.
