@@ -157,6 +157,10 @@ func TestCheckpointFiles(t *testing.T) {
 		}
 		do("stop")
 		for do("timeout after-ms=300"); len(n.waiting) > 0; do("timeout after-ms=1") {
+			if !f.failed && rapid.IntRange(0, 20).Draw(t, "fails") == 0 {
+				f.failed = true
+				do("fail dir=1")
+			}
 			f.deliver(rapid.IntRange(0, 9).Draw(t, "which"))
 			f.drop()
 		}
