@@ -135,8 +135,12 @@ func (c *Core) takeUp(id stream.ID) {
 	var facts partition.Facts
 	lead := rep.Assign(partition.Assignment{Leader: p.Leader, LeaderEpoch: p.LeaderEpoch, PartitionEpoch: p.PartitionEpoch,
 		Replicas: len(p.Replicas), ISR: p.Isr}, &facts)
-	if lead && rep.Ends.Log > rep.Start {
+	// What recovery kept may lie in the page cache only. A relaxed partition syncs it when it would sync what was just appended.
+	if lead && rep.Durable() && rep.Ends.Durable < rep.Ends.Log {
 		c.fx.Disk = append(c.fx.Disk, DiskOp{Kind: DiskSync, Stream: id, Generation: rep.Generation})
+	}
+	if lead && !rep.Durable() {
+		c.flushLater(rep)
 	}
 	c.settle(rep, &facts)
 }

@@ -47,7 +47,7 @@ type Partition struct {
 	leading    bool
 	epochStart record.Offset // log end when this leadership began
 	hw         record.Offset
-	unsynced   int64        // records appended since the last sync was asked for
+	unsynced   int64        // records appended since the last sync was asked for, and those of which recovery did not know that they are durable
 	failed     errcode.Code // not None: the replica is given up and answers with it
 
 	own parkedProduces // acks=1: wait for the leader's own end
@@ -69,7 +69,8 @@ type Ack struct {
 
 // New returns the replica of a log. hw is the checkpointed high watermark: what is known to be committed.
 func New(self record.NodeID, topic string, log stream.Log, hw record.Offset, s Settings) *Partition {
-	return &Partition{Log: log, Settings: s, Topic: topic, self: self, hw: max(log.Start, min(hw, log.Ends.Log)), assigned: Assignment{Leader: record.NoNode}}
+	return &Partition{Log: log, Settings: s, Topic: topic, self: self, hw: max(log.Start, min(hw, log.Ends.Log)), assigned: Assignment{Leader: record.NoNode},
+		unsynced: int64(log.Ends.Log - log.Ends.Durable)}
 }
 
 // Assigned returns what the image last said.
