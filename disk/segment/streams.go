@@ -40,8 +40,23 @@ type streamList struct {
 	torn    bool  // something follows them
 }
 
-// ParseStreams reads the file. torn is what a crash left behind the last good line: a line whose append was never synced. The error says what to do.
-func ParseStreams(text []byte) (streams map[stream.ID]string, lines int, good int64, err error) {
+// ListedStream is one stream of the list.
+type ListedStream struct {
+	ID    stream.ID
+	Topic string
+}
+
+// ParseStreams reads the file and returns the streams in it, sorted, its lines and the bytes of good ones: a crash may leave a line whose append was never
+// synced. The error says what to do.
+func ParseStreams(text []byte) (list []ListedStream, lines int, good int64, err error) {
+	streams, lines, good, err := parseStreams(text)
+	for _, id := range sortedStreams(streams) {
+		list = append(list, ListedStream{id, streams[id]})
+	}
+	return list, lines, good, err
+}
+
+func parseStreams(text []byte) (streams map[stream.ID]string, lines int, good int64, err error) {
 	first, _, ok := bytes.Cut(text, []byte("\n"))
 	version, is := strings.CutPrefix(string(first), streamsHeader)
 	n, numErr := strconv.Atoi(version)
@@ -107,7 +122,7 @@ func (d *Dir) readList() error {
 		return err
 	}
 	l := streamList{known: true}
-	if l.streams, l.lines, l.size, err = ParseStreams(text); err != nil {
+	if l.streams, l.lines, l.size, err = parseStreams(text); err != nil {
 		return err
 	}
 	l.torn = l.size < int64(len(text))
