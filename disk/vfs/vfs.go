@@ -12,6 +12,9 @@ var (
 	ErrNoSpace  = errors.New("no space left")
 	ErrLocked   = errors.New("locked by another process")
 	ErrIO       = errors.New("input/output error")
+
+	// ErrTooMany: the process may have no more descriptors, or no more mappings. Nothing was done, so the call may be made again.
+	ErrTooMany = errors.New("too many open files or mappings")
 )
 
 // FS is one directory tree. Its methods may be called from several goroutines, but a File's writer is one at a time.
@@ -50,8 +53,11 @@ type File interface {
 	Truncate(size int64) error
 	// Map returns the first length bytes of the file, which must have so many, as memory. It stays after Close.
 	Map(length int64) (Mapping, error)
-	// Fd returns the system's file descriptor for sendfile; ok is false where there is none.
-	Fd() (fd uintptr, ok bool)
+	// Hold returns the system's file descriptor for sendfile, good until Drop. Where ok is false there is none, no Drop must follow, and ReadAt says why if
+	// something is wrong. Hold for one system call and not for as long as the file may be wanted: what is held cannot be closed when descriptors get few.
+	Hold() (fd uintptr, ok bool)
+	// Drop ends a Hold.
+	Drop()
 	Close() error
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"odradek/disk/vfs"
+	"odradek/disk/vfs/filecache"
 	"odradek/sim/simdisk"
 )
 
@@ -77,11 +78,11 @@ func (d *powerDisk) with(f func(*simdisk.Disk)) {
 	f(d.disk)
 }
 
-// mount returns the disk as the next process sees it.
+// mount returns the disk as the next process sees it, with so few descriptors that its files are opened again and again.
 func (d *powerDisk) mount() vfs.FS {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return &powerFS{d, d.disk.Mount()}
+	return filecache.New(&powerFS{d, d.disk.Mount()}, filecache.Limits{Files: 3})
 }
 
 type powerFS struct {
@@ -181,7 +182,8 @@ func (m *powerMapping) Unmap() error {
 	return m.Mapping.Unmap()
 }
 
-func (p *powerFile) Fd() (uintptr, bool) { return 0, false }
+func (p *powerFile) Hold() (uintptr, bool) { return 0, false }
+func (p *powerFile) Drop()                 {}
 
 // Close works without power: the process may still forget its files.
 func (p *powerFile) Close() error {

@@ -310,8 +310,11 @@ func (f *File) Truncate(size int64) error {
 	return nil
 }
 
-// Fd returns no descriptor: there is none.
-func (f *File) Fd() (uintptr, bool) { return 0, false }
+// Hold returns no descriptor: there is none.
+func (f *File) Hold() (uintptr, bool) { return 0, false }
+
+// Drop is never called, for nothing is held.
+func (f *File) Drop() {}
 
 // Close ends the file's use, and its lock.
 func (f *File) Close() error {

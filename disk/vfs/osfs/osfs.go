@@ -146,6 +146,8 @@ func failed(verb, path string, err error) error {
 		kind = vfs.ErrExist
 	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT), errors.Is(err, unix.EFBIG):
 		kind = vfs.ErrNoSpace
+	case errors.Is(err, unix.EMFILE), errors.Is(err, unix.ENFILE), errors.Is(err, unix.ENOMEM) && verb == "map":
+		kind = vfs.ErrTooMany
 	}
 	return fmt.Errorf("%s %s: %w (%w)", verb, path, kind, err)
 }
