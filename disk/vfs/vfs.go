@@ -33,6 +33,11 @@ type FS interface {
 	List(path string) ([]string, error)
 	// SyncDir makes the names in a directory durable.
 	SyncDir(path string) error
+	// SyncAll makes everything durable that was written and every name that was given before it, in one call. After an error nothing is known of any of it. It
+	// may wait for bytes that nobody asked to be synced: for those of relaxed topics, and of other programs on the same disk. Only where SyncsAll says true.
+	SyncAll() error
+	// SyncsAll reports whether the system can be trusted with SyncAll: that it reaches the whole tree and tells of every failure.
+	SyncsAll() bool
 	// Free returns the bytes that may still be written.
 	Free() (int64, error)
 	// Lock takes the advisory lock of a file, made if missing; ErrLocked if another holds it. It is held until the returned File closes.

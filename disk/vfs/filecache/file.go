@@ -148,16 +148,24 @@ func (f *File) SyncData() error {
 	upTo := f.changes
 	f.mu.Unlock()
 	err = under.SyncData()
+	f.syncedUpTo(upTo, err)
+	f.done()
+	return err
+}
+
+// syncedUpTo takes note of how a sync ended that began when changes was upTo.
+func (f *File) syncedUpTo(upTo uint64, err error) {
 	f.mu.Lock()
-	if err == nil {
+	defer f.mu.Unlock()
+	switch {
+	case f.closed:
+		return
+	case err == nil:
 		f.synced = max(f.synced, upTo)
-	} else {
+	default:
 		f.spoiled = true
 	}
 	f.settle()
-	f.mu.Unlock()
-	f.done()
-	return err
 }
 
 // ReadAt fills p from off on.

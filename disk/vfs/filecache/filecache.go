@@ -98,6 +98,32 @@ func (fs *FS) SyncDir(path string) error {
 	return err
 }
 
+// SyncAll makes everything durable. Files that nobody wrote to since it began are clean then; after an error those that were not clean never will be.
+func (fs *FS) SyncAll() error {
+	type mark struct {
+		file *File
+		upTo uint64
+	}
+	var marks []mark
+	fs.mu.Lock()
+	for f := range fs.dirt { // any order: each for itself
+		marks = append(marks, mark{file: f})
+	}
+	fs.mu.Unlock()
+	for i := range marks {
+		f := marks[i].file
+		f.mu.Lock()
+		marks[i].upTo = f.changes
+		f.mu.Unlock()
+	}
+	err := fs.FS.SyncAll()
+	for _, m := range marks {
+		m.file.syncedUpTo(m.upTo, err)
+	}
+	fs.trim()
+	return err
+}
+
 // enter opens a path and gives it a File. Holding names, so that no rename comes between the opening and the place in the tree.
 func (fs *FS) enter(path string, open func(string) (vfs.File, error)) (vfs.File, error) {
 	fs.names.RLock()

@@ -23,6 +23,7 @@ type strictFS struct {
 	max     int // descriptors the system has; 0: enough
 	open    int
 	failed  string
+	files   map[*strictFile]bool
 	closing bool // the user of the cache closes: anything may be closed
 }
 
@@ -44,7 +45,12 @@ func (s *strictFS) wrap(path string, open func(string) (vfs.File, error)) (vfs.F
 		return nil, err
 	}
 	s.open++
-	return &strictFile{File: f, fs: s}, nil
+	strict := &strictFile{File: f, fs: s}
+	if s.files == nil {
+		s.files = map[*strictFile]bool{}
+	}
+	s.files[strict] = true
+	return strict, nil
 }
 
 func (s *strictFS) Open(path string) (vfs.File, error)   { return s.wrap(path, s.FS.Open) }
@@ -78,6 +84,15 @@ func (f *strictFile) SyncData() error {
 	return f.File.SyncData()
 }
 
+func (s *strictFS) SyncAll() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for f := range s.files { // any order: each for itself
+		f.dirty = false
+	}
+	return nil
+}
+
 func (f *strictFile) Hold() (uintptr, bool) {
 	f.set(func() { f.users++ })
 	return f.File.Hold()
@@ -88,6 +103,7 @@ func (f *strictFile) Drop() { f.set(func() { f.users-- }) }
 func (f *strictFile) Close() error {
 	f.set(func() {
 		f.fs.open--
+		delete(f.fs.files, f)
 		if f.dirty && !f.fs.closing {
 			f.fs.failed = "a file was closed with bytes that no sync covers"
 		}
@@ -270,6 +286,11 @@ func TestCacheAgainstPlainFiles(t *testing.T) {
 			},
 			"sync": func(t *rapid.T) {
 				if err := m.some(t).cached.SyncData(); err != nil {
+					t.Fatal(err)
+				}
+			},
+			"syncall": func(t *rapid.T) {
+				if err := m.cache.SyncAll(); err != nil {
 					t.Fatal(err)
 				}
 			},
@@ -479,7 +500,9 @@ func TestManyHands(t *testing.T) {
 		i := rng.IntN(len(files))
 		d, path := i/each, fmt.Sprintf("%s/%d", name[i/each], i%each)
 		var err error
-		switch rng.IntN(8) {
+		switch rng.IntN(9) {
+		case 8:
+			err = fs.SyncAll()
 		case 0:
 			to := fmt.Sprintf("moved%d", step)
 			if err = fs.Rename(name[d], to); err == nil {

@@ -16,9 +16,10 @@ import (
 )
 
 // FS is the tree below one directory.
-type FS struct{ root string }
-
-var _ vfs.FS = (*FS)(nil)
+type FS struct {
+	root string
+	sync syncAll
+}
 
 // New returns the tree below root, which must exist; nothing is opened yet.
 func New(root string) *FS { return &FS{root: root} }
