@@ -81,6 +81,7 @@ func (d *Dir) syncRest(l *Log) error {
 		}
 	}
 	l.dirty, l.names = l.dirty[:0], false
+	d.covered(l)
 	return nil
 }
 
@@ -215,6 +216,7 @@ func (d *Dir) deleteAll(l *Log) error {
 		d.retire(l, &l.segs[i])
 	}
 	l.segs = nil
+	d.covered(l)
 	delete(d.logs, l.id)
 	d.want = slices.DeleteFunc(d.want, func(w *Log) bool { return w == l })
 	if err := d.removeFolder(l.folder); !l.missing || !errors.Is(err, vfs.ErrNotExist) {

@@ -40,6 +40,7 @@ type Dir struct {
 	want    []*Log          // the next round's streams, each once, in the order they asked
 	touched []*Log          // within Write: logs with appends gathered or written
 	round   *Round          // in flight, else nil
+	beside  int64           // bytes written that no round has taken up: the sum of Log.beside
 	opened  []FileChange
 	gone    []FileChange
 	list    streamList
@@ -90,6 +91,8 @@ type Log struct {
 	names  bool       // the folder has names that no sync covers
 	wanted bool       // in Dir.want
 
+	beside int64 // bytes written since a round or a seal covered all
+
 	// State on disk. Names in unsynced are files that the next checkpoint has to sync.
 	checkpoint bool // a Checkpointed is due with the next round
 	epochs     []stream.EpochStart
@@ -119,6 +122,7 @@ func OpenDir(fs vfs.FS, id stream.DirID) *Dir { return OpenDirWith(fs, id, Defau
 func OpenDirWith(fs vfs.FS, id stream.DirID, o Options) *Dir {
 	kafka := DefaultOptions()
 	o.IndexInterval, o.IndexBytes = cmp.Or(o.IndexInterval, kafka.IndexInterval), cmp.Or(o.IndexBytes, kafka.IndexBytes)
+	o.SyncAllAbove = cmp.Or(o.SyncAllAbove, kafka.SyncAllAbove)
 	return &Dir{fs: fs, id: id, options: o, logs: map[stream.ID]*Log{}, folders: map[string]*Log{}}
 }
 

@@ -185,6 +185,8 @@ func (d *Dir) flush(l *Log) error {
 		s.take(&l.pending[i], &d.options)
 	}
 	l.next, l.wrote = s.next, true
+	l.beside += want
+	d.beside += want
 	l.forgetPending()
 	return nil
 }
@@ -248,6 +250,7 @@ func (d *Dir) seal(l *Log) error {
 	}
 	clear(l.dirty)
 	l.dirty, l.names = l.dirty[:0], false
+	d.covered(l)
 	return nil
 }
 
