@@ -111,7 +111,8 @@ func Draw(seed uint64) Options {
 	o := Options{Seed: seed}
 	flush := pick[int64](&rng, 1, 1, 1, 5, 1<<40)
 	o.Node = []core.KeyValue{{Key: "auto.create.topics.enable", Value: "false"}, {Key: "log.flush.interval.messages", Value: fmt.Sprint(flush)},
-		{Key: "fetch.max.bytes", Value: pick(&rng, "1024", "57671680")}}
+		{Key: "fetch.max.bytes", Value: pick(&rng, "1024", "57671680")},
+		{Key: "log.index.size.max.bytes", Value: "1000"}, {Key: "log.index.interval.bytes", Value: "300"}} // small, so that indexes get full
 	for i := range between(&rng, 1, 2) {
 		t := drawTopic(&rng, i)
 		if t.Inherits {

@@ -94,6 +94,7 @@ func (d *Dir) cutLastAt(l *Log, to record.Offset) error {
 	}
 	path := l.path(s.base)
 	cut := newSegment(s.base, s.file)
+	limits := d.limitsOf(l)
 	sc := newScanner(s.file, path, int64(s.size), readerChunk)
 	for cut.size < s.size {
 		b, err := sc.header(int64(cut.size))
@@ -104,7 +105,7 @@ func (d *Dir) cutLastAt(l *Log, to record.Offset) error {
 			cut.next = min(to, max(cut.next, b.BaseOffset))
 			break
 		}
-		cut.take(&b, &d.options)
+		cut.take(&b, limits)
 	}
 	if to >= s.next {
 		cut.next = s.next // beyond the last batch, if an earlier cut left a gap
@@ -113,7 +114,7 @@ func (d *Dir) cutLastAt(l *Log, to record.Offset) error {
 		d.gone = append(d.gone, FileChange{Stream: l.id, Base: s.base, File: s.file, Maps: maps})
 	}
 	*s = cut
-	return d.placeIndex(l.folder, s, &d.options)
+	return d.placeIndex(l.folder, s, limits)
 }
 
 // deleteBelow removes the segments all of whose offsets lie below to, from the first on, each durably before the next. The last one stays.

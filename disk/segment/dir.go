@@ -58,7 +58,8 @@ type segment struct {
 	maxTS record.UnixMillis
 	maxAt record.Offset // last offset of the first batch that has maxTS; base if it is empty
 	index index
-	leaps []leap // rising
+	leaps []leap   // rising
+	limit *Options // what its index files were made for, while it grows. Never changed in place
 }
 
 // leap is a place behind damage: the batch there holds offset. Whoever looks for that or a later one must not walk over what is before.
@@ -79,6 +80,8 @@ type Log struct {
 	gen    stream.Generation
 	segs   []segment     // by base; the last one grows
 	next   record.Offset // written end
+
+	limits *Options // what the last Append or Roll said of indexes; nil: nothing yet, or the Dir's
 
 	// Gathered by Write, not yet in the file. Empty outside Write.
 	pending []record.Batch
@@ -201,6 +204,22 @@ func (d *Dir) retire(l *Log, s *segment) {
 	d.gone = append(d.gone, FileChange{Stream: l.id, Base: s.base, File: s.file, Gone: true, Maps: s.index.release()})
 	l.dirty = slices.DeleteFunc(l.dirty, func(f vfs.File) bool { return f == s.file })
 	l.forgetUnsynced(func(name string) bool { return name == indexName(s.base) || name == timeIndexName(s.base) })
+}
+
+// limitsOf returns how a log's next segment is indexed.
+func (d *Dir) limitsOf(l *Log) *Options {
+	if l.limits == nil {
+		return &d.options
+	}
+	return l.limits
+}
+
+// setLimits takes over what the core says of a log's indexes, if it says anything. It holds from the next segment on.
+func (l *Log) setLimits(x stream.IndexLimits) {
+	if x == (stream.IndexLimits{}) || l.limits != nil && l.limits.IndexInterval == int64(x.Interval) && l.limits.IndexBytes == int64(x.Bytes) {
+		return
+	}
+	l.limits = &Options{IndexInterval: int64(x.Interval), IndexBytes: int64(x.Bytes)}
 }
 
 // ID names the stream.
