@@ -284,6 +284,10 @@ func (op *DiskOp) Append(dst []byte) []byte {
 		l.num("to", int64(op.To))
 	case DiskRoll:
 		l.num("base", int64(op.Base))
+		if op.Index != (stream.IndexLimits{}) && op.Index != stream.DefaultIndexLimits {
+			l.num("interval", int64(op.Index.Interval))
+			l.num("index", int64(op.Index.Bytes))
+		}
 		op.State.print(&l)
 	case DiskCheckpoint:
 		l.num("gen", int64(op.Generation))

@@ -171,7 +171,8 @@ func (n *testNode) create(f fields) {
 	req.Version, req.TimeoutMillis = 7, 1000
 	topic := kmsg.NewCreateTopicsRequestTopic()
 	topic.Topic, topic.NumPartitions, topic.ReplicationFactor = f["topic"], int32(f.num("partitions", 1)), 1
-	for _, key := range []string{"flush.messages", "flush.ms", "segment.bytes", "retention.bytes", "retention.ms"} {
+	for _, key := range []string{"flush.messages", "flush.ms", "segment.bytes", "retention.bytes", "retention.ms",
+		"index.interval.bytes", "segment.index.bytes", "segment.jitter.ms"} {
 		if v, ok := f[key]; ok {
 			topic.Configs = append(topic.Configs, kmsg.CreateTopicsRequestTopicConfig{Name: key, Value: &v})
 		}

@@ -88,7 +88,7 @@ func (n *node) before(op simdisk.Op) error {
 		n.failWrite = false
 		n.w.struck(writeError, n.name)
 		return vfs.ErrIO
-	case n.failSync && op.Kind == simdisk.OpSyncData && n.serving() && strings.HasPrefix(op.Path, n.failIn):
+	case n.failSync && (op.Kind == simdisk.OpSyncData && strings.HasPrefix(op.Path, n.failIn) || op.Kind == simdisk.OpSyncAll) && n.serving():
 		n.failSync, n.synced = false, true
 		n.w.struck(syncError, n.name)
 		return vfs.ErrIO

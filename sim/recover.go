@@ -65,7 +65,7 @@ func (n *node) openDirs(boot *core.Boot) error {
 			}
 			fs = below{disk, d.root}
 		}
-		d.dir = segment.OpenDirWith(fs, stream.DirID(i), segment.Options{IndexInterval: 300, IndexBytes: 1000}) // small, so that indexes get full
+		d.dir = segment.OpenDirWith(fs, stream.DirID(i), segment.Options{IndexInterval: 300, IndexBytes: 1000, SyncAllAbove: n.w.opt.SyncAll}) // small, so that indexes get full
 		n.p.dirs = append(n.p.dirs, d)
 		if _, err := d.dir.Lock(); err != nil {
 			return err
@@ -157,3 +157,7 @@ func (b below) List(path string) ([]string, error)   { return b.fs.List(b.at(pat
 func (b below) SyncDir(path string) error            { return b.fs.SyncDir(b.at(path)) }
 func (b below) Free() (int64, error)                 { return b.fs.Free() }
 func (b below) Lock(path string) (vfs.File, error)   { return b.fs.Lock(b.at(path)) }
+
+// SyncsAll says no: directories stand for disks of their own here, and the call would reach all of them.
+func (b below) SyncsAll() bool { return false }
+func (b below) SyncAll() error { return b.fs.SyncAll() }

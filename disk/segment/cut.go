@@ -81,6 +81,7 @@ func (d *Dir) syncRest(l *Log) error {
 		}
 	}
 	l.dirty, l.names = l.dirty[:0], false
+	d.covered(l)
 	return nil
 }
 
@@ -93,6 +94,7 @@ func (d *Dir) cutLastAt(l *Log, to record.Offset) error {
 	}
 	path := l.path(s.base)
 	cut := newSegment(s.base, s.file)
+	limits := d.limitsOf(l)
 	sc := newScanner(s.file, path, int64(s.size), readerChunk)
 	for cut.size < s.size {
 		b, err := sc.header(int64(cut.size))
@@ -103,7 +105,7 @@ func (d *Dir) cutLastAt(l *Log, to record.Offset) error {
 			cut.next = min(to, max(cut.next, b.BaseOffset))
 			break
 		}
-		cut.take(&b, &d.options)
+		cut.take(&b, limits)
 	}
 	if to >= s.next {
 		cut.next = s.next // beyond the last batch, if an earlier cut left a gap
@@ -112,7 +114,7 @@ func (d *Dir) cutLastAt(l *Log, to record.Offset) error {
 		d.gone = append(d.gone, FileChange{Stream: l.id, Base: s.base, File: s.file, Maps: maps})
 	}
 	*s = cut
-	return d.placeIndex(l.folder, s, &d.options)
+	return d.placeIndex(l.folder, s, limits)
 }
 
 // deleteBelow removes the segments all of whose offsets lie below to, from the first on, each durably before the next. The last one stays.
@@ -215,6 +217,7 @@ func (d *Dir) deleteAll(l *Log) error {
 		d.retire(l, &l.segs[i])
 	}
 	l.segs = nil
+	d.covered(l)
 	delete(d.logs, l.id)
 	d.want = slices.DeleteFunc(d.want, func(w *Log) bool { return w == l })
 	if err := d.removeFolder(l.folder); !l.missing || !errors.Is(err, vfs.ErrNotExist) {

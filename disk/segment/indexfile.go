@@ -11,7 +11,7 @@ import (
 // placeIndex moves the entries of a segment that grows from the heap into new files with room set aside, and maps them.
 func (d *Dir) placeIndex(folder string, s *segment, o *Options) error {
 	x := &s.index
-	x.files = &indexFiles{grows: true}
+	x.files, s.limit = &indexFiles{grows: true}, o
 	err := d.placeFile(&x.files.offsets, folder+"/"+indexName(s.base), &x.offsets, o.limit(offsetEntry))
 	if err == nil {
 		err = d.placeFile(&x.files.times, folder+"/"+timeIndexName(s.base), &x.times, o.limit(timeEntry))
@@ -51,12 +51,13 @@ func (d *Dir) growIndex(l *Log, s *segment) error {
 		d.gone = append(d.gone, FileChange{Stream: l.id, Base: s.base, File: s.file, Maps: maps})
 	}
 	files := &indexFiles{grows: true}
+	s.limit = d.limitsOf(l)
 	err := d.onFile(l.folder+"/"+indexName(s.base), func(file vfs.File) error {
-		return files.offsets.regrow(file, &x.offsets, d.options.limit(offsetEntry))
+		return files.offsets.regrow(file, &x.offsets, s.limit.room(x.offsets, offsetEntry))
 	})
 	if err == nil {
 		err = d.onFile(l.folder+"/"+timeIndexName(s.base), func(file vfs.File) error {
-			return files.times.regrow(file, &x.times, d.options.limit(timeEntry))
+			return files.times.regrow(file, &x.times, s.limit.room(x.times, timeEntry))
 		})
 	}
 	x.files = files

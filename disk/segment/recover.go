@@ -69,6 +69,7 @@ type recovery struct {
 	scanned   int64
 	cut       int64
 	lost      []core.OffsetRange
+	first     record.UnixMillis // of the last segment's first batch
 	buf       []byte
 }
 
@@ -108,6 +109,10 @@ func (r *recovery) run(names []string) error {
 		}
 	}
 	if err := r.settleIndexes(names); err != nil {
+		return err
+	}
+	var err error
+	if r.first, err = r.log.firstTimestamp(); err != nil {
 		return err
 	}
 	r.keep()
@@ -337,6 +342,9 @@ func (r *recovery) opened() *core.Opened {
 	o.HighWatermark = max(min(r.floor, l.next), o.LogStart)
 	for i := range l.segs {
 		o.Segments = append(o.Segments, stream.Segment{Base: l.segs[i].base, Size: l.segs[i].size, MaxTimestamp: l.segs[i].maxTS})
+	}
+	if n := len(l.segs); n > 0 {
+		o.Segments[n-1].FirstTimestamp, o.Segments[n-1].Index = r.first, l.segs[n-1].index.state()
 	}
 	if l.id == stream.Metadata && len(o.Lost) > 0 {
 		o.Damage = o.Lost[0].Why // nothing of the cluster can be told without it

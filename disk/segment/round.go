@@ -17,11 +17,12 @@ type Round struct {
 	streams []roundStream
 }
 
-// roundStep syncs a file that is open, or one by its path, or a folder.
+// roundStep syncs a file that is open, or one by its path, or a folder, or everything.
 type roundStep struct {
 	file   vfs.File
 	path   string
 	folder string
+	all    bool
 	stream int // in Round.streams
 	err    error
 }
@@ -70,11 +71,29 @@ func (d *Dir) BeginSync() *Round {
 		// What is written from here on is dirty anew.
 		clear(l.dirty)
 		l.dirty, l.names, l.wanted, l.checkpoint = l.dirty[:0], false, false, false
+		d.covered(l)
+	}
+	if d.syncsAll(len(r.steps)) {
+		r.steps = []roundStep{{all: true}} // a failure is the directory's, whichever stream is named
 	}
 	clear(d.want)
 	d.want = d.want[:0]
 	d.round = r
 	return r
+}
+
+// besideMax is how many bytes for each file of a round a SyncAll may have to write besides. With more of them it takes longer than to sync each file.
+const besideMax = 32 << 10
+
+// syncsAll decides whether one SyncAll does what so many steps would.
+func (d *Dir) syncsAll(steps int) bool {
+	return steps > d.options.SyncAllAbove && d.beside <= int64(steps)*besideMax && d.fs.SyncsAll()
+}
+
+// covered notes that all bytes of a log are synced or with the round.
+func (d *Dir) covered(l *Log) {
+	d.beside -= l.beside
+	l.beside = 0
 }
 
 // Steps returns how many system calls the round takes.
@@ -88,6 +107,8 @@ func (r *Round) Streams() int { return len(r.streams) }
 func (r *Round) Step(i int) bool {
 	s := &r.steps[i]
 	switch {
+	case s.all:
+		s.err = r.fs.SyncAll()
 	case s.file != nil:
 		s.err = s.file.SyncData()
 	case s.path != "":

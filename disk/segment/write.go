@@ -135,6 +135,7 @@ func (d *Dir) gather(l *Log, op *core.DiskOp) error {
 	if l.missing {
 		return fmt.Errorf("%s: append at offset %d to a log whose folder is lost", l.folder, b.BaseOffset)
 	}
+	l.setLimits(op.Index)
 	b.Stamp()
 	l.bufs = append(l.bufs, b.Data)
 	b.Data = nil
@@ -178,13 +179,15 @@ func (d *Dir) flush(l *Log) error {
 	if err != nil {
 		return err
 	}
-	if err := d.claimIndex(l.folder, &s.index, len(l.pending), s.size+stream.Pos(want)); err != nil {
+	if err := d.claimIndex(l.folder, s, len(l.pending), s.size+stream.Pos(want)); err != nil {
 		return err
 	}
 	for i := range l.pending {
-		s.take(&l.pending[i], &d.options)
+		s.take(&l.pending[i], s.limit)
 	}
 	l.next, l.wrote = s.next, true
+	l.beside += want
+	d.beside += want
 	l.forgetPending()
 	return nil
 }
@@ -199,6 +202,7 @@ func (d *Dir) rollTo(l *Log, op *core.DiskOp) error {
 	if op.Base < l.next {
 		return fmt.Errorf("%s: roll at offset %d lies before the log's end %d", l.folder, op.Base, l.next)
 	}
+	l.setLimits(op.Index)
 	s := l.last()
 	if s != nil && s.base == op.Base {
 		return nil
@@ -228,7 +232,7 @@ func (d *Dir) beginSegment(l *Log, base record.Offset) error {
 	l.names = true
 	l.segs = append(l.segs, newSegment(base, file))
 	d.opened = append(d.opened, FileChange{Stream: l.id, Base: base, File: file})
-	return d.placeIndex(l.folder, l.last(), &d.options)
+	return d.placeIndex(l.folder, l.last(), d.limitsOf(l))
 }
 
 // seal makes everything written so far durable, before a further segment begins.
@@ -248,6 +252,7 @@ func (d *Dir) seal(l *Log) error {
 	}
 	clear(l.dirty)
 	l.dirty, l.names = l.dirty[:0], false
+	d.covered(l)
 	return nil
 }
 

@@ -21,6 +21,7 @@ import (
 	"odradek/core"
 	"odradek/core/config"
 	"odradek/disk/vfs"
+	"odradek/disk/vfs/filecache"
 	"odradek/disk/vfs/osfs"
 	"odradek/node/admin"
 	"odradek/node/runtime"
@@ -104,7 +105,7 @@ func serve(ctx context.Context, f *serveFlags, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	adm.Stats(func() any { return node.Stats() })
+	adm.Stats(func() any { return stats(node, options.FS) })
 	adm.Ready(true)
 	banner(out, node, cfg, adm)
 	select {
@@ -127,6 +128,7 @@ func serve(ctx context.Context, f *serveFlags, out io.Writer) error {
 // openDirs opens the directories. One that cannot be made or reached is given up while the others serve, but for the first, which holds the metadata log.
 func openDirs(o *runtime.Options, dirs []string, log *slog.Logger) error {
 	var seen []os.FileInfo
+	limits := fileLimits(len(dirs))
 	for i, dir := range dirs {
 		fs, info, err := openDir(dir)
 		if err != nil && i == 0 {
@@ -141,7 +143,7 @@ func openDirs(o *runtime.Options, dirs []string, log *slog.Logger) error {
 				return fmt.Errorf("log.dirs: %s and %s are the same directory: name it once", o.Paths[j], dir)
 			}
 		}
-		o.FS, o.Paths, seen = append(o.FS, fs), append(o.Paths, dir), append(seen, info)
+		o.FS, o.Paths, seen = append(o.FS, filecache.New(fs, limits)), append(o.Paths, dir), append(seen, info)
 	}
 	return nil
 }
