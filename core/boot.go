@@ -97,7 +97,7 @@ func (c *Core) takeUpSlice(n int) {
 	}
 	if c.takeUps = c.takeUps[n:]; len(c.takeUps) == 0 {
 		c.takeUps = nil
-		c.maybeUnfence()
+		c.advanceStage()
 	}
 }
 
@@ -131,10 +131,9 @@ func (c *Core) takeUp(id stream.ID) {
 
 // openReplica starts a replica's machines from what recovery found, or anew.
 func (c *Core) openReplica(id stream.ID, t *image.Topic) *replica {
-	cfg, err := config.ParseTopic(c.cfg, topicEntries(c.meta.committed, t.Name))
-	if err != nil {
-		c.note(NoteConfigIgnored, KeyValue{"topic", t.Name}, KeyValue{"reason", err.Error()})
-		cfg = c.cfg.Topic
+	cfg, ignored := config.StoredTopic(c.cfg, topicEntries(c.meta.committed, t.Name))
+	if id.Partition == 0 {
+		c.tellIgnored(t.Name, ignored)
 	}
 	settings := partition.Settings{FlushMessages: cfg.FlushMessages, FlushMs: cfg.FlushMs, MinInsync: cfg.MinInsync,
 		Roll:      stream.RollLimits{Bytes: cfg.SegmentBytes, Ms: cfg.SegmentMs},

@@ -136,7 +136,10 @@ const (
 	NoteDamaged       NoteKind = "damaged"              // offsets of a log are lost; they answer CORRUPT_MESSAGE
 	NoteLogCut        NoteKind = "log-cut"              // recovery cut the tail of a log: an interrupted write
 	NoteStrayDeleted  NoteKind = "stray-deleted"        // a folder of a topic that is deleted
-	NoteConfigIgnored NoteKind = "topic-config-ignored" // a stored topic config cannot be read; the node's defaults hold
+	NoteConfigIgnored NoteKind = "topic-config-ignored" // stored configs of a topic do not act; for each the node's default holds
+	NoteUnclean       NoteKind = "unclean-election"     // the last known leader leads, though it may lack records
+	NoteNotTakenOver  NoteKind = "not-taken-over"       // what Kafka kept in this directory and this node does not act on
+	NoteUnprotected   NoteKind = "access-not-enforced"  // stored ACLs or credentials protect nothing here
 )
 
 // Note is one line of the operators' log: a change of state.

@@ -134,12 +134,25 @@ func (c *Core) decodeMetadata(b *record.Batch) error {
 	for records.Next() {
 		r := &records.Record
 		decoded, _, err := image.ParseRecord(r.Value)
+		if err == nil {
+			err = checkLevel(decoded)
+		}
 		if err != nil {
 			return err
 		}
 		c.meta.replay = append(c.meta.replay, replayed{image.At{Offset: b.BaseOffset + record.Offset(r.OffsetDelta), Epoch: b.LeaderEpoch, Timestamp: b.BaseTimestamp}, decoded})
 	}
 	return records.Err()
+}
+
+// checkLevel refuses a metadata.version whose records this node may not know.
+func checkLevel(r image.Record) error {
+	f, ok := r.(*image.FeatureLevelRecord)
+	if ok && f.Name == image.MetadataVersion && (f.Level < image.MetadataVersionMin || f.Level > image.MetadataVersionLatest) {
+		return fmt.Errorf("metadata.version %d is finalized, and this node knows %d to %d: a newer release opens it, or Kafka itself lowers it",
+			f.Level, image.MetadataVersionMin, image.MetadataVersionLatest)
+	}
+	return nil
 }
 
 // replaySlice replays up to n records read back, then asks for more or begins to lead.
@@ -180,14 +193,15 @@ func (c *Core) lead() {
 }
 
 // appendMetadata makes one atomic batch of records, appends it and replays it into the working image. It returns the offset whose commit commits it.
-// The caller has checked that the quorum is active; after that nothing can fail but the directory.
+// Records have the versions of the finalized metadata.version. The caller has checked that the quorum is active; after that nothing can fail but the directory.
 func (c *Core) appendMetadata(records []image.Record) record.Offset {
 	m := &c.meta
+	level := c.working().Feature(image.MetadataVersion)
 	m.builder.Reset(record.PlainSpec(0))
 	var value []byte
 	for _, r := range records {
 		var err error
-		if value, err = image.AppendRecord(value[:0], r, image.VersionFor(r, controller.MetadataVersion)); err != nil {
+		if value, err = image.AppendRecord(value[:0], r, image.VersionFor(r, level)); err != nil {
 			panic("invariant: own metadata record cannot be written: " + err.Error())
 		}
 		m.builder.Append(c.now.Wall, nil, value, nil)
@@ -286,9 +300,12 @@ func (c *Core) advanceStage() {
 			}
 		}
 		c.maybeUnfence()
-	case m.stage == stageUnfencing && committed:
+	case m.stage == stageRegistered:
+		c.maybeUnfence()
+	case m.stage == stageUnfencing && committed && len(c.takeUps) == 0:
 		m.stage = stageReady
 		c.startRetention()
+		c.tellTakenOver()
 		c.note(NoteReady, KeyValue{"epoch", fmt.Sprint(m.quorum.Epoch())}, KeyValue{"topics", fmt.Sprint(m.committed.TopicCount())})
 	}
 }
@@ -306,13 +323,17 @@ func (c *Core) register() {
 	for i := range c.dirs {
 		m.broker.LogDirs = append(m.broker.LogDirs, c.dirs[i].id)
 	}
-	records := controller.Register(c.working(), m.broker)
+	m.stageAt = c.appendAll(controller.Register(c.working(), m.broker))
+	m.stage = stageRegistering
+}
+
+// appendAll appends records in as many batches as they need. It returns the offset whose commit commits the last one.
+func (c *Core) appendAll(records []image.Record) record.Offset {
 	for len(records) > controller.MaxRecords {
-		m.stageAt = c.appendMetadata(records[:controller.MaxRecords])
+		c.appendMetadata(records[:controller.MaxRecords])
 		records = records[controller.MaxRecords:]
 	}
-	m.stageAt = c.appendMetadata(records)
-	m.stage = stageRegistering
+	return c.appendMetadata(records)
 }
 
 func (c *Core) endpoints() []image.Endpoint {
@@ -341,6 +362,8 @@ func (c *Core) maybeUnfence() {
 	if c.starts.stored == 0 {
 		return
 	}
-	m.stageAt = c.appendMetadata([]image.Record{controller.Unfence(m.broker)})
+	elected := controller.Elect(c.working(), m.broker)
+	c.tellUnclean(elected)
+	m.stageAt = c.appendAll(append([]image.Record{controller.Unfence(m.broker)}, elected...))
 	m.stage = stageUnfencing
 }

@@ -5,7 +5,7 @@ import (
 	"odradek/core/record"
 )
 
-// MetadataVersion is the finalized metadata.version of a new cluster: Kafka 4.2's 29 (4.2-IV1).
+// MetadataVersion is the metadata.version that is finalized for a new cluster: Kafka 4.2's 29 (4.2-IV1). A log that Kafka wrote keeps its own.
 const MetadataVersion = 29
 
 // ProducerIDBlock is how many producer ids a broker gets at a time (Kafka's ProducerIdsBlock).
@@ -38,14 +38,20 @@ type Broker struct {
 }
 
 // Register returns the records of a new incarnation: its registration, fenced, and in the same batch a new leader epoch for every partition it leads, so
-// that it never leads in an epoch it led before (DESIGN §4).
+// that it never leads in an epoch it led before (DESIGN §4). What the finalized metadata.version does not know is left out, as Kafka does.
 func Register(img *image.Image, b Broker) []image.Record {
-	features := []image.FeatureRange{{Name: "metadata.version", Min: 7, Max: MetadataVersion}}
-	records := []image.Record{
-		&image.RegisterControllerRecord{ControllerID: b.ID, IncarnationID: b.Incarnation, Features: features},
-		&image.RegisterBrokerRecord{BrokerID: b.ID, IncarnationID: b.Incarnation, BrokerEpoch: b.Epoch, EndPoints: b.Endpoints,
-			Features: features, Fenced: true, LogDirs: b.LogDirs},
+	level := img.Feature(image.MetadataVersion)
+	features := []image.FeatureRange{{Name: image.MetadataVersion, Min: image.MetadataVersionMin, Max: image.MetadataVersionLatest}}
+	registration := &image.RegisterBrokerRecord{BrokerID: b.ID, IncarnationID: b.Incarnation, BrokerEpoch: b.Epoch, EndPoints: b.Endpoints,
+		Features: features, Fenced: true}
+	if level >= image.MetadataVersionDirectories {
+		registration.LogDirs = b.LogDirs
 	}
+	var records []image.Record
+	if level >= image.MetadataVersionControllers {
+		records = append(records, &image.RegisterControllerRecord{ControllerID: b.ID, IncarnationID: b.Incarnation, Features: features})
+	}
+	records = append(records, registration)
 	for t := range img.Topics() {
 		for i := range t.Partitions {
 			if t.Partitions[i].Leader == b.ID {

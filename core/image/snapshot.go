@@ -28,6 +28,7 @@ func (img *Image) clusterRecords(yield func(Record) bool) bool {
 		if !yield(&RegisterBrokerRecord{
 			BrokerID: b.ID, IncarnationID: b.Incarnation, BrokerEpoch: b.Epoch, EndPoints: b.Endpoints, Features: b.Features,
 			Rack: b.Rack, Fenced: b.Fenced, InControlledShutdown: b.InControlledShutdown, LogDirs: b.LogDirs,
+			CordonedLogDirs: b.CordonedLogDirs,
 		}) {
 			return false
 		}
