@@ -104,7 +104,7 @@ func StoredTopic(node *Node, entries []Entry) (Topic, []Ignored) {
 		}
 		if _, err := parse(TopicKeys, []Entry{e}); err == nil {
 			acting = append(acting, e)
-		} else if slices.Contains(NotYet, e.Key) {
+		} else if slices.Contains(NotYet, e.Key) || e.Key == "cleanup.policy" {
 			ignored = append(ignored, Ignored{e, "does not act in this version"})
 		} else {
 			ignored = append(ignored, Ignored{e, err.Error()})

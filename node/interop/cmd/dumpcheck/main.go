@@ -15,20 +15,19 @@ import (
 )
 
 func main() {
-	keep := flag.String("kafka", "", "have Apache Kafka write this directory, which stays, instead of a node a temporary one")
-	release := flag.String("release", "", "with -kafka: the release whose metadata.version Kafka formats with, such as 4.2-IV1 (default: its own)")
-	kill := flag.Bool("kill", false, "with -kafka: end Kafka with SIGKILL, so that its partitions keep their leader")
+	cases := flag.String("kafka", "", "check directories that Apache Kafka wrote: names of cases, separated by commas, or all")
+	keep := flag.String("dir", "", "with -kafka: keep the directories below this one")
 	flag.Parse()
 	if flag.NArg() != 2 {
-		fmt.Fprintln(os.Stderr, "usage: dumpcheck [-kafka DIR] BINARY CLASSPATH-FILE")
+		fmt.Fprintln(os.Stderr, "usage: dumpcheck [-kafka CASES [-dir DIR]] BINARY CLASSPATH-FILE")
 		os.Exit(2)
 	}
 	classpath, err := os.ReadFile(flag.Arg(1))
 	tool := &tool{classpath: string(bytes.TrimSpace(classpath))}
 	switch {
 	case err != nil:
-	case *keep != "":
-		err = checkKafka(flag.Arg(0), tool, *keep, *release, *kill)
+	case *cases != "":
+		err = checkKafka(flag.Arg(0), tool, *keep, *cases)
 	default:
 		err = check(flag.Arg(0), tool)
 	}
