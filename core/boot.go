@@ -42,7 +42,8 @@ func (c *Core) onBoot(b *Boot) {
 	m.committed = image.Empty()
 	m.replayer = image.NewReplayer(m.committed)
 	m.loadedTo = o.LogStart
-	if m.quorum, m.state, err = quorum.Boot(c.self, log, b.QuorumState); err != nil {
+	limits := stream.RollLimits{Bytes: cfg.Metadata.SegmentBytes, Ms: cfg.Metadata.SegmentMs}
+	if m.quorum, m.state, err = quorum.Boot(c.self, log, b.QuorumState, newestEpoch(b.Snapshots), limits); err != nil {
 		c.halt("quorum-state: " + err.Error())
 		return
 	}
@@ -54,9 +55,18 @@ func (c *Core) onBoot(b *Boot) {
 		m.created = true
 		c.fx.Stores = append(c.fx.Stores, Store{Slot: QuorumStateSlot, Version: 1, Bytes: m.state})
 	}
-	if m.reading = o.LogEnd > o.LogStart; m.reading {
-		c.load()
+	if m.reading = o.LogEnd > 0 || len(b.Snapshots) > 0 || b.Bootstrap; m.reading {
+		c.bootSources(b)
+	} else {
+		m.quorum.Loaded()
 	}
+}
+
+func newestEpoch(list []Snapshot) record.Epoch {
+	if len(list) == 0 {
+		return record.NoEpoch
+	}
+	return list[len(list)-1].Epoch
 }
 
 // onOpened keeps what recovery found until the committed image says whose it is.

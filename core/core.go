@@ -32,6 +32,7 @@ type Core struct {
 	fx  *Effects // of the running Step
 
 	meta     metadata
+	snaps    snapshots
 	replicas map[stream.ID]*replica
 	opened   map[stream.ID]*Opened // recovered, not yet taken up
 	unopened int                   // Opened events still to come
@@ -78,6 +79,7 @@ const (
 	timerReply                          // a reply parked on the metadata log
 	timerRetention                      // the next look for segments to delete
 	timerFlush                          // flush.ms of a relaxed partition
+	timerSnapshot                       // the next snapshot of the metadata by time
 )
 
 // New returns a core that waits for its Boot.
@@ -143,7 +145,7 @@ func (c *Core) Deadline() (Instant, bool) {
 }
 
 func (c *Core) hasWork() bool {
-	return len(c.meta.replay) > 0 || (len(c.takeUps) > 0 && c.canTakeUp()) || len(c.retained) > 0
+	return len(c.meta.replay) > 0 || (len(c.takeUps) > 0 && c.canTakeUp()) || len(c.retained) > 0 || c.buildingSnapshot()
 }
 
 // work carries on with what is done in slices.
@@ -154,6 +156,7 @@ func (c *Core) work() {
 	c.replaySlice(workPerStep)
 	c.takeUpSlice(workPerStep)
 	c.retainSlice(workPerStep)
+	c.snapshotSlice()
 }
 
 // onTimeout fires what is due.
@@ -176,6 +179,8 @@ func (c *Core) onTimeout() {
 			c.retentionDue()
 		case timerFlush:
 			c.flushDue(key.id)
+		case timerSnapshot:
+			c.snapshotDue()
 		}
 	}
 }

@@ -25,6 +25,7 @@ type metadata struct {
 	created   bool
 	state     []byte // quorum-state to be stored
 	replayer  *image.Replayer
+	bootstrap []image.Record // of bootstrap.checkpoint: how an empty log is to begin; nil: as this node does by itself
 	committed *image.Image
 	tail      []tailImage // uncommitted, by rising end
 	replay    []replayed  // records read back at boot, not yet replayed
@@ -42,6 +43,7 @@ type metadata struct {
 type tailImage struct {
 	end    record.Offset
 	img    *image.Image
+	bytes  int64
 	topics []record.UUID // touched by the batch
 }
 
@@ -84,6 +86,8 @@ func (c *Core) onStored(slot Slot, version uint64) {
 		if version == 1 && c.meta.quorum.Stored() {
 			c.lead()
 		}
+	default:
+		c.snapshotStored(slot)
 	}
 }
 
@@ -101,6 +105,10 @@ func (c *Core) onLoaded(job JobID, loaded *Loaded) {
 		return
 	}
 	m.loading = 0
+	if c.snaps.reading != nil {
+		c.snapshotLoaded(loaded)
+		return
+	}
 	it := record.Batches(loaded.Bytes)
 	for it.Next() {
 		b := it.Batch
@@ -121,18 +129,30 @@ func (c *Core) onLoaded(job JobID, loaded *Loaded) {
 }
 
 func (c *Core) decodeMetadata(b *record.Batch) error {
-	if b.BaseOffset != c.meta.loadedTo {
-		return fmt.Errorf("expected offset %d", c.meta.loadedTo)
+	from := c.meta.loadedTo // a snapshot may end within a batch
+	if b.BaseOffset > from || b.NextOffset() <= from {
+		return fmt.Errorf("expected offset %d", from)
 	}
 	if err := b.CheckCRC(); err != nil {
 		return err
 	}
-	if b.Control() {
-		return nil // LeaderChange: recovery put its epoch into the cache
-	}
+	c.snaps.bytes += int64(b.Size)
 	records := b.Records(nil, nil)
 	for records.Next() {
 		r := &records.Record
+		if b.BaseOffset+record.Offset(r.OffsetDelta) < from {
+			continue
+		}
+		if b.Control() { // of LeaderChange recovery put the epoch into the cache
+			control, err := parseControl(r)
+			if err == nil {
+				err = c.meta.quorum.Take(control)
+			}
+			if err != nil {
+				return err
+			}
+			continue
+		}
 		decoded, _, err := image.ParseRecord(r.Value)
 		if err == nil {
 			err = checkLevel(decoded)
@@ -165,6 +185,10 @@ func (c *Core) replaySlice(n int) {
 	for i := range m.replay[:n] {
 		r := &m.replay[i]
 		if err := m.replayer.Apply(r.record, r.at); err != nil {
+			if c.snaps.reading != nil {
+				c.snapshotFailed(err)
+				return
+			}
 			c.halt("metadata log: " + err.Error())
 			return
 		}
@@ -172,6 +196,12 @@ func (c *Core) replaySlice(n int) {
 	m.replay = m.replay[n:]
 	if len(m.replay) > 0 || m.loading != 0 {
 		return
+	}
+	if r := c.snaps.reading; r != nil && !r.footer {
+		c.loadSnapshot()
+		return
+	} else if r != nil {
+		c.snapshotRead()
 	}
 	if m.loadedTo < m.quorum.Ends.Log {
 		c.load()
@@ -221,7 +251,7 @@ func (c *Core) appendMetadataBatch(records []image.Record) record.Offset {
 	}
 	c.dirs[metadataDir].free -= int64(b.Size)
 	c.fx.Disk = append(c.fx.Disk, DiskOp{Kind: DiskAppend, Stream: stream.Metadata, Generation: m.quorum.Generation, Batch: b, Sync: true})
-	tail := tailImage{end: b.NextOffset()}
+	tail := tailImage{end: b.NextOffset(), bytes: int64(b.Size)}
 	if records == nil {
 		m.replayer.Skip(image.At{Offset: b.LastOffset(), Epoch: b.LeaderEpoch, Timestamp: b.BaseTimestamp})
 	}
@@ -271,6 +301,7 @@ func (c *Core) metadataCommitted() {
 	for ; n < len(m.tail) && m.tail[n].end <= hw; n++ {
 		old := m.committed
 		m.committed = m.tail[n].img
+		c.snaps.bytes += m.tail[n].bytes
 		for _, id := range m.tail[n].topics {
 			c.topicChanged(old, id)
 		}
@@ -283,6 +314,7 @@ func (c *Core) metadataCommitted() {
 	c.producing.granted(c, hw)
 	c.releaseReplies(hw)
 	c.advanceStage()
+	c.maybeSnapshot(false)
 }
 
 // advanceStage carries the start of this incarnation on, as far as it goes.
@@ -305,6 +337,8 @@ func (c *Core) advanceStage() {
 	case m.stage == stageUnfencing && committed && len(c.takeUps) == 0:
 		m.stage = stageReady
 		c.startRetention()
+		c.armSnapshot()
+		c.cleanMetadata()
 		c.tellTakenOver()
 		c.note(NoteReady, KeyValue{"epoch", fmt.Sprint(m.quorum.Epoch())}, KeyValue{"topics", fmt.Sprint(m.committed.TopicCount())})
 	}
@@ -316,8 +350,8 @@ func (c *Core) register() {
 	if m.replayer.Open() {
 		c.appendMetadata([]image.Record{controller.Abort()})
 	}
-	if c.working().Feature("metadata.version") == 0 {
-		c.appendMetadata(controller.Bootstrap())
+	if c.working().Feature(image.MetadataVersion) == 0 {
+		c.appendMetadata(controller.Bootstrap(m.bootstrap, c.cfg.Topic.MinInsync))
 	}
 	m.broker = controller.Broker{ID: c.self, Incarnation: c.incarnation, Epoch: int64(m.quorum.Ends.Log), Endpoints: c.endpoints()}
 	for i := range c.dirs {

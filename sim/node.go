@@ -267,6 +267,9 @@ func (n *node) recoverDir() ([]core.Event, error) {
 	if err != nil {
 		return nil, err
 	}
+	if boot.Snapshots, boot.Bootstrap, err = p.dir.Snapshots(); err != nil {
+		return nil, err
+	}
 	folders, err := p.dir.Folders()
 	if err != nil {
 		return nil, err

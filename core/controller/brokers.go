@@ -1,6 +1,9 @@
 package controller
 
 import (
+	"slices"
+	"strconv"
+
 	"odradek/core/image"
 	"odradek/core/record"
 )
@@ -11,15 +14,32 @@ const MetadataVersion = 29
 // ProducerIDBlock is how many producer ids a broker gets at a time (Kafka's ProducerIdsBlock).
 const ProducerIDBlock = 1000
 
-// Bootstrap returns what the first leader of an empty metadata log writes, in one metadata transaction (RECORDS §3). Only metadata.version is
-// finalized: every other feature waits until what it turns on exists.
-func Bootstrap() []image.Record {
-	name := "Bootstrap records"
-	return []image.Record{
-		&image.BeginTransactionRecord{Name: &name},
-		&image.FeatureLevelRecord{Name: "metadata.version", Level: MetadataVersion},
-		&image.EndTransactionRecord{},
+// Bootstrap returns what the first leader of an empty metadata log writes, in one metadata transaction where the level knows them (RECORDS §3): the records
+// of bootstrap.checkpoint, if kafka-storage format left one. By itself a node finalizes only metadata.version: every other feature waits until what it turns
+// on exists. Eligible leader replicas need a min.insync.replicas that is the same for all brokers.
+func Bootstrap(format []image.Record, minInsync int32) []image.Record {
+	records := format
+	if records == nil {
+		records = []image.Record{&image.FeatureLevelRecord{Name: image.MetadataVersion, Level: MetadataVersion}}
 	}
+	var level int16
+	elr := false
+	for _, r := range records {
+		if f, ok := r.(*image.FeatureLevelRecord); ok && f.Name == image.MetadataVersion {
+			level = f.Level
+		} else if ok && f.Name == elrFeature {
+			elr = f.Level > 0
+		}
+	}
+	if elr {
+		value := strconv.Itoa(int(minInsync))
+		records = append(slices.Clone(records), &image.ConfigRecord{ResourceType: image.ResourceBroker, Name: "min.insync.replicas", Value: &value})
+	}
+	if level < image.MetadataVersionTransaction {
+		return records
+	}
+	name := "Bootstrap records"
+	return slices.Concat([]image.Record{&image.BeginTransactionRecord{Name: &name}}, records, []image.Record{&image.EndTransactionRecord{}})
 }
 
 // Abort returns the record that ends the open transaction of an earlier leader.

@@ -192,6 +192,9 @@ func newUUID() (id record.UUID) {
 func (n *Node) boot(ctx context.Context, boot *core.Boot) error {
 	var found []store.Recovered
 	var err error
+	if boot.Snapshots, boot.Bootstrap, err = n.dirs[0].Snapshots(); err != nil {
+		return err
+	}
 	n.store, found, err = store.Open(store.Options{Dirs: n.dirs, Complete: n.complete, Codec: &n.codec, Release: n.frames.Release})
 	if err != nil {
 		return err

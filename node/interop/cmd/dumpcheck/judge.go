@@ -89,7 +89,7 @@ func compacted(folder string) bool {
 func tail(s string) string { return s[max(0, len(s)-3000):] }
 
 // sums is what was read.
-type sums struct{ logs, batches, records, metadata, others int }
+type sums struct{ logs, batches, records, metadata, checkpoints, others int }
 
 // judge dumps every file of the directory and compares what is printed with what was written.
 func (t *tool) judge(data string, w *written) (s sums, err error) {
@@ -109,12 +109,18 @@ func (t *tool) judge(data string, w *written) (s sums, err error) {
 			snapshots = append(snapshots, f)
 		case folder == metadataFolder && (ext == ".log" || ext == ".checkpoint"):
 			metadata = append(metadata, f)
+			if ext == ".checkpoint" {
+				s.checkpoints++
+			}
 		case ext == ".log":
 			if _, ok := w.logs[folder]; !ok {
 				return s, fmt.Errorf("%s belongs to no topic that is there", f)
 			}
 			logs = append(logs, f)
 		}
+	}
+	if s.checkpoints == 0 {
+		return s, fmt.Errorf("no snapshot of the metadata was written")
 	}
 	lines, err := t.dump(logs, "--deep-iteration", "--print-data-log")
 	if err == nil {
@@ -261,7 +267,7 @@ func (t *tool) bites(binary, data, dir string, w *written) error {
 	for _, c := range codecs {
 		victims = append(victims, "idempotent-"+c+"-0/*.log")
 	}
-	for _, pattern := range append(victims, "plain-none-0/*.index", "plain-none-0/*.timeindex", "idempotent-none-0/*.snapshot") {
+	for _, pattern := range append(victims, "plain-none-0/*.index", "plain-none-0/*.timeindex", "idempotent-none-0/*.snapshot", metadataFolder+"/*.checkpoint") {
 		files, _ := filepath.Glob(filepath.Join(data, pattern))
 		files = slices.DeleteFunc(files, func(f string) bool { st, err := os.Stat(f); return err != nil || st.Size() < 24 })
 		if len(files) == 0 {

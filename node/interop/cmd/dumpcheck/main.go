@@ -53,8 +53,8 @@ func check(binary string, tool *tool) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("%d records in %d batches and %d .log files, %d metadata records, %d other files: as produced, no complaint\n",
-		sum.records, sum.batches, sum.logs, sum.metadata, sum.others)
+	fmt.Printf("%d records in %d batches and %d .log files, %d metadata records and %d snapshots of them, %d other files: as produced, no complaint\n",
+		sum.records, sum.batches, sum.logs, sum.metadata, sum.checkpoints, sum.others)
 	if out, err := exec.Command(binary, "dump", "--verify", data).CombinedOutput(); err != nil {
 		return fmt.Errorf("odradek dump --verify: %w\n%s", err, tail(string(out)))
 	}
@@ -85,7 +85,7 @@ func freeAddress() string {
 func (n *node) start() error {
 	n.log.Reset()
 	n.cmd = exec.Command(n.binary, "serve", "--data", n.data, "--set", "listeners=PLAINTEXT://"+n.address, "--set", "admin.listener="+n.admin,
-		"--set", fmt.Sprintf("log.segment.bytes=%d", segmentBytes))
+		"--set", fmt.Sprintf("log.segment.bytes=%d", segmentBytes), "--set", "metadata.log.max.record.bytes.between.snapshots=2000")
 	n.cmd.Stderr, n.cmd.Stdout, n.cmd.Dir = &n.log, &n.log, filepath.Dir(n.data)
 	if err := n.cmd.Start(); err != nil {
 		return err
