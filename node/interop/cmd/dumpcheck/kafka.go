@@ -22,6 +22,8 @@ type kafka struct {
 	tool       *tool
 	dir        string // of its files; the log directory is dir/data
 	release    string // "" for its own
+	dynamic    bool   // kraft.version 1: the voters are in the log
+	snapshots  bool   // of the metadata, often
 	address    string
 	controller string
 	cmd        *exec.Cmd
@@ -36,7 +38,7 @@ func (k *kafka) data() string { return filepath.Join(k.dir, "data") }
 func (k *kafka) configure() error {
 	text := fmt.Sprintf(`process.roles=broker,controller
 node.id=1
-controller.quorum.voters=1@%[1]s
+controller.quorum.%[4]s
 listeners=PLAINTEXT://%[2]s,CONTROLLER://%[1]s
 controller.listener.names=CONTROLLER
 log.dirs=%[3]s
@@ -51,14 +53,27 @@ offsets.topic.num.partitions=2
 transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
 transaction.state.log.num.partitions=2
-`, k.controller, k.address, k.data())
+`, k.controller, k.address, k.data(), k.quorum())
+	if k.snapshots {
+		text += "metadata.log.max.record.bytes.between.snapshots=2000\n"
+	}
 	return os.WriteFile(k.config(), []byte(text), 0o644)
+}
+
+func (k *kafka) quorum() string {
+	if k.dynamic {
+		return "bootstrap.servers=" + k.controller
+	}
+	return "voters=1@" + k.controller
 }
 
 func (k *kafka) format() error {
 	args := []string{"format", "--cluster-id", "k6qUWPH3RdG3PO1UTzc2Gw", "--config", k.config()}
 	if k.release != "" {
 		args = append(args, "--release-version", k.release)
+	}
+	if k.dynamic {
+		args = append(args, "--standalone")
 	}
 	out, err := k.java("kafka.tools.StorageTool", args...).CombinedOutput()
 	if err != nil {

@@ -17,19 +17,25 @@ import (
 
 // dirCase is one way in which Kafka leaves a directory.
 type dirCase struct {
-	name    string
-	release string // with whose metadata.version Kafka formats; "": its own
-	last    syscall.Signal
-	compact bool // one topic is compacted, so that there are gaps between its segments
-	ours    bool // a node of ours made the directory, and Kafka only opens it
+	name      string
+	release   string // with whose metadata.version Kafka formats; "": its own
+	last      syscall.Signal
+	dynamic   bool // the voters are in the log
+	snapshots bool // Kafka writes snapshots of the metadata
+	compact   bool // one topic is compacted, so that there are gaps between its segments
+	unused    bool // formatted, and Kafka never ran on it
+	ours      bool // a node of ours made the directory, and Kafka only opens it
 }
 
 var dirCases = []dirCase{
-	{name: "clean", last: syscall.SIGTERM},
-	{name: "kill", last: syscall.SIGKILL},
-	{name: "4.2", release: "4.2-IV1", last: syscall.SIGTERM},
+	{name: "clean", snapshots: true, last: syscall.SIGTERM},
+	{name: "kill", dynamic: true, last: syscall.SIGKILL},
+	{name: "plain", last: syscall.SIGTERM},
+	{name: "4.2", release: "4.2-IV1", dynamic: true, snapshots: true, last: syscall.SIGKILL},
 	{name: "4.0", release: "4.0-IV3", last: syscall.SIGTERM},
 	{name: "3.3", release: "3.3-IV3", last: syscall.SIGKILL},
+	{name: "formatted", unused: true},
+	{name: "standalone", unused: true, dynamic: true},
 	{name: "ours", ours: true},
 	{name: "compacted", compact: true, last: syscall.SIGTERM},
 }
@@ -73,9 +79,10 @@ func checkKafka(binary string, tool *tool, keep, names string) error {
 }
 
 func (c *dirCase) run(binary string, tool *tool, dir string) error {
-	k := &kafka{tool: tool, dir: dir, release: c.release, address: freeAddress(), controller: freeAddress()}
+	k := &kafka{tool: tool, dir: dir, release: c.release, dynamic: c.dynamic, snapshots: c.snapshots, address: freeAddress(), controller: freeAddress()}
 	defer func() { _ = k.end(syscall.SIGKILL) }()
-	n := &node{binary: binary, data: k.data(), address: freeAddress(), admin: freeAddress()}
+	// Little of the metadata log stays, so that Kafka has to go on from a snapshot of ours.
+	n := &node{binary: binary, data: k.data(), address: freeAddress(), admin: freeAddress(), set: []string{"metadata.log.segment.bytes=4000", "metadata.max.retention.bytes=1"}}
 	defer func() { _ = n.end(syscall.SIGKILL) }()
 	if err := k.configure(); err != nil {
 		return err
@@ -85,6 +92,8 @@ func (c *dirCase) run(binary string, tool *tool, dir string) error {
 		if err := k.format(); err != nil {
 			return err
 		}
+	}
+	if !c.ours && !c.unused {
 		if err := k.start(); err != nil {
 			return err
 		}
@@ -108,6 +117,12 @@ func (c *dirCase) run(binary string, tool *tool, dir string) error {
 	}
 	if err := tool.judgeAll(k.data()); err != nil {
 		return err
+	}
+	if all, err := filepath.Glob(filepath.Join(k.data(), metadataFolder, "*.checkpoint")); err != nil || len(all) != 1 {
+		return fmt.Errorf("our node left the snapshots %v, want one: %v", all, err)
+	}
+	if _, err := os.Stat(filepath.Join(k.data(), metadataFolder, fmt.Sprintf("%020d.log", 0))); err == nil {
+		return errors.New("our node left the metadata log whole, though a snapshot is there")
 	}
 	return c.backToKafka(k, n, before, after)
 }
@@ -197,9 +212,6 @@ func saysWhatIsLeft(log string) error {
 
 // backToKafka has Kafka open what our node wrote: it must serve the same, know its configs and groups again, and take new records.
 func (c *dirCase) backToKafka(k *kafka, n *node, before, after *contents) error {
-	if c.ours { // Kafka's address of its controller is in the configuration; of the directory it needs nothing else
-		fmt.Println("  Kafka opens a directory that it never wrote")
-	}
 	if err := k.start(); err != nil {
 		return fmt.Errorf("going back: %w", err)
 	}

@@ -67,6 +67,7 @@ type node struct {
 	data    string
 	address string
 	admin   string
+	set     []string // further settings, key=value
 	cmd     *exec.Cmd
 	exited  chan error
 	log     bytes.Buffer
@@ -84,8 +85,12 @@ func freeAddress() string {
 // start runs the node with small segments and waits until it is ready.
 func (n *node) start() error {
 	n.log.Reset()
-	n.cmd = exec.Command(n.binary, "serve", "--data", n.data, "--set", "listeners=PLAINTEXT://"+n.address, "--set", "admin.listener="+n.admin,
-		"--set", fmt.Sprintf("log.segment.bytes=%d", segmentBytes), "--set", "metadata.log.max.record.bytes.between.snapshots=2000")
+	args := []string{"serve", "--data", n.data, "--set", "listeners=PLAINTEXT://" + n.address, "--set", "admin.listener=" + n.admin,
+		"--set", fmt.Sprintf("log.segment.bytes=%d", segmentBytes), "--set", "metadata.log.max.record.bytes.between.snapshots=2000"}
+	for _, s := range n.set {
+		args = append(args, "--set", s)
+	}
+	n.cmd = exec.Command(n.binary, args...)
 	n.cmd.Stderr, n.cmd.Stdout, n.cmd.Dir = &n.log, &n.log, filepath.Dir(n.data)
 	if err := n.cmd.Start(); err != nil {
 		return err
