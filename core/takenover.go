@@ -12,7 +12,7 @@ import (
 // Kafka's internal topics, whose records hold the state of coordinators. They are served as plain topics.
 var internalTopics = []struct{ name, holds string }{
 	{"__consumer_offsets", "groups and committed offsets"},
-	{"__transaction_state", "transactions"},
+	{"__transaction_state", "transactions: who reads with read_committed is given open and aborted ones too"},
 	{"__share_group_state", "share groups"},
 	{"__remote_log_metadata", "tiered segments"},
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -61,7 +63,11 @@ func see(ctx context.Context, address string, kafka bool) (*contents, error) {
 		}
 		c.ids[t.Topic] = t.ID.String()
 	}
-	if err := c.ends(ctx, admin, topics.Names()); err != nil {
+	// A leader that has just been elected may say so until its log is synced; clients ask again.
+	for err = c.ends(ctx, admin, topics.Names()); errors.Is(err, kerr.OffsetNotAvailable) && ctx.Err() == nil; err = c.ends(ctx, admin, topics.Names()) {
+		time.Sleep(50 * time.Millisecond)
+	}
+	if err != nil {
 		return nil, err
 	}
 	if err := c.readAll(ctx, address); err != nil {

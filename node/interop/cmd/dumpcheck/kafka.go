@@ -94,6 +94,7 @@ func (k *kafka) start() error {
 	if err := k.cmd.Start(); err != nil {
 		return err
 	}
+	begun := time.Now()
 	client, err := kgo.NewClient(kgo.SeedBrokers(k.address))
 	if err != nil {
 		return err
@@ -109,6 +110,7 @@ func (k *kafka) start() error {
 		err = client.Ping(ctx)
 		cancel()
 		if err == nil {
+			fmt.Printf("  Kafka is ready after %ds\n", int(time.Since(begun).Seconds()))
 			return nil
 		}
 	}

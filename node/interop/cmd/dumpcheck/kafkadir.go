@@ -82,7 +82,8 @@ func (c *dirCase) run(binary string, tool *tool, dir string) error {
 	k := &kafka{tool: tool, dir: dir, release: c.release, dynamic: c.dynamic, snapshots: c.snapshots, address: freeAddress(), controller: freeAddress()}
 	defer func() { _ = k.end(syscall.SIGKILL) }()
 	// Little of the metadata log stays, so that Kafka has to go on from a snapshot of ours.
-	n := &node{binary: binary, data: k.data(), address: freeAddress(), admin: freeAddress(), set: []string{"metadata.log.segment.bytes=4000", "metadata.max.retention.bytes=1"}}
+	n := &node{binary: binary, data: k.data(), address: freeAddress(), admin: freeAddress(), set: []string{"metadata.log.segment.bytes=500", "metadata.max.retention.bytes=1",
+		"metadata.log.max.record.bytes.between.snapshots=300"}}
 	defer func() { _ = n.end(syscall.SIGKILL) }()
 	if err := k.configure(); err != nil {
 		return err
