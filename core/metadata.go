@@ -339,6 +339,7 @@ func (c *Core) advanceStage() {
 		c.startRetention()
 		c.armSnapshot()
 		c.cleanMetadata()
+		c.maybeSnapshot(false)
 		c.tellTakenOver()
 		c.note(NoteReady, KeyValue{"epoch", fmt.Sprint(m.quorum.Epoch())}, KeyValue{"topics", fmt.Sprint(m.committed.TopicCount())})
 	}

@@ -115,6 +115,7 @@ func (c *Core) snapshotLoaded(loaded *Loaded) {
 		err = errors.New(loaded.Err.String())
 	}
 	it := record.Batches(loaded.Bytes)
+	end := r.pos + int64(len(loaded.Bytes))
 	for err == nil && it.Next() {
 		b := it.Batch
 		err = r.take(c, &b)
@@ -124,6 +125,8 @@ func (c *Core) snapshotLoaded(loaded *Loaded) {
 	case err != nil:
 	case it.Err() != nil:
 		err = it.Err()
+	case r.pos < end: // a piece is whole batches, so this is the end of the file
+		err = errors.New("its last batch is cut short")
 	case len(loaded.Bytes) == 0 && !r.footer:
 		err = errSnapshotEnd
 	}

@@ -44,8 +44,9 @@ func recordLine(r *kgo.Record) string {
 	return b.String()
 }
 
-// see reads everything, control records and what transactions aborted too. A broker of Apache Kafka is asked for configs and committed offsets besides.
-func see(ctx context.Context, address string, kafka bool) (*contents, error) {
+// see reads everything, control records and what transactions aborted too. A broker of Apache Kafka is asked for configs besides, and for what the group
+// committed, if there is one.
+func see(ctx context.Context, address string, kafka, group bool) (*contents, error) {
 	client, err := kgo.NewClient(kgo.SeedBrokers(address))
 	if err != nil {
 		return nil, err
@@ -76,7 +77,7 @@ func see(ctx context.Context, address string, kafka bool) (*contents, error) {
 	if !kafka {
 		return c, nil
 	}
-	return c, c.askKafka(ctx, admin)
+	return c, c.askKafka(ctx, admin, group)
 }
 
 func (c *contents) ends(ctx context.Context, admin *kadm.Client, topics []string) error {
@@ -139,7 +140,7 @@ func (c *contents) readAll(ctx context.Context, address string) error {
 	return nil
 }
 
-func (c *contents) askKafka(ctx context.Context, admin *kadm.Client) error {
+func (c *contents) askKafka(ctx context.Context, admin *kadm.Client, group bool) error {
 	c.configs, c.offsets = map[string]map[string]string{}, map[string]int64{}
 	configs, err := admin.DescribeTopicConfigs(ctx, slices.Sorted(maps.Keys(c.ids))...)
 	if err != nil {
@@ -156,6 +157,9 @@ func (c *contents) askKafka(ctx context.Context, admin *kadm.Client) error {
 			}
 		}
 		c.configs[r.Name] = own
+	}
+	if !group {
+		return nil
 	}
 	offsets, err := admin.FetchOffsets(ctx, groupName)
 	if err != nil {
