@@ -20,6 +20,7 @@ type contents struct {
 	logs    map[string]*log              // by partition folder
 	configs map[string]map[string]string // the topics' own; nil: not asked
 	offsets map[string]int64             // committed by the group; nil: not asked
+	printed string                       // by Kafka's own consumer, of consumedTopic
 }
 
 // log is one partition: where it begins and ends, and each record as one line. Control records are among them.

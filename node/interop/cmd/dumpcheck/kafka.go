@@ -136,3 +136,23 @@ func (k *kafka) end(s syscall.Signal) error {
 	}
 	return nil
 }
+
+// consume returns what Kafka's own consumer prints of the first records of a topic's partition 0, from whatever broker.
+func (t *tool) consume(address, topic string, count int) (string, error) {
+	args := []string{"-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", t.classpath, "org.apache.kafka.tools.consumer.ConsoleConsumer",
+		"--bootstrap-server", address, "--topic", topic, "--partition", "0", "--offset", "earliest", "--max-messages", fmt.Sprint(count), "--timeout-ms", "20000"}
+	for _, property := range []string{"timestamp", "key", "offset", "headers"} {
+		args = append(args, "--formatter-property", "print."+property+"=true")
+	}
+	cmd := exec.Command("java", args...)
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	out, err := cmd.Output()
+	if lines := bytes.Count(out, []byte("\n")); err == nil && lines != count {
+		err = fmt.Errorf("%d lines", lines)
+	}
+	if err != nil {
+		return "", fmt.Errorf("Kafka's consumer of %s, %d records: %w\n%s", topic, count, err, tail(said.String()))
+	}
+	return string(out), nil
+}

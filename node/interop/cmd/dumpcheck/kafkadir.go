@@ -109,7 +109,7 @@ func (c *dirCase) run(binary string, tool *tool, dir string) error {
 			return err
 		}
 	}
-	after, err := c.openOurs(n, before)
+	after, err := c.openOurs(tool, n, before)
 	if err != nil {
 		return err
 	}
@@ -145,7 +145,8 @@ func (c *dirCase) fill(k *kafka) (*contents, error) {
 		if moves == nil && last != nil {
 			if moves = now.same(last, false); moves == nil {
 				fmt.Printf("  Kafka: %d topics, %d records\n", len(now.ids), now.count())
-				return now, nil
+				now.printed, err = k.tool.consume(k.address, consumedTopic, consumedCount)
+				return now, err
 			}
 		}
 		last = now
@@ -155,6 +156,21 @@ func (c *dirCase) fill(k *kafka) (*contents, error) {
 		case <-time.After(1500 * time.Millisecond): // its cleaner and its retention look every 200 and 500 ms
 		}
 	}
+}
+
+// consumedTopic is what Kafka's own consumer reads beside the foreign client: compressed by the broker, with its times, and written only before.
+const (
+	consumedTopic = "appended"
+	consumedCount = 1000
+)
+
+// printsSame demands that Kafka's own consumer prints what it printed before.
+func (c *contents) printsSame(t *tool, address string) error {
+	printed, err := t.consume(address, consumedTopic, consumedCount)
+	if err == nil && printed != c.printed {
+		err = errors.New("Kafka's consumer prints other records than before")
+	}
+	return err
 }
 
 // worked demands that retention and the cleaner have done something: else the check would look at less than it says.
@@ -169,7 +185,7 @@ func (c *contents) worked(compact bool) error {
 }
 
 // openOurs opens the directory with our node, compares, writes to it and stops it in order. It returns what clients saw last.
-func (c *dirCase) openOurs(n *node, before *contents) (*contents, error) {
+func (c *dirCase) openOurs(tool *tool, n *node, before *contents) (*contents, error) {
 	if err := n.start(); err != nil {
 		return nil, err
 	}
@@ -182,6 +198,9 @@ func (c *dirCase) openOurs(n *node, before *contents) (*contents, error) {
 		}
 		if err != nil {
 			return nil, fmt.Errorf("our node on Kafka's directory: %w\n%s", err, tail(once(n.log.String())))
+		}
+		if err := before.printsSame(tool, n.address); err != nil {
+			return nil, fmt.Errorf("our node on Kafka's directory: %w", err)
 		}
 		if err := c.saysWhatIsLeft(n.log.String()); err != nil {
 			return nil, err
@@ -233,6 +252,9 @@ func (c *dirCase) backToKafka(k *kafka, n *node, before, after *contents) error 
 			if got, ok := now.configs[topic]; ok && !maps.Equal(got, want) {
 				return fmt.Errorf("Kafka on our directory: configs of %s are %v, were %v", topic, got, want)
 			}
+		}
+		if err := before.printsSame(k.tool, k.address); err != nil {
+			return fmt.Errorf("Kafka on our directory: %w", err)
 		}
 		if !maps.Equal(now.offsets, before.offsets) || len(now.offsets) == 0 {
 			return fmt.Errorf("Kafka on our directory: the group's offsets are %v, were %v", now.offsets, before.offsets)
