@@ -29,11 +29,20 @@ func (c *Core) onBoot(b *Boot) {
 	c.cfg, c.clusterID, c.self, c.incarnation = cfg, b.ClusterID, b.NodeID, b.Incarnation
 	c.random = prng.New(b.Seed)
 	c.unopened = b.Streams
+	if err := checkDirectories(b.Dirs); err != nil {
+		c.halt(err.Error())
+		return
+	}
 	for _, d := range b.Dirs {
 		c.dirs = append(c.dirs, dirState{id: d.ID, free: d.Free})
 	}
 	if b.Metadata.Damage != "" {
 		c.halt("metadata log: " + b.Metadata.Damage)
+		return
+	}
+	if len(b.Metadata.Lost) > 0 {
+		lost := b.Metadata.Lost[0]
+		c.halt(fmt.Sprintf("metadata log: offsets %d to %d are damaged: %s", lost.From, lost.To-1, lost.Why))
 		return
 	}
 	o := &b.Metadata
@@ -77,11 +86,18 @@ func (c *Core) onOpened(id stream.ID, o *Opened) {
 		c.note(NoteLogCut, KeyValue{"topic", o.Topic}, KeyValue{"partition", fmt.Sprint(id.Partition)}, KeyValue{"bytes", fmt.Sprint(o.Cut)},
 			KeyValue{"end", fmt.Sprint(o.LogEnd)})
 	}
+	for _, r := range o.Lost {
+		c.note(NoteDamaged, KeyValue{"topic", o.Topic}, KeyValue{"partition", fmt.Sprint(id.Partition)}, KeyValue{"from", fmt.Sprint(r.From)},
+			KeyValue{"to", fmt.Sprint(r.To)}, KeyValue{"why", r.Why})
+	}
 	c.maybeUnfence()
 }
 
 // topicChanged queues the partitions of a topic that a committed record touched, before and after.
 func (c *Core) topicChanged(old *image.Image, id record.UUID) {
+	if c.stop != serving {
+		return // the next incarnation takes them up
+	}
 	n := 0
 	if t, ok := old.TopicByID(id); ok {
 		n = len(t.Partitions)
@@ -122,53 +138,53 @@ func (c *Core) takeUp(id stream.ID) {
 	if !slices.Contains(p.Replicas, c.self) {
 		return
 	}
-	rep, ok := c.replicas[id]
-	if !ok {
-		if c.starts.cleared[t.Name] > 0 {
-			c.starts.deferred = append(c.starts.deferred, id)
-			return
-		}
-		rep = c.openReplica(id, t)
+	rep := c.here(id, t, p)
+	if rep == nil {
+		return
 	}
 	var facts partition.Facts
 	lead := rep.Assign(partition.Assignment{Leader: p.Leader, LeaderEpoch: p.LeaderEpoch, PartitionEpoch: p.PartitionEpoch,
 		Replicas: len(p.Replicas), ISR: p.Isr}, &facts)
-	if lead && rep.Ends.Log > rep.Start {
+	// What recovery kept may lie in the page cache only. A relaxed partition syncs it when it would sync what was just appended.
+	if lead && rep.Durable() && rep.Ends.Durable < rep.Ends.Log {
 		c.fx.Disk = append(c.fx.Disk, DiskOp{Kind: DiskSync, Stream: id, Generation: rep.Generation})
+	}
+	if lead && !rep.Durable() {
+		c.flushLater(rep)
 	}
 	c.settle(rep, &facts)
 }
 
 // openReplica starts a replica's machines from what recovery found, or anew.
-func (c *Core) openReplica(id stream.ID, t *image.Topic) *replica {
+func (c *Core) openReplica(id stream.ID, t *image.Topic, o *Opened) *replica {
 	cfg, ignored := config.StoredTopic(c.cfg, topicEntries(c.meta.committed, t.Name))
 	if id.Partition == 0 {
 		c.tellIgnored(t.Name, ignored)
 	}
 	settings := partition.Settings{FlushMessages: cfg.FlushMessages, FlushMs: cfg.FlushMs, MinInsync: cfg.MinInsync,
-		Roll:      stream.RollLimits{Bytes: cfg.SegmentBytes, Ms: cfg.SegmentMs},
+		Roll:      stream.RollLimits{Bytes: cfg.SegmentBytes, Ms: cfg.SegmentMs, Index: stream.IndexLimits{Interval: cfg.IndexInterval, Bytes: cfg.IndexBytes}},
+		JitterMs:  cfg.SegmentJitterMs,
 		Retention: stream.Retention{Ms: cfg.RetentionMs, Bytes: cfg.RetentionSize}}
 	rep := &replica{}
-	o, ok := c.opened[id]
-	if !ok {
-		c.fx.Disk = append(c.fx.Disk, DiskOp{Kind: DiskCreate, Stream: id, Dir: metadataDir, Topic: t.Name})
-		o = &Opened{Dir: metadataDir}
-	}
-	delete(c.opened, id)
 	rep.Partition = partition.New(c.self, t.Name, stream.NewLog(id, o.Dir, o.LogStart, o.LogEnd, o.Durable, o.Segments, o.Epochs), o.HighWatermark, settings)
 	rep.producers.Restore(o.Producers, c.now.Wall)
 	rep.readEnd = rep.ReadEnd()
+	rep.lost = o.Lost
+	rep.forgetLost()
+	rep.floor, rep.point = rep.HighWatermark(), rep.sound(min(o.RecoveryPoint, o.LogEnd))
 	if len(o.Segments) == 0 && o.LogStart > 0 || len(o.Segments) > 0 && o.LogStart > o.Segments[0].Base {
-		if c.starts.promised == nil {
-			c.starts.promised = map[stream.ID]record.Offset{}
-		}
-		c.starts.promised[id] = o.LogStart
+		c.promise(id, o.LogStart)
 	}
 	if o.Damage != "" {
+		rep.floor, rep.point = o.HighWatermark, o.RecoveryPoint // they count again when the log is back
 		rep.Fail(errcode.KafkaStorageError, &partition.Facts{})
 		c.fx.Halts = append(c.fx.Halts, Halt{Scope: HaltStream, Stream: id, Dir: o.Dir, Reason: o.Damage})
 	}
+	if c.dirs[o.Dir].failed {
+		rep.Fail(errcode.KafkaStorageError, &partition.Facts{})
+	}
 	c.replicas[id] = rep
+	c.dirs[o.Dir].add(rep)
 	return rep
 }
 
@@ -182,6 +198,8 @@ func topicEntries(img *image.Image, topic string) []config.Entry {
 
 // dropReplica removes a partition whose topic was deleted.
 func (c *Core) dropReplica(id stream.ID) {
+	c.unplace(id)
+	delete(c.offline, id)
 	rep, ok := c.replicas[id]
 	if !ok {
 		return
@@ -190,15 +208,20 @@ func (c *Core) dropReplica(id stream.ID) {
 	rep.Fail(errcode.UnknownTopicOrPartition, &facts)
 	c.settle(rep, &facts)
 	delete(c.replicas, id)
-	c.forgetStart(rep)
-	c.fx.Disk = append(c.fx.Disk, DiskOp{Kind: DiskDelete, Stream: id, All: true})
+	delete(c.promised, id)
+	c.remove(rep)
+	if rep.checkpointing {
+		c.dirs[rep.Dir].pass.waits--
+		c.maybeEndPass(rep.Dir)
+	}
+	c.fx.Disk = append(c.fx.Disk, DiskOp{Kind: DiskDelete, Stream: id, Dir: rep.Dir, All: true})
 }
 
 // dropStrays removes streams that recovery found but the committed image does not know: their topic was deleted while this node was down.
 func (c *Core) dropStrays() {
 	for _, id := range sortedIDs(c.opened) {
 		c.note(NoteStrayDeleted, KeyValue{"topic", c.opened[id].Topic}, KeyValue{"id", id.String()})
-		c.fx.Disk = append(c.fx.Disk, DiskOp{Kind: DiskDelete, Stream: id, All: true})
+		c.fx.Disk = append(c.fx.Disk, DiskOp{Kind: DiskDelete, Stream: id, Dir: c.opened[id].Dir, All: true})
 	}
 	clear(c.opened)
 }

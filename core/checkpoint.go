@@ -8,8 +8,13 @@ import (
 	"odradek/core/record"
 )
 
-// LogStartCheckpoint is the file of a log directory that holds the log starts which are no segment's base: what DeleteRecords promised (FEATURES §4).
-const LogStartCheckpoint = "log-start-offset-checkpoint"
+// Kafka's small files of a log directory (FEATURES §4). Each checkpoint has an entry for each partition that has something to say.
+const (
+	LogStartCheckpoint      = "log-start-offset-checkpoint"      // log starts that are no segment's base: what DeleteRecords promised
+	RecoveryPointCheckpoint = "recovery-point-offset-checkpoint" // what lies below needs no reading at a start
+	HighWatermarkCheckpoint = "replication-offset-checkpoint"    // what was committed, and durable here
+	CleanMark               = ".kafka_cleanshutdown"             // the last stop was clean
+)
 
 // CheckpointEntry is one line of a checkpoint.
 type CheckpointEntry struct {
@@ -20,13 +25,24 @@ type CheckpointEntry struct {
 
 // FormatCheckpoint writes Kafka's text form: the version 0, the number of entries, an entry a line.
 func FormatCheckpoint(entries []CheckpointEntry) []byte {
-	out := append(strconv.AppendInt([]byte("0\n"), int64(len(entries)), 10), '\n')
-	for _, e := range entries {
-		out = append(append(out, e.Topic...), ' ')
-		out = append(strconv.AppendInt(out, int64(e.Partition), 10), ' ')
-		out = append(strconv.AppendInt(out, int64(e.Offset), 10), '\n')
+	var lines []byte
+	for i := range entries {
+		lines = entries[i].append(lines)
 	}
-	return out
+	return checkpointText(len(entries), lines)
+}
+
+// append writes e as one line of a checkpoint.
+func (e *CheckpointEntry) append(dst []byte) []byte {
+	dst = append(append(dst, e.Topic...), ' ')
+	dst = append(strconv.AppendInt(dst, int64(e.Partition), 10), ' ')
+	return append(strconv.AppendInt(dst, int64(e.Offset), 10), '\n')
+}
+
+// checkpointText puts the version and the number of entries in front of their lines.
+func checkpointText(count int, lines []byte) []byte {
+	out := strconv.AppendInt(append(make([]byte, 0, len(lines)+16), "0\n"...), int64(count), 10)
+	return append(append(out, '\n'), lines...)
 }
 
 // ParseCheckpoint reads Kafka's text form. The error says which line is wrong. An empty file is none that was cut short, for it is replaced whole: Kafka

@@ -34,17 +34,23 @@ type Core struct {
 	meta     metadata
 	snaps    snapshots
 	replicas map[stream.ID]*replica
-	opened   map[stream.ID]*Opened // recovered, not yet taken up
-	unopened int                   // Opened events still to come
-	takeUps  []stream.ID           // partitions whose assignment must be looked at; worked off in slices
-	retained []stream.ID           // partitions that retention has still to look at; worked off in slices
+	opened   map[stream.ID]*Opened      // recovered, not yet taken up
+	offline  map[stream.ID]bool         // partitions whose directory is missing or failed before they were made
+	placed   map[stream.ID]stream.DirID // partitions that have a directory and are not made yet
+	unopened int                        // Opened events still to come
+	takeUps  []stream.ID                // partitions whose assignment must be looked at; worked off in slices
+	retained []stream.ID                // partitions that retention has still to look at; worked off in slices
+	asking   bool                       // a pass of checkpoints has partitions left to look at
+	storing  bool                       // a checkpoint file is to be built
+	stop     stopStage
 
 	flushes   map[uint64]stream.ID // partitions with a flush due, by timer
 	produces  map[uint64]*pendingProduce
 	waiters   fetch.Waiters
 	reads     map[JobID]*pendingRead
 	producing producerIDs
-	starts    logStarts
+	promised  map[stream.ID]record.Offset // log starts in their directory's checkpoint, or about to be
+	deletings []deleting
 	timers    timer.Queue[timerKey]
 	facts     partition.Facts // of onWritten and onDurable, used again
 	lastID    uint64          // of pending produces, waiters, jobs
@@ -55,6 +61,16 @@ type dirState struct {
 	id     record.UUID
 	free   int64 // bytes; debited by each append, set right by Space
 	failed bool
+	marked bool // the clean mark is stored: nothing follows
+
+	// Invariant: replicas[rep.place] is the id of rep, for every replica of the directory.
+	replicas []stream.ID
+	coming   int // partitions placed here and not made yet
+	pass     pass
+	given    int64 // bytes appended since a pass began
+	files    [checkpointFiles]checkpoint
+	cleared  map[string][checkpointFiles]uint64 // topics that went: the versions in which their entries are gone
+	deferred []stream.ID                        // new partitions that wait for a cleared entry
 }
 
 // replica is one partition's machines together.
@@ -63,6 +79,13 @@ type replica struct {
 	producers producer.State
 	flushing  bool          // a flush.ms timer is set
 	readEnd   record.Offset // as the waiters last heard
+
+	place         int           // in its directory's replicas
+	point         record.Offset // recovery point: everything below is on disk for good and needs no reading. Invariant: not beyond lost[0].From
+	floor         record.Offset // high watermark that the last incarnation had stored: it was durable once
+	checkpointing bool          // a Checkpoint is under way
+	listed        fileSet       // checkpoint files that may have an entry of it
+	lost          []OffsetRange // offsets whose bytes are damaged; rising, none wholly below the log start
 }
 
 // timerKey names a deadline.
@@ -80,6 +103,8 @@ const (
 	timerRetention                      // the next look for segments to delete
 	timerFlush                          // flush.ms of a relaxed partition
 	timerSnapshot                       // the next snapshot of the metadata by time
+	timerPoints                         // the next pass of checkpoints
+	timerMarks                          // the next look for high watermarks that moved
 )
 
 // New returns a core that waits for its Boot.
@@ -109,7 +134,9 @@ func (c *Core) Step(now Now, ev *Event, fx *Effects) {
 	case EvOpened:
 		c.onOpened(ev.Stream, ev.Opened)
 	case EvRequest:
-		c.onRequest(ev.Request)
+		if c.stop == serving { // else its connection is being closed
+			c.onRequest(ev.Request)
+		}
 	case EvWritten:
 		c.onWritten(ev.Stream, ev.Generation, ev.UpTo)
 	case EvDurable:
@@ -128,7 +155,10 @@ func (c *Core) Step(now Now, ev *Event, fx *Effects) {
 		c.onConnClosed(ev.Conn)
 	case EvTimeout:
 		c.onTimeout()
-	case EvCheckpointed, EvStop: // decision 4; to come
+	case EvCheckpointed:
+		c.onCheckpointed(ev.Stream, ev.Generation, ev.UpTo)
+	case EvStop:
+		c.onStop()
 	default:
 		panic(fmt.Sprintf("invariant: event of unknown kind %d", ev.Kind))
 	}
@@ -141,11 +171,11 @@ func (c *Core) Deadline() (Instant, bool) {
 		return c.now.Mono, true
 	}
 	at, ok := c.timers.Next()
-	return Instant(at), ok && !c.halted
+	return Instant(at), ok && !c.halted && c.stop == serving
 }
 
 func (c *Core) hasWork() bool {
-	return len(c.meta.replay) > 0 || (len(c.takeUps) > 0 && c.canTakeUp()) || len(c.retained) > 0 || c.buildingSnapshot()
+	return len(c.meta.replay) > 0 || (len(c.takeUps) > 0 && c.canTakeUp()) || len(c.retained) > 0 || c.asking || c.storing || c.buildingSnapshot()
 }
 
 // work carries on with what is done in slices.
@@ -157,10 +187,16 @@ func (c *Core) work() {
 	c.takeUpSlice(workPerStep)
 	c.retainSlice(workPerStep)
 	c.snapshotSlice()
+	c.passSlice(checkpointsPerStep)
+	c.storeSlice(workPerStep)
+	c.carryOnStopping()
 }
 
 // onTimeout fires what is due.
 func (c *Core) onTimeout() {
+	if c.stop != serving {
+		return
+	}
 	for range workPerStep {
 		key, ok := c.timers.Pop(int64(c.now.Mono))
 		if !ok {
@@ -181,6 +217,10 @@ func (c *Core) onTimeout() {
 			c.flushDue(key.id)
 		case timerSnapshot:
 			c.snapshotDue()
+		case timerPoints:
+			c.pointsDue()
+		case timerMarks:
+			c.marksDue()
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package core
 
 import (
-	"odradek/core/errcode"
 	"odradek/core/partition"
 	"odradek/core/record"
 	"odradek/core/stream"
@@ -33,27 +32,6 @@ func (c *Core) onDurable(id stream.ID, g stream.Generation, upTo record.Offset) 
 func (c *Core) freshFacts() *partition.Facts {
 	c.facts = partition.Facts{Acked: c.facts.Acked[:0]}
 	return &c.facts
-}
-
-// onIOFailed gives a log directory up: after a failed write or fsync nothing is known of what it holds, so nothing in it is promised any more and no
-// fsync is tried again. The node stops when it was the metadata directory; with one directory there is no other.
-func (c *Core) onIOFailed(dir stream.DirID, id stream.ID, reason string) {
-	if c.dirs[dir].failed {
-		return
-	}
-	c.dirs[dir].failed = true
-	c.fx.Halts = append(c.fx.Halts, Halt{Scope: HaltDir, Stream: id, Dir: dir, Reason: reason})
-	for _, id := range c.sortedReplicas() {
-		if rep := c.replicas[id]; rep.Dir == dir {
-			var facts partition.Facts
-			rep.Fail(errcode.KafkaStorageError, &facts)
-			c.settle(rep, &facts)
-		}
-	}
-	if dir == metadataDir {
-		c.meta.quorum.Fail()
-		c.halt("the metadata log directory failed: " + reason)
-	}
 }
 
 // onConnClosed drops what waits for a connection's sake. Appended records stay.

@@ -40,10 +40,10 @@ type DiskKind uint8
 // The disk effects of DESIGN §2.
 const (
 	DiskCreate     DiskKind = iota + 1 // Dir, Topic: a folder and its partition.metadata, synced
-	DiskAppend                         // Generation, Batch, Sync: completes with Written and, if Sync, Durable
+	DiskAppend                         // Generation, Batch, Sync, Index: completes with Written and, if Sync, Durable
 	DiskSync                           // Generation: completes with Durable up to what was written before it
 	DiskTruncate                       // Generation, To: drops offsets from To on, synced; completes with Durable(Generation, To)
-	DiskRoll                           // Base, State: a segment of that base offset begins; State is what lies below Base
+	DiskRoll                           // Base, State, Index: a segment of that base offset begins; State is what lies below Base
 	DiskDelete                         // To: segments wholly below To; or All: the stream
 	DiskCheckpoint                     // Generation, State, Close: a Sync after which recovery may begin here; completes with Durable and Checkpointed
 )
@@ -67,7 +67,8 @@ type DiskOp struct {
 	To         record.Offset
 	All        bool
 	State      *LogState
-	Close      bool // Checkpoint: nothing is appended any more, indexes get their final entries
+	Index      stream.IndexLimits // Append, Roll: how the segment is indexed
+	Close      bool               // Checkpoint: nothing is appended any more, indexes get their final entries
 }
 
 // Slot names one small file: a path below a log directory.

@@ -75,6 +75,8 @@ func (c *Core) fetchable(req *api.FetchRequest, p *api.FetchPartition) (*replica
 		return rep, errcode.UnknownLeaderEpoch
 	case p.Offset < rep.Start || p.Offset > rep.Ends.Log:
 		return rep, errcode.OffsetOutOfRange
+	case rep.isLost(p.Offset):
+		return rep, errcode.CorruptMessage
 	}
 	return rep, errcode.None
 }
@@ -196,7 +198,7 @@ func (c *Core) locateFetch(conn ConnID, correlation int32, req *api.FetchRequest
 		}
 		read.places = append(read.places, i)
 		read.generations = append(read.generations, rep.Generation)
-		job.Locate = append(job.Locate, LocatePartition{Stream: rep.ID, From: p.Offset, Limit: rep.ReadEnd(), MaxBytes: p.MaxBytes})
+		job.Locate = append(job.Locate, LocatePartition{Stream: rep.ID, From: p.Offset, Limit: rep.whole(p.Offset, rep.ReadEnd()), MaxBytes: p.MaxBytes})
 	}
 	c.reads[job.ID] = read
 	c.fx.Jobs = append(c.fx.Jobs, job)

@@ -3,6 +3,7 @@ package core
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"odradek/core/controller"
 	"odradek/core/errcode"
@@ -35,6 +36,8 @@ type metadata struct {
 	stage     stage
 	stageAt   record.Offset // the stage ends when this is committed
 	broker    controller.Broker
+	tookUp    bool // what recovery found was taken up: checkpoint files are written anew
+	closing   bool // its last Checkpoint is under way
 	parked    []parkedReply
 	builder   record.Builder
 }
@@ -79,15 +82,17 @@ func (c *Core) metadataDurable(g stream.Generation, upTo record.Offset) {
 }
 
 func (c *Core) onStored(slot Slot, version uint64) {
-	switch slot {
-	case startsSlot:
-		c.startsStored(version)
-	case QuorumStateSlot:
+	switch {
+	case slot == QuorumStateSlot:
 		if version == 1 && c.meta.quorum.Stored() {
 			c.lead()
 		}
-	default:
+	case slot.Name == CleanMark:
+		c.dirs[slot.Dir].marked = true
+	case strings.HasPrefix(slot.Name, SnapshotFolder+"/"):
 		c.snapshotStored(slot)
+	default:
+		c.checkpointStored(slot, version)
 	}
 }
 
@@ -337,6 +342,7 @@ func (c *Core) advanceStage() {
 	case m.stage == stageUnfencing && committed && len(c.takeUps) == 0:
 		m.stage = stageReady
 		c.startRetention()
+		c.startCheckpoints()
 		c.armSnapshot()
 		c.cleanMetadata()
 		c.maybeSnapshot(false)
@@ -355,20 +361,8 @@ func (c *Core) register() {
 		c.appendMetadata(controller.Bootstrap(m.bootstrap, c.cfg.Topic.MinInsync))
 	}
 	m.broker = controller.Broker{ID: c.self, Incarnation: c.incarnation, Epoch: int64(m.quorum.Ends.Log), Endpoints: c.endpoints()}
-	for i := range c.dirs {
-		m.broker.LogDirs = append(m.broker.LogDirs, c.dirs[i].id)
-	}
-	m.stageAt = c.appendAll(controller.Register(c.working(), m.broker))
+	m.stageAt = c.appendAll(controller.Register(c.working(), c.registration()))
 	m.stage = stageRegistering
-}
-
-// appendAll appends records in as many batches as they need. It returns the offset whose commit commits the last one.
-func (c *Core) appendAll(records []image.Record) record.Offset {
-	for len(records) > controller.MaxRecords {
-		c.appendMetadata(records[:controller.MaxRecords])
-		records = records[controller.MaxRecords:]
-	}
-	return c.appendMetadata(records)
 }
 
 func (c *Core) endpoints() []image.Endpoint {
@@ -383,21 +377,23 @@ func (c *Core) endpoints() []image.Endpoint {
 	return out
 }
 
-// maybeUnfence asks to be unfenced once every recovered stream has been taken up.
+// maybeUnfence asks to be unfenced once every recovered stream has been taken up and the checkpoints say so.
 func (c *Core) maybeUnfence() {
 	m := &c.meta
 	if m.stage != stageRegistered || c.unopened > 0 || len(c.takeUps) > 0 {
 		return
 	}
-	if c.starts.version == 0 {
-		// What the checkpoint held counted for the streams that were found with their topic. Entries of others must be gone before a topic is made.
+	if !m.tookUp {
+		// What the checkpoints held counted for the streams that were found with their topic. Entries of others must be gone before a partition is made.
+		m.tookUp = true
 		c.dropStrays()
-		c.storeStarts()
+		c.wantAll()
+		c.tellDirectories()
 	}
-	if c.starts.stored == 0 {
+	if !c.allStored() {
 		return
 	}
-	elected := controller.Elect(c.working(), m.broker)
+	elected := controller.Elect(c.working(), c.registration())
 	c.tellUnclean(elected)
 	m.stageAt = c.appendAll(append([]image.Record{controller.Unfence(m.broker)}, elected...))
 	m.stage = stageUnfencing

@@ -123,6 +123,9 @@ func (b *Boot) print(l *line) {
 	for i := range b.Dirs {
 		l.text("dir", b.Dirs[i].ID.String())
 		l.num("free", b.Dirs[i].Free)
+		if b.Dirs[i].Clean {
+			l.word(" clean")
+		}
 	}
 	l.text("quorum", strconv.Quote(string(b.QuorumState)))
 	b.Metadata.print(l)
@@ -290,6 +293,10 @@ func (op *DiskOp) Append(dst []byte) []byte {
 		l.num("to", int64(op.To))
 	case DiskRoll:
 		l.num("base", int64(op.Base))
+		if op.Index != (stream.IndexLimits{}) && op.Index != stream.DefaultIndexLimits {
+			l.num("interval", int64(op.Index.Interval))
+			l.num("index", int64(op.Index.Bytes))
+		}
 		op.State.print(&l)
 	case DiskCheckpoint:
 		l.num("gen", int64(op.Generation))

@@ -110,21 +110,24 @@ func (c *Core) refuseProduce(rep *replica, code errcode.Code, result *api.Produc
 // appendTo assigns offsets and tells the disk. The producer's state changes in the same breath: were the append refused later, a retry would be
 // taken for a duplicate (KAFKA-6683), so nothing may fail from here on but the directory as a whole.
 func (c *Core) appendTo(rep *replica, b *record.Batch) {
-	if rep.Append(b) {
+	if rep.Append(b, c.now.Wall) {
 		c.roll(rep, b.BaseOffset)
 	}
 	if at, ok := rep.producers.NextExpiry(c.cfg.ProducerExpirationMs); ok && c.now.Wall >= at {
 		rep.producers.Expire(c.now.Wall, c.cfg.ProducerExpirationMs)
 	}
 	rep.producers.Appended(b, c.now.Wall)
-	c.dirs[rep.Dir].free -= int64(b.Size)
-	c.fx.Disk = append(c.fx.Disk, DiskOp{Kind: DiskAppend, Stream: rep.ID, Generation: rep.Generation, Batch: *b, Sync: rep.SyncNow()})
+	c.debit(rep.Dir, int64(b.Size))
+	c.fx.Disk = append(c.fx.Disk, DiskOp{Kind: DiskAppend, Stream: rep.ID, Generation: rep.Generation, Batch: *b, Sync: rep.SyncNow(), Index: rep.Roll.Index})
 	c.flushLater(rep)
 }
 
 // roll has the disk begin a segment at base. All but a log's first come with the state of what lies below: recovery need not read that again.
 func (c *Core) roll(rep *replica, base record.Offset) {
-	op := DiskOp{Kind: DiskRoll, Stream: rep.ID, Base: base}
+	if most := min(rep.JitterMs, rep.Roll.Ms); most > 0 {
+		rep.SetJitter(int64(c.random.N(uint64(most))))
+	}
+	op := DiskOp{Kind: DiskRoll, Stream: rep.ID, Base: base, Index: rep.Roll.Index}
 	if len(rep.Segments()) > 1 {
 		op.State = rep.state()
 	}
@@ -143,10 +146,13 @@ func (c *Core) replicaFor(topic string, id record.UUID, index int32) (*replica, 
 		return nil, errcode.UnknownTopicOrPartition
 	}
 	rep, ok := c.replicas[stream.ID{Topic: t.ID, Partition: index}]
-	if !ok {
-		return nil, errcode.NotLeaderOrFollower
+	switch {
+	case ok:
+		return rep, errcode.None
+	case c.offline[stream.ID{Topic: t.ID, Partition: index}]:
+		return nil, errcode.KafkaStorageError
 	}
-	return rep, errcode.None
+	return nil, errcode.NotLeaderOrFollower
 }
 
 // settle carries on what a partition reports: produces that need not wait, fetches that may have enough.
@@ -155,6 +161,7 @@ func (c *Core) settle(rep *replica, facts *partition.Facts) {
 		c.produceAcked(a)
 	}
 	if facts.Moved {
+		c.dirs[rep.Dir].files[marksFile].stale = true
 		c.readable(rep)
 	}
 }

@@ -62,6 +62,7 @@ func (c *Core) onMetadata(r *Request) {
 	}
 	at := c.workingEnd()
 	if len(records) > 0 {
+		c.place(records)
 		at = c.appendMetadata(records)
 	}
 	c.park(at, r, nil, autoCreateTimeoutMs)
@@ -105,6 +106,7 @@ func (c *Core) onDeleteTopics(r *Request) {
 func (c *Core) commitThenReply(r *Request, records []image.Record, response kmsg.Response, timeoutMs int32) {
 	at := c.workingEnd()
 	if len(records) > 0 {
+		c.place(records)
 		at = c.appendMetadata(records)
 	}
 	c.park(at, r, response, max(timeoutMs, 0))

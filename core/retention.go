@@ -14,12 +14,28 @@ func (c *Core) retentionDue() {
 func (c *Core) retainSlice(n int) {
 	n = min(n, len(c.retained))
 	for _, id := range c.retained[:n] {
-		rep, ok := c.replicas[id]
-		if ok && rep.Retain(c.now.Wall) {
-			c.fx.Disk = append(c.fx.Disk, DiskOp{Kind: DiskDelete, Stream: id, To: rep.Start})
+		if rep, ok := c.replicas[id]; ok {
+			c.retain(rep)
 		}
 	}
 	if c.retained = c.retained[n:]; len(c.retained) == 0 {
 		c.retained = nil
+	}
+}
+
+// retain deletes a partition's expired segments. When the active one goes too, an empty segment at the log end takes its place first, with the state of all
+// that was before: the file's name is all that then says where the log stands.
+func (c *Core) retain(rep *replica) {
+	start, rest, ok := rep.Expires(c.now.Wall)
+	if !ok {
+		return
+	}
+	if rest {
+		rep.Rest(c.now.Wall)
+		c.roll(rep, rep.Ends.Log)
+	}
+	if rep.Retain(start) {
+		rep.forgetLost()
+		c.fx.Disk = append(c.fx.Disk, DiskOp{Kind: DiskDelete, Stream: rep.ID, To: rep.Start})
 	}
 }

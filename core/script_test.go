@@ -32,9 +32,11 @@ type testNode struct {
 	now     Now
 	fx      Effects
 	out     *strings.Builder
-	held    map[string]bool // "written", "durable"
-	waiting []Event         // held completions, in order
-	log     []byte          // of the metadata stream
+	held    map[string]bool             // "written", "durable"
+	waiting []Event                     // held completions, in order
+	ends    map[stream.ID]record.Offset // what was appended
+	stores  map[Slot]string
+	log     []byte // of the metadata stream
 	logEnd  record.Offset
 	bases   []record.Offset   // of the metadata stream's segments
 	files   map[string][]byte // snapshots of the metadata and the bootstrap file, by slot
@@ -42,6 +44,7 @@ type testNode struct {
 	epochs  []stream.EpochStart
 	corr    int32
 	topics  map[string]record.UUID
+	watch   func(*Effects)
 }
 
 type fields map[string]string
@@ -106,11 +109,15 @@ func (n *testNode) command(words []string) {
 			n.complete(waiting[i])
 		}
 	case "fail":
-		n.step(Event{Kind: EvIOFailed, Dir: 0, Stream: stream.Metadata, Reason: "fdatasync: input/output error"})
+		n.step(Event{Kind: EvIOFailed, Dir: stream.DirID(f.num("dir", 0)), Stream: stream.Metadata, Reason: "fdatasync: input/output error"})
 	case "space":
 		n.step(Event{Kind: EvSpace, Dir: 0, Free: f.num("free", 0)})
 	case "closed":
 		n.step(Event{Kind: EvConnClosed, Conn: ConnID(f.num("conn", 1))})
+	case "opened":
+		n.opened(f)
+	case "stop":
+		n.step(Event{Kind: EvStop})
 	case "timeout":
 		n.step(Event{Kind: EvTimeout})
 	case "located":
@@ -126,13 +133,24 @@ func (n *testNode) command(words []string) {
 }
 
 func (n *testNode) boot(f fields) {
-	n.core, n.waiting = New(), nil
+	n.topics = map[string]record.UUID{}
+	if n.core != nil {
+		for t := range n.core.meta.committed.Topics() {
+			n.topics[t.Name] = t.ID
+		}
+	}
+	n.core, n.waiting, n.ends, n.stores = New(), nil, map[stream.ID]record.Offset{}, map[Slot]string{}
 	config := []KeyValue{{"listeners", "PLAINTEXT://h:9092"}}
 	for _, key := range []string{"log.flush.interval.messages", "log.segment.bytes", "num.partitions", "log.retention.check.interval.ms",
+		"log.flush.offset.checkpoint.interval.ms", "replica.high.watermark.checkpoint.interval.ms",
 		"metadata.log.max.record.bytes.between.snapshots", "metadata.log.max.snapshot.interval.ms", "metadata.log.segment.bytes", "metadata.max.retention.bytes"} {
 		if v, ok := f[key]; ok {
 			config = append(config, KeyValue{key, v})
 		}
+	}
+	var dirs []Dir
+	for i := range f.num("dirs", 1) {
+		dirs = append(dirs, Dir{ID: record.UUID{15: byte(200 + i)}, Free: 1 << 30})
 	}
 	meta := Opened{Exists: n.state != nil, Topic: stream.MetadataName, LogEnd: n.logEnd, Durable: n.logEnd, Epochs: n.epochs}
 	meta.Segments = n.segments()
@@ -140,7 +158,7 @@ func (n *testNode) boot(f fields) {
 		meta.LogStart = n.bases[0]
 	}
 	boot := &Boot{ClusterID: "c", NodeID: 1, Incarnation: record.UUID{1}, Config: config,
-		Dirs: []Dir{{ID: record.UUID{15: 200}, Free: 1 << 30}}, QuorumState: n.state, Metadata: meta}
+		Dirs: dirs, Streams: int(f.num("streams", 0)), QuorumState: n.state, Metadata: meta}
 	for _, name := range slices.Sorted(maps.Keys(n.files)) {
 		s := Snapshot{Bytes: int64(len(n.files[name]))}
 		if _, err := fmt.Sscanf(name, SnapshotFolder+"/%020d-%010d", &s.End, &s.Epoch); err == nil {
@@ -195,12 +213,30 @@ func bootstrapFile(t *testing.T) (file []byte) {
 	return file
 }
 
+// opened tells of a stream that recovery found, one of a topic of the last boot. lost=5-9 are the offsets 5 to 8.
+func (n *testNode) opened(f fields) {
+	o := &Opened{Dir: stream.DirID(f.num("dir", 0)), Topic: f["topic"], LogStart: record.Offset(f.num("start", 0)), LogEnd: record.Offset(f.num("end", 0)), HighWatermark: record.Offset(f.num("hw", 0)),
+		RecoveryPoint: record.Offset(f.num("point", 0)), Damage: f["damage"]}
+	o.Durable = o.LogStart
+	if o.LogEnd > 0 {
+		o.Segments = []stream.Segment{{Size: 1000}}
+	}
+	if from, to, ok := strings.Cut(f["lost"], "-"); ok {
+		r := fields{"from": from, "to": to}
+		o.Lost = []OffsetRange{{record.Offset(r.num("from", 0)), record.Offset(r.num("to", 0)), "crc"}}
+	}
+	id := stream.ID{Topic: n.topics[f["topic"]], Partition: int32(f.num("partition", 0))}
+	n.ends[id] = o.LogEnd
+	n.step(Event{Kind: EvOpened, Stream: id, Opened: o})
+}
+
 func (n *testNode) create(f fields) {
 	req := kmsg.NewPtrCreateTopicsRequest()
 	req.Version, req.TimeoutMillis = 7, 1000
 	topic := kmsg.NewCreateTopicsRequestTopic()
 	topic.Topic, topic.NumPartitions, topic.ReplicationFactor = f["topic"], int32(f.num("partitions", 1)), 1
-	for _, key := range []string{"flush.messages", "flush.ms", "segment.bytes", "retention.bytes", "retention.ms"} {
+	for _, key := range []string{"flush.messages", "flush.ms", "segment.bytes", "retention.bytes", "retention.ms",
+		"index.interval.bytes", "segment.index.bytes", "segment.jitter.ms"} {
 		if v, ok := f[key]; ok {
 			topic.Configs = append(topic.Configs, kmsg.CreateTopicsRequestTopicConfig{Name: key, Value: &v})
 		}
@@ -221,6 +257,9 @@ func (n *testNode) step(ev Event) {
 	n.fx.Reset()
 	n.out.WriteString("> " + string(ev.Append(nil)) + "\n")
 	n.core.Step(n.now, &ev, &n.fx)
+	if n.watch != nil {
+		n.watch(&n.fx)
+	}
 	for line := range strings.Lines(string(n.fx.Append(nil))) {
 		n.out.WriteString(line)
 	}
@@ -239,6 +278,7 @@ func (n *testNode) step(ev Event) {
 		} else if strings.HasSuffix(s.Slot.Name, ".checkpoint") {
 			n.files[s.Slot.Name] = slices.Clone(s.Bytes)
 		}
+		n.stores[stores[i].Slot] = string(stores[i].Bytes)
 		n.complete(Event{Kind: EvStored, Slot: stores[i].Slot, Version: stores[i].Version})
 	}
 	for _, j := range jobs {
@@ -248,7 +288,7 @@ func (n *testNode) step(ev Event) {
 			n.complete(Event{Kind: EvLoaded, Job: j.ID, Loaded: &Loaded{Bytes: n.from(j.From)}})
 		}
 	}
-	if at, ok := n.core.Deadline(); ok && at <= n.now.Mono && (ev.Kind != EvTimeout || n.core.hasWork()) {
+	if at, ok := n.core.Deadline(); ok && at <= n.now.Mono && (ev.Kind != EvTimeout || n.core.buildingSnapshot()) {
 		n.step(Event{Kind: EvTimeout})
 	}
 }
@@ -269,6 +309,7 @@ func (n *testNode) disk(op *DiskOp) {
 	switch op.Kind {
 	case DiskAppend:
 		end = op.Batch.NextOffset()
+		n.ends[op.Stream] = end
 		if op.Stream == stream.Metadata {
 			op.Batch.Stamp()
 			n.log = append(n.log, op.Batch.Data...)
@@ -290,16 +331,21 @@ func (n *testNode) disk(op *DiskOp) {
 			n.bases = n.bases[1:]
 			n.log = n.from(n.bases[0])
 		}
-	case DiskSync:
+	case DiskSync, DiskCheckpoint:
+		end = n.ends[op.Stream]
 		if op.Stream == stream.Metadata {
 			end = n.logEnd
 		}
 		n.complete(Event{Kind: EvDurable, Stream: op.Stream, Generation: op.Generation, UpTo: end})
+		if op.Kind == DiskCheckpoint {
+			n.complete(Event{Kind: EvCheckpointed, Stream: op.Stream, Generation: op.Generation, UpTo: end})
+		}
 	}
 }
 
 func (n *testNode) complete(ev Event) {
-	if n.held["stored"] && ev.Kind == EvStored || n.held["written"] && ev.Kind == EvWritten || n.held["durable"] && ev.Kind == EvDurable {
+	if n.held["stored"] && ev.Kind == EvStored || n.held["written"] && ev.Kind == EvWritten || n.held["durable"] && ev.Kind == EvDurable ||
+		n.held["checkpointed"] && ev.Kind == EvCheckpointed {
 		n.waiting = append(n.waiting, ev)
 		return
 	}

@@ -28,7 +28,7 @@ const (
 // metadata.log.max.record.bytes.between.snapshots and metadata.log.max.snapshot.interval.ms). One is written at a time.
 func (c *Core) maybeSnapshot(timeUp bool) {
 	s, at := &c.snaps, c.meta.committed.At()
-	if c.meta.stage != stageReady || s.writing != nil || !timeUp && s.bytes < c.cfg.Metadata.SnapshotBytes {
+	if c.meta.stage != stageReady || c.stop != serving || s.writing != nil || !timeUp && s.bytes < c.cfg.Metadata.SnapshotBytes {
 		return
 	}
 	end := at.Offset + 1
@@ -135,6 +135,9 @@ func (c *Core) removeSnapshot(s Snapshot) {
 // cleanMetadata lets the oldest snapshot go, and the segments wholly below the end of the next one, while log and snapshots are larger than
 // metadata.max.retention.bytes or the oldest is older than metadata.max.retention.ms. The last snapshot stays, and so does the log from its end on.
 func (c *Core) cleanMetadata() {
+	if c.stop != serving {
+		return // the log may be closed already: the next life cleans it
+	}
 	s, q, limits := &c.snaps, c.meta.quorum, &c.cfg.Metadata
 	for len(s.kept) >= 2 {
 		var total int64

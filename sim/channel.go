@@ -67,7 +67,7 @@ func (ch *channel) connect(e *event) {
 		ch.w.heap.push(*e)
 		return
 	}
-	if n.p != nil && n.p.ready && !ch.broken {
+	if n.serving() && !n.p.stopping && !ch.broken {
 		n.accept(ch)
 	} else {
 		ch.broken = true

@@ -6,6 +6,7 @@ import (
 	"odradek/core"
 	"odradek/core/prng"
 	"odradek/core/record"
+	"odradek/core/stream"
 )
 
 // faultKind is a kind of fault. Each has a generator of its own, so that removing one kind shifts no other.
@@ -80,10 +81,10 @@ func (w *World) inject(k faultKind) {
 		n.cutAt = n.disk.Ops() + 1 + small // counted when it comes to it
 		return
 	case writeError:
-		n.failWrite = n.p != nil
+		n.failWrite, n.failIn = n.p != nil, w.dirOf(small)
 		return
 	case syncError:
-		n.failSync = n.p != nil
+		n.failSync, n.failIn = n.p != nil, w.dirOf(small)
 		return
 	case connReset:
 		struck = w.onOpenLink(rng, func(ch *channel) { ch.reset(lose) })
@@ -92,9 +93,10 @@ func (w *World) inject(k faultKind) {
 	case nodePause:
 		n.pausedUntil = max(n.pausedUntil, w.now+size)
 	case diskFull:
+		dir := stream.DirID(small % w.opt.Dirs)
 		if struck = n.serving(); struck {
-			n.tell(lane{kind: core.EvSpace}, core.Event{Kind: core.EvSpace, Free: fullAt + int64(small)*30})
-			relief := core.Event{Kind: core.EvSpace, Free: 1 << 40}
+			n.tell(lane{kind: core.EvSpace}, core.Event{Kind: core.EvSpace, Dir: dir, Free: fullAt + int64(small)*30})
+			relief := core.Event{Kind: core.EvSpace, Dir: dir, Free: 1 << 40}
 			w.after(size+Second, event{kind: evCore, who: n.id, life: n.life, core: &relief})
 		}
 	case clockJump:
@@ -103,6 +105,14 @@ func (w *World) inject(k faultKind) {
 	if struck {
 		w.struck(k, n.name)
 	}
+}
+
+// dirOf draws where a write or fsync fails: of two directories, mostly in the second, which the node can do without.
+func (w *World) dirOf(draw int) string {
+	if w.opt.Dirs > 1 && draw%4 > 0 {
+		return "d1/"
+	}
+	return ""
 }
 
 // struck counts a fault.

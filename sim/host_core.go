@@ -99,19 +99,25 @@ func (n *node) carryOut() {
 		}
 	}
 	for i := range fx.Notes {
-		if fx.Notes[i].Kind == core.NoteReady {
+		switch fx.Notes[i].Kind {
+		case core.NoteReady:
 			p.ready = true
+		case core.NoteStopped:
+			n.finishStop(fx.Notes[i].Fields[0].Value == "true")
+			return
 		}
 	}
 	for i := range fx.Halts {
 		h := &fx.Halts[i]
 		switch {
-		case p.dir.Err() == nil:
+		case p.dirs[h.Dir].dir.Err() == nil:
 			n.w.fail(Crash, "halt", fmt.Sprintf("%s given up though no disk failed: %s", h.Scope, h.Reason))
 		case h.Scope == core.HaltNode:
 			n.disk.Crash()
 			n.down("halted: " + h.Reason)
 			return
+		case h.Scope == core.HaltDir:
+			p.dirs[h.Dir].lost = true
 		}
 	}
 }
@@ -130,7 +136,7 @@ func (n *node) readExtents() [][][]byte {
 		}
 		for j := range f.Partitions {
 			for _, x := range f.Partitions[j].Extents {
-				view, ok := n.p.dir.View(x.Stream)
+				view, ok := n.view(x.Stream)
 				file, found := view.File(x.Base)
 				if !ok || !found {
 					panic(fmt.Sprintf("invariant: a reply names segment %d of stream %s, which is not there", x.Base, x.Stream))

@@ -16,66 +16,117 @@ type lane struct {
 
 func laneOf(ev *core.Event) lane {
 	switch ev.Kind {
-	case core.EvWritten, core.EvDurable:
+	case core.EvWritten, core.EvDurable, core.EvCheckpointed:
 		return lane{kind: ev.Kind, stream: ev.Stream}
 	}
 	return lane{kind: ev.Kind}
 }
+
+// logDir is one log directory of a process, with what the production store keeps for each: a queue, a round in flight.
+type logDir struct {
+	n      *node
+	root   string // where it lies on the node's disk: empty, or a folder with a slash
+	dir    *segment.Dir
+	lost   bool // the core has given it up
+	failed bool // at the end of a stop: it has failed, whether the core knows or not
+
+	queue   []core.DiskOp
+	writing bool // an evWrite is coming
+	blocked bool // the first of queue waits for the round in flight
+	stores  []core.Store
+	storing bool
+	round   *segment.Round
+	steps   []int // of the round, still to be made
+	syncing bool  // an evSyncBegin is coming
+	changes []segment.FileChange
+}
+
+// later schedules an event of the directory after a drawn delay.
+func (d *logDir) later(k kind) { d.n.later(k, uint64(d.dir.ID())) }
 
 // later schedules an event of the disk after a drawn delay.
 func (n *node) later(k kind, number uint64) {
 	n.w.after(n.w.opt.Disk.draw(&n.rng), event{kind: k, n: number, who: n.id, life: n.life})
 }
 
+// handle lets an event of a directory happen.
+func (d *logDir) handle(k kind) {
+	switch k {
+	case evWrite:
+		d.write()
+	case evSyncBegin:
+		d.beginSync()
+	case evSyncStep:
+		d.syncStep()
+	case evSyncEnd:
+		d.endSync()
+	case evStore:
+		d.store()
+	}
+}
+
 // queueDisk takes over what a Step wants of the disk.
 func (n *node) queueDisk() {
 	p := n.p
 	for i := range p.fx.Disk {
-		if op := &p.fx.Disk[i]; op.Kind == core.DiskAppend {
+		op := &p.fx.Disk[i]
+		switch op.Kind {
+		case core.DiskAppend:
 			n.checkEpoch(op)
+		case core.DiskCreate:
+			p.where[op.Stream] = p.dirs[op.Dir]
+			n.checkNew(op)
 		}
+		d := p.where[op.Stream]
+		if d == nil { // recovery found no log of it, and the core deletes it
+			d = p.dirs[op.Dir]
+		}
+		d.queue = append(d.queue, *op)
 	}
-	p.queue = append(p.queue, p.fx.Disk...)
-	p.stores = append(p.stores, p.fx.Stores...)
+	for i := range p.fx.Stores {
+		d := p.dirs[p.fx.Stores[i].Slot.Dir]
+		d.stores = append(d.stores, p.fx.Stores[i])
+	}
 	p.jobs = append(p.jobs, p.fx.Jobs...)
 	for i := range p.fx.Jobs {
 		n.later(evJob, uint64(p.fx.Jobs[i].ID))
 	}
-	n.armDisk()
+	for _, d := range p.dirs {
+		d.arm()
+	}
 }
 
-// armDisk has the stages run that have something to do.
-func (n *node) armDisk() {
-	p := n.p
-	if len(p.queue) > 0 && !p.blocked && !p.writing {
-		p.writing = true
-		n.later(evWrite, 0)
+// arm has the stages run that have something to do.
+func (d *logDir) arm() {
+	if len(d.queue) > 0 && !d.blocked && !d.writing {
+		d.writing = true
+		d.later(evWrite)
 	}
-	if len(p.stores) > 0 && !p.storing {
-		p.storing = true
-		n.later(evStore, 0)
+	if len(d.stores) > 0 && !d.storing {
+		d.storing = true
+		d.later(evStore)
 	}
 }
 
 // write carries out a drawn part of the queue, in order for each stream.
-func (n *node) write() {
-	p := n.p
-	p.writing = false
-	ops := n.choose()
-	done, events := p.dir.Write(ops, nil)
+func (d *logDir) write() {
+	n := d.n
+	d.writing = false
+	ops := d.choose()
+	done, events := d.dir.Write(ops, nil)
 	if n.cut {
 		return
 	}
 	for i := range ops[:done] {
 		if f := ops[i].Batch.Frame; f != record.NoFrame && !n.w.cfg.broken.releaseEarly && !n.w.cfg.broken.releaseNever {
-			p.pool.Release(f)
+			n.p.pool.Release(f)
 		}
 	}
 	if done < len(ops) {
-		p.queue = append(append([]core.DiskOp(nil), ops[done:]...), p.queue...)
-		p.blocked = true
+		d.queue = append(append([]core.DiskOp(nil), ops[done:]...), d.queue...)
+		d.blocked = true
 	}
-	n.takeChanges()
+	d.takeChanges()
 	for i := range events {
 		ev := events[i]
 		n.tell(laneOf(&ev), ev)
@@ -84,22 +135,21 @@ func (n *node) write() {
 			n.tell(laneOf(&ev), ev)
 		}
 	}
-	n.armSync()
-	n.armDisk()
+	d.armSync()
+	d.arm()
 }
 
 // choose takes operations from the queue: all, the first few, or those of one stream.
-func (n *node) choose() []core.DiskOp {
-	p := n.p
-	queue := p.queue
-	switch n.rng.IntN(4) {
+func (d *logDir) choose() []core.DiskOp {
+	rng, queue := &d.n.rng, d.queue
+	switch rng.IntN(4) {
 	case 0:
-		k := 1 + n.rng.IntN(len(queue))
-		p.queue = append([]core.DiskOp(nil), queue[k:]...)
+		k := 1 + rng.IntN(len(queue))
+		d.queue = append([]core.DiskOp(nil), queue[k:]...)
 		return queue[:k:k]
 	case 1:
 		var ops, rest []core.DiskOp
-		id := queue[n.rng.IntN(len(queue))].Stream
+		id := queue[rng.IntN(len(queue))].Stream
 		for i := range queue {
 			if queue[i].Stream == id {
 				ops = append(ops, queue[i])
@@ -107,96 +157,92 @@ func (n *node) choose() []core.DiskOp {
 				rest = append(rest, queue[i])
 			}
 		}
-		p.queue = rest
+		d.queue = rest
 		return ops
 	}
-	p.queue = nil
+	d.queue = nil
 	return queue
 }
 
 // takeChanges closes files and unmaps indexes that have left their log: nothing of them is lent out between events.
-func (n *node) takeChanges() {
-	p := n.p
-	p.changes = p.dir.TakeChanges(p.changes[:0])
-	for i := range p.changes {
-		if p.changes[i].Gone {
-			_ = p.changes[i].File.Close() // nothing was promised of it
+func (d *logDir) takeChanges() {
+	d.changes = d.dir.TakeChanges(d.changes[:0])
+	for i := range d.changes {
+		if d.changes[i].Gone {
+			_ = d.changes[i].File.Close() // nothing was promised of it
 		}
-		for _, m := range p.changes[i].Maps {
+		for _, m := range d.changes[i].Maps {
 			_ = m.Unmap()
 		}
 	}
 }
 
-func (n *node) armSync() {
-	if p := n.p; p.round == nil && !p.syncing {
-		p.syncing = true
-		n.later(evSyncBegin, 0)
+func (d *logDir) armSync() {
+	if d.round == nil && !d.syncing {
+		d.syncing = true
+		d.later(evSyncBegin)
 	}
 }
 
 // beginSync starts a round over what was written so far. Its steps are made one by one in drawn order, with writes between them.
-func (n *node) beginSync() {
-	p := n.p
-	p.syncing = false
-	if p.round = p.dir.BeginSync(); p.round == nil {
+func (d *logDir) beginSync() {
+	d.syncing = false
+	if d.round = d.dir.BeginSync(); d.round == nil {
 		return
 	}
-	p.steps = p.steps[:0]
-	for i := range p.round.Steps() {
-		p.steps = append(p.steps, i)
-		j := n.rng.IntN(i + 1)
-		p.steps[i], p.steps[j] = p.steps[j], p.steps[i]
+	d.steps = d.steps[:0]
+	for i := range d.round.Steps() {
+		d.steps = append(d.steps, i)
+		j := d.n.rng.IntN(i + 1)
+		d.steps[i], d.steps[j] = d.steps[j], d.steps[i]
 	}
-	n.nextStep()
+	d.nextStep()
 }
 
-func (n *node) nextStep() {
-	if len(n.p.steps) > 0 {
-		n.later(evSyncStep, 0)
+func (d *logDir) nextStep() {
+	if len(d.steps) > 0 {
+		d.later(evSyncStep)
 	} else {
-		n.later(evSyncEnd, 0)
+		d.later(evSyncEnd)
 	}
 }
 
-func (n *node) syncStep() {
-	p := n.p
-	i := p.steps[len(p.steps)-1]
-	p.steps = p.steps[:len(p.steps)-1]
-	if !n.w.cfg.broken.durableUnsynced && !p.round.Step(i) {
-		p.steps = p.steps[:0] // after a failure no further step is made
+func (d *logDir) syncStep() {
+	i := d.steps[len(d.steps)-1]
+	d.steps = d.steps[:len(d.steps)-1]
+	if !d.n.w.cfg.broken.durableUnsynced && !d.round.Step(i) {
+		d.steps = d.steps[:0] // after a failure no further step is made
 	}
-	if !n.cut {
-		n.nextStep()
+	if !d.n.cut {
+		d.nextStep()
 	}
 }
 
-func (n *node) endSync() {
-	p := n.p
-	events := p.dir.EndSync(p.round, nil)
-	p.round, p.blocked = nil, false
-	n.takeChanges()
+func (d *logDir) endSync() {
+	events := d.dir.EndSync(d.round, nil)
+	d.round, d.blocked = nil, false
+	d.takeChanges()
 	for i := range events {
-		n.tell(laneOf(&events[i]), events[i])
+		d.n.tell(laneOf(&events[i]), events[i])
 	}
-	n.armSync()
-	n.armDisk()
+	d.armSync()
+	d.arm()
 }
 
 // store replaces one small file.
-func (n *node) store() {
-	p := n.p
-	s := p.stores[0]
-	p.stores = p.stores[1:]
-	p.storing = false
-	ev, ok := p.dir.Store(s)
-	if n.cut {
+func (d *logDir) store() {
+	s := d.stores[0]
+	d.stores = d.stores[1:]
+	d.storing = false
+	d.n.checkPoints(&s)
+	ev, ok := d.dir.Store(s)
+	if d.n.cut {
 		return
 	}
 	if ok {
-		n.tell(laneOf(&ev), ev)
+		d.n.tell(laneOf(&ev), ev)
 	}
-	n.armDisk()
+	d.arm()
 }
 
 // job reads what a Locate or Load asks for, as it is now.
@@ -210,7 +256,7 @@ func (n *node) job(id core.JobID) {
 		p.jobs = append(p.jobs[:i], p.jobs[i+1:]...)
 		var ev core.Event
 		if job.Slot.Name != "" {
-			ev = p.dir.LoadSlot(&job)
+			ev = p.dirs[job.Slot.Dir].dir.LoadSlot(&job)
 		} else {
 			ev = segment.Answer(&job, n.viewed, n.codec())
 		}
@@ -222,8 +268,16 @@ func (n *node) job(id core.JobID) {
 }
 
 func (n *node) viewed(id stream.ID) (segment.View, func(), bool) {
-	v, ok := n.p.dir.View(id)
+	v, ok := n.view(id)
 	return v, func() {}, ok
+}
+
+// view returns a stream's files as they are, wherever they lie.
+func (n *node) view(id stream.ID) (segment.View, bool) {
+	if d := n.p.where[id]; d != nil {
+		return d.dir.View(id)
+	}
+	return segment.View{}, false
 }
 
 func (n *node) codec() segment.Decompressor { return n.w.codec }

@@ -6,6 +6,7 @@ import (
 	"odradek/core"
 	"odradek/core/api"
 	"odradek/core/record"
+	"odradek/core/stream"
 )
 
 // judge compares what the last readers read with what was promised.
@@ -73,10 +74,13 @@ func (l *ledger) judgePartition(topic int, partition int32) {
 // checkDurable is asked when an acknowledgement of a durable topic is about to leave: the platter must have the batch, whatever the core believes. It
 // reads what the disk would have after a power loss that kept nothing else.
 func (n *node) checkDurable(r *api.ProduceResult, sent *record.Batch) {
+	if d := n.dirOf(r.Topic, r.Partition); d != nil && d.lost {
+		n.w.fail(Correctness, "directory", fmt.Sprintf("%s-%d: offset %d is acknowledged, in a directory that was given up", r.Topic, r.Partition, r.BaseOffset))
+	}
 	if !n.w.durable(r.Topic) {
 		return
 	}
-	folder := fmt.Sprintf("%s-%d", r.Topic, r.Partition)
+	folder := n.folder(r.Topic, r.Partition)
 	names, _ := n.disk.DurableNames(folder)
 	file := ""
 	want := fmt.Sprintf("%020d.log", r.BaseOffset)
@@ -100,6 +104,27 @@ func (n *node) checkDurable(r *api.ProduceResult, sent *record.Batch) {
 		return
 	}
 	n.w.fail(Correctness, "durable", fmt.Sprintf("%s: the batch acknowledged at offset %d is not on the platter", folder, r.BaseOffset))
+}
+
+// dirOf finds the directory of a partition; nil while its topic is not known, or it is not made.
+func (n *node) dirOf(topic string, partition int32) *logDir {
+	if n.p.view.Image == nil {
+		return nil
+	}
+	t, ok := n.p.view.Image.Topic(topic)
+	if !ok {
+		return nil
+	}
+	return n.p.where[stream.ID{Topic: t.ID, Partition: partition}]
+}
+
+// folder is where a partition's files lie on the node's disk.
+func (n *node) folder(topic string, partition int32) string {
+	name := fmt.Sprintf("%s-%d", topic, partition)
+	if d := n.dirOf(topic, partition); d != nil {
+		return d.root + name
+	}
+	return name
 }
 
 // checkEpoch: two processes never append in the same leader epoch, nor does a later one in an earlier epoch, whatever was lost between them.

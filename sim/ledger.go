@@ -108,11 +108,12 @@ func (l *ledger) powerLost() {
 	}
 }
 
-// stopped enters a clean stop: what was acknowledged since the last power loss is synced.
-func (l *ledger) stopped() {
+// stopped enters a clean stop: what was acknowledged since the last power loss is synced, but in directories that were given up.
+func (l *ledger) stopped(lost func(topic string, partition int32) bool) {
 	for i := range l.batches {
+		topic := l.w.opt.Topics[l.w.opt.Clients[i].Topic].Name
 		for j := range l.batches[i] {
-			if g := &l.batches[i][j]; g.acked && g.powers == l.powers {
+			if g := &l.batches[i][j]; g.acked && g.powers == l.powers && !lost(topic, g.partition) {
 				g.safe = true
 			}
 		}

@@ -63,7 +63,7 @@ func TestLedger(t *testing.T) {
 			w, cl := book(c.durable, c.idempotent)
 			w.threeAcked(cl)
 			if c.stopped {
-				w.ledger.stopped()
+				w.ledger.stopped(func(string, int32) bool { return false })
 			}
 			for range c.powers {
 				w.ledger.powerLost()

@@ -1,16 +1,14 @@
 package sim
 
 import (
-	"errors"
 	"fmt"
+	"strings"
 
 	"odradek/core"
-	"odradek/core/config"
 	"odradek/core/prng"
 	"odradek/core/query"
 	"odradek/core/record"
 	"odradek/core/stream"
-	"odradek/disk/segment"
 	"odradek/disk/vfs"
 	"odradek/net/wire"
 	"odradek/sim/simdisk"
@@ -37,8 +35,9 @@ type node struct {
 	cutAt     int
 	failWrite bool
 	failSync  bool
-	cut       bool // the power failed within the present event
-	synced    bool // the process has failed an fsync: a page cache that lies must not outlive it
+	failIn    string // what the path of a write or fsync that fails begins with
+	cut       bool   // the power failed within the present event
+	synced    bool   // the process has failed an fsync: a page cache that lies must not outlive it
 }
 
 // reign is the last leader epoch in which a stream was appended to, and by which process.
@@ -52,28 +51,21 @@ type process struct {
 	core    *core.Core
 	fx      core.Effects
 	started Time
-	dir     *segment.Dir
 	pool    *pool
 	prepare record.Preparer
 	view    query.View
 	env     *wire.Env
 	ready   bool
-	conns   map[core.ConnID]*serverConn
-	last    core.ConnID
-	armed   Time // of the evTimer that is coming; 0: none
+	// stopping: the core is told to stop. What becomes of requests that it has not seen does not matter: they are lost with their connections.
+	stopping bool
+	conns    map[core.ConnID]*serverConn
+	last     core.ConnID
+	armed    Time // of the evTimer that is coming; 0: none
 
-	// Of the disk, see host_disk.go.
-	queue   []core.DiskOp
-	writing bool // an evWrite is coming
-	blocked bool // the first of queue waits for the round in flight
-	stores  []core.Store
-	storing bool
-	jobs    []core.Job
-	round   *segment.Round
-	steps   []int // of the round, still to be made
-	syncing bool  // an evSyncBegin is coming
-	told    map[lane]Time
-	changes []segment.FileChange
+	dirs  []*logDir             // by DirID
+	where map[stream.ID]*logDir // of every stream that is, or was
+	jobs  []core.Job
+	told  map[lane]Time
 }
 
 func newNode(w *World, id int32) *node {
@@ -92,11 +84,11 @@ func (n *node) before(op simdisk.Op) error {
 		n.w.struck(powerLossAt, n.name)
 		n.w.note(n.name, fmt.Sprintf("before operation %d %s %s", op.N, op.Kind, op.Path))
 		n.losePower()
-	case n.failWrite && op.Kind == simdisk.OpWrite && n.serving():
+	case n.failWrite && op.Kind == simdisk.OpWrite && n.serving() && strings.HasPrefix(op.Path, n.failIn):
 		n.failWrite = false
 		n.w.struck(writeError, n.name)
 		return vfs.ErrIO
-	case n.failSync && op.Kind == simdisk.OpSyncData && n.serving():
+	case n.failSync && (op.Kind == simdisk.OpSyncData && strings.HasPrefix(op.Path, n.failIn) || op.Kind == simdisk.OpSyncAll) && n.serving():
 		n.failSync, n.synced = false, true
 		n.w.struck(syncError, n.name)
 		return vfs.ErrIO
@@ -140,18 +132,10 @@ func (n *node) handle(e *event) {
 		if p := n.p; p.armed <= e.at { // else another one comes before it
 			n.timer()
 		}
-	case evWrite:
-		n.write()
-	case evSyncBegin:
-		n.beginSync()
-	case evSyncStep:
-		n.syncStep()
-	case evSyncEnd:
-		n.endSync()
-	case evStore:
-		n.store()
 	case evJob:
 		n.job(core.JobID(e.n))
+	default:
+		n.p.dirs[e.n].handle(e.kind)
 	}
 	n.settle()
 }
@@ -189,12 +173,7 @@ func (n *node) strike(k faultKind) bool {
 		n.losePower()
 		n.down("without power")
 	case cleanRestart:
-		if n.stop(); n.cut {
-			n.down("without power while stopping")
-		} else {
-			n.disk.Crash()
-			n.down("stopped")
-		}
+		return n.beginStop()
 	default:
 		n.disk.Crash()
 		n.down("crashed")
@@ -216,10 +195,10 @@ func (n *node) heal() {
 	n.strike(powerLoss)
 }
 
-// start begins a process: it identifies the directory and recovers it. The power may fail at any file operation in here.
+// start begins a process: it identifies the directories and recovers them. The power may fail at any file operation in here.
 func (n *node) start() {
 	n.life++
-	p := &process{core: core.New(), started: n.w.now, conns: map[core.ConnID]*serverConn{}, told: map[lane]Time{}}
+	p := &process{core: core.New(), started: n.w.now, conns: map[core.ConnID]*serverConn{}, told: map[lane]Time{}, where: map[stream.ID]*logDir{}}
 	p.pool = newPool(&n.rng)
 	p.prepare.Codec = n.w.codec
 	n.p = p
@@ -230,7 +209,7 @@ func (n *node) start() {
 		}
 	}
 	n.w.note(n.name, "starts")
-	events, err := n.recoverDir()
+	events, err := n.recoverDirs()
 	if n.cut {
 		return
 	}
@@ -248,125 +227,10 @@ func (n *node) start() {
 	}
 }
 
-// recoverDir returns Boot and then, in drawn order, Opened for each stream.
-func (n *node) recoverDir() ([]core.Event, error) {
-	p := n.p
-	p.dir = segment.OpenDirWith(n.disk.Mount(), 0, segment.Options{IndexInterval: 300, IndexBytes: 1000}) // small, so that indexes get full
-	if _, err := p.dir.Lock(); err != nil {
-		return nil, err
-	}
-	boot, err := n.identify()
-	if err != nil {
-		return nil, err
-	}
-	var entries []config.Entry
-	for _, kv := range boot.Config {
-		entries = append(entries, config.Entry{Key: kv.Key, Value: kv.Value})
-	}
-	cfg, err := config.ParseNode(entries)
-	if err != nil {
-		return nil, err
-	}
-	if boot.Snapshots, boot.Bootstrap, err = p.dir.Snapshots(); err != nil {
-		return nil, err
-	}
-	folders, err := p.dir.Folders()
-	if err != nil {
-		return nil, err
-	}
-	events := []core.Event{{Kind: core.EvBoot, Boot: boot}}
-	for _, f := range folders {
-		log, opened, err := p.dir.Recover(f)
-		if err != nil {
-			return nil, err
-		}
-		if log == nil {
-			continue
-		}
-		if err := p.dir.Add(log); err != nil {
-			return nil, err
-		}
-		if log.ID() == stream.Metadata {
-			boot.Metadata = *opened
-			continue
-		}
-		events = append(events, core.Event{Kind: core.EvOpened, Stream: log.ID(), Opened: opened})
-	}
-	for i := len(events) - 1; i > 1; i-- {
-		j := 1 + n.rng.IntN(i)
-		events[i], events[j] = events[j], events[i]
-	}
-	if boot.QuorumState, err = p.dir.ReadSlot(core.QuorumStateSlot.Name); err != nil && !errors.Is(err, vfs.ErrNotExist) {
-		return nil, err
-	}
-	boot.Streams = len(events) - 1
-	p.view = query.View{Self: boot.NodeID, ClusterID: boot.ClusterID, Config: cfg}
-	return events, nil
-}
-
-// identify reads meta.properties, or writes it on the first start.
-func (n *node) identify() (*core.Boot, error) {
-	boot := &core.Boot{NodeID: record.NodeID(n.id + 1), Incarnation: n.newUUID()}
-	n.ids.Bytes(boot.Seed[:])
-	props, err := n.p.dir.ReadProperties()
-	if errors.Is(err, vfs.ErrNotExist) {
-		props = segment.Properties{ClusterID: n.newUUID().String(), NodeID: boot.NodeID, DirectoryID: n.newUUID()}
-		err = n.p.dir.WriteProperties(props)
-	}
-	if err != nil {
-		return nil, err
-	}
-	boot.ClusterID = props.ClusterID
-	boot.Config = append([]core.KeyValue{{Key: "node.id", Value: fmt.Sprint(boot.NodeID)}}, n.w.opt.Node...)
-	free, err := n.p.dir.FS().Free()
-	boot.Dirs = []core.Dir{{ID: props.DirectoryID, Path: "disk", Free: free}}
-	return boot, err
-}
-
 // newUUID draws an id that Kafka does not reserve.
 func (n *node) newUUID() (id record.UUID) {
 	for id[0] == 0 {
 		n.ids.Bytes(id[:])
 	}
 	return id
-}
-
-// stop is a clean end: what is queued is carried out and everything written is synced, relaxed topics too. Requests that the core has not seen are lost with
-// their connections. The power may still fail in here.
-func (n *node) stop() {
-	p := n.p
-	for n.endRound(); len(p.queue) > 0; n.endRound() {
-		ops := p.queue
-		done, _ := p.dir.Write(ops, nil)
-		p.queue = ops[done:]
-		if n.cut || p.dir.Err() != nil {
-			return
-		}
-	}
-	p.dir.WantAll()
-	if p.round = p.dir.BeginSync(); p.round != nil {
-		p.round.Run()
-		p.dir.EndSync(p.round, nil)
-	}
-	if n.cut || p.dir.Err() != nil {
-		return
-	}
-	if err := p.dir.CloseFiles(); err != nil && !n.cut {
-		n.w.fail(Crash, "stop", err.Error())
-		return
-	}
-	n.w.ledger.stopped()
-}
-
-// endRound ends the round in flight at once.
-func (n *node) endRound() {
-	p := n.p
-	if p.round == nil {
-		return
-	}
-	for _, i := range p.steps {
-		p.round.Step(i)
-	}
-	p.dir.EndSync(p.round, nil)
-	p.round, p.steps = nil, nil
 }

@@ -40,6 +40,8 @@ type Options struct {
 	Safety   Time   // faults happen until then
 	Faults   [faultKinds]Time
 	SkewMs   int64
+	Dirs     int // log directories
+	SyncAll  int // a round of more steps is one SyncAll
 }
 
 // Delays are drawn between Least and Usual, and with a chance of Slow in a million up to Most.
@@ -110,7 +112,8 @@ func Draw(seed uint64) Options {
 	o := Options{Seed: seed}
 	flush := pick[int64](&rng, 1, 1, 1, 5, 1<<40)
 	o.Node = []core.KeyValue{{Key: "auto.create.topics.enable", Value: "false"}, {Key: "log.flush.interval.messages", Value: fmt.Sprint(flush)},
-		{Key: "fetch.max.bytes", Value: pick(&rng, "1024", "57671680")}}
+		{Key: "fetch.max.bytes", Value: pick(&rng, "1024", "57671680")},
+		{Key: "log.index.size.max.bytes", Value: "1000"}, {Key: "log.index.interval.bytes", Value: "300"}} // small, so that indexes get full
 	for i := range between(&rng, 1, 2) {
 		t := drawTopic(&rng, i)
 		if t.Inherits {
@@ -142,6 +145,10 @@ func Draw(seed uint64) Options {
 			o.Faults[k] = mean
 		}
 	}
+	o.Node = append(o.Node, core.KeyValue{Key: "log.flush.offset.checkpoint.interval.ms", Value: pick(&rng, "60000", "1000", "100")},
+		core.KeyValue{Key: "replica.high.watermark.checkpoint.interval.ms", Value: pick(&rng, "5000", "1000", "100")})
+	o.Dirs = pick(&rng, 1, 1, 2)
+	o.SyncAll = pick(&rng, 16, 1, 3)
 	return o
 }
 
@@ -204,7 +211,7 @@ func drawClient(rng *prng.Source, topic int) ClientOptions {
 
 // Lines returns the options as text, one line for each part.
 func (o *Options) Lines() []string {
-	out := []string{fmt.Sprintf("seed=%d safety=%s downtime<=%s skew=%dms", o.Seed, o.Safety, o.Downtime, o.SkewMs)}
+	out := []string{fmt.Sprintf("seed=%d safety=%s downtime<=%s skew=%dms directories=%d", o.Seed, o.Safety, o.Downtime, o.SkewMs, o.Dirs)}
 	for _, kv := range o.Node {
 		out = append(out, "node "+kv.Key+"="+kv.Value)
 	}
@@ -218,7 +225,7 @@ func (o *Options) Lines() []string {
 			c.Timeout, c.TimeoutMs, c.ProduceVersion, c.FetchVersion, c.MinBytes, c.MaxBytes, c.MaxWaitMs, c.Churn))
 	}
 	out = append(out, fmt.Sprintf("network delay=%s..%s..%s slow=%d cut=%d", Time(o.Network.Least), Time(o.Network.Usual), Time(o.Network.Most), o.Network.Slow, o.Network.Cut))
-	out = append(out, fmt.Sprintf("disk delay=%s..%s..%s slow=%d", o.Disk.Least, o.Disk.Usual, o.Disk.Most, o.Disk.Slow))
+	out = append(out, fmt.Sprintf("disk delay=%s..%s..%s slow=%d sync-all>%d", o.Disk.Least, o.Disk.Usual, o.Disk.Most, o.Disk.Slow, o.SyncAll))
 	out = append(out, fmt.Sprintf("core delay=%s..%s..%s slow=%d", o.Core.Least, o.Core.Usual, o.Core.Most, o.Core.Slow))
 	var faults []string
 	for k, mean := range o.Faults {

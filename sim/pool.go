@@ -59,8 +59,13 @@ func (p *pool) Release(id record.FrameID) {
 // something is still to happen to a request, nothing is said.
 func (n *node) checkFrames() {
 	p := n.p
-	if p == nil || len(p.queue) > 0 {
+	if p == nil {
 		return
+	}
+	for _, d := range p.dirs {
+		if len(d.queue) > 0 {
+			return
+		}
 	}
 	for i := range n.w.heap.entries {
 		if e := &n.w.heap.entries[i]; e.kind == evCore && e.life == n.life && e.core.Kind == core.EvRequest {

@@ -170,6 +170,9 @@ func (r *reading) listed(p *kmsg.ListOffsetsResponseTopicPartition) {
 	case code == errcode.OffsetNotAvailable:
 		r.again = w.now + 20*Millisecond
 		return
+	case code == errcode.KafkaStorageError && w.mayLose():
+		r.again = w.now + 20*Millisecond
+		return
 	case code != errcode.None:
 		w.fail(Correctness, "watermark", fmt.Sprintf("%s-%d: the latest offset is not told: %v", r.c.topic.Name, i, code))
 		return

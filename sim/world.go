@@ -8,8 +8,8 @@
 //
 // The same seed gives the same run, event for event: everything is drawn from generators of the seed, each with one purpose.
 //
-// A run has three phases. In the first, faults happen. Then they stop, the power fails a last time, and clients must get rid of all they have within a bound
-// of virtual time. Last, fresh readers read everything and the ledger is judged.
+// A run has four phases. In the first, faults happen. Then they stop, the power fails a last time, and clients must get rid of all they have within a bound
+// of virtual time. Then fresh readers read everything and the ledger is judged. Last, the node stops in order.
 package sim
 
 import (
@@ -123,7 +123,9 @@ const (
 	phaseSafety phase = iota
 	phaseDrain        // faults have stopped, clients get rid of what they have
 	phaseRead         // fresh readers read everything
+	phaseStop         // the nodes stop in order
 	phaseDone
+	phaseStuck // the nodes have not stopped in time
 )
 
 // failure ends a run.
@@ -261,6 +263,13 @@ func (w *World) enter(p phase) {
 			c.stop()
 		}
 		w.startReaders()
+	case phaseStop:
+		for _, n := range w.nodes {
+			n.strike(cleanRestart)
+		}
+		w.after(drainBound, event{kind: evPhase, n: uint64(phaseStuck)})
+	case phaseStuck:
+		w.fail(Liveness, "stop", "the node does not come to its end")
 	}
 	if p == phaseDrain || p == phaseRead {
 		for _, c := range w.clients {
@@ -268,6 +277,9 @@ func (w *World) enter(p phase) {
 		}
 	}
 }
+
+// mayLose reports whether a directory may be given up just now while the node goes on.
+func (w *World) mayLose() bool { return w.opt.Dirs > 1 && w.phase == phaseSafety }
 
 // check moves on when a phase has reached its end, or ends the run when it takes too long.
 func (w *World) check() {
@@ -289,7 +301,7 @@ func (w *World) check() {
 		for _, n := range w.nodes {
 			n.checkFrames()
 		}
-		w.enter(phaseDone)
+		w.enter(phaseStop)
 	case w.now > w.healed+drainBound:
 		w.fail(Liveness, "drain", fmt.Sprintf("%s after faults have stopped:%s", w.now-w.healed, waits))
 	}

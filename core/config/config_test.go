@@ -71,18 +71,39 @@ func TestNodeGivesTopicsTheirDefaults(t *testing.T) {
 	}
 }
 
+// What is not done is refused; what cannot matter is kept.
 func TestTopicConfigsThatDoNotActAreRefused(t *testing.T) {
 	n, _ := ParseNode(nil)
-	for _, c := range []struct{ key, want string }{
-		{"preallocate", "does not act in this version"},
-		{"flush.message", `did you mean "flush.messages"?`},
+	for _, c := range []struct{ key, value, want string }{
+		{"preallocate", "true", "can only be \"false\""},
+		{"preallocate", "false", ""},
+		{"file.delete.delay.ms", "60000", "leave the disk at once"},
+		{"remote.storage.enable", "true", "tiered storage is not served"},
+		{"leader.replication.throttled.replicas", "0:1", "nothing is replicated yet"},
+		{"flush.message", "1", `did you mean "flush.messages"?`},
+		{"cleanup.policy", "compact", "must be one of delete"},
+		{"unclean.leader.election.enable", "true", ""},
+		{"min.cleanable.dirty.ratio", "0.99", ""},
+		{"min.cleanable.dirty.ratio", "1.0", ""},
+		{"min.cleanable.dirty.ratio", ".5", ""},
+		{"min.cleanable.dirty.ratio", "1.01", "from 0 to 1"},
+		{"min.cleanable.dirty.ratio", "-1", "from 0 to 1"},
+		{"min.cleanable.dirty.ratio", ".", "from 0 to 1"},
+		{"max.compaction.lag.ms", "5", ""},
+		{"local.retention.ms", "-2", ""},
+		{"segment.index.bytes", "3", "must lie between 4 and"},
+		{"segment.jitter.ms", "100", ""},
 	} {
-		if err := CheckTopic(n, []Entry{{c.key, "1"}}); err == nil || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%s: %v, want %q", c.key, err, c.want)
+		err := CheckTopic(n, []Entry{{c.key, c.value}})
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s=%s: %v, want %q", c.key, c.value, err, c.want)
 		}
 	}
-	if err := CheckTopic(n, []Entry{{"cleanup.policy", "compact"}}); err == nil || !strings.Contains(err.Error(), "must be one of delete") {
-		t.Errorf("compact: %v", err)
+	if err := CheckTopic(n, []Entry{{"max.compaction.lag.ms", "5"}, {"min.compaction.lag.ms", "6"}}); err == nil {
+		t.Error("the least lag may exceed the greatest")
+	}
+	if _, err := ParseNode([]Entry{{"log.cleanup.policy", "compact"}}); err == nil {
+		t.Error("a node compacts")
 	}
 }
 

@@ -20,6 +20,7 @@ const (
 	Long
 	String
 	List
+	Double // a number from 0 to 1, as text: nothing here computes with one
 )
 
 // Key is one configuration key. Value and bounds of Int and Long are in the unit that the name ends in.
@@ -29,12 +30,20 @@ type Key struct {
 	Default  string
 	Min, Max int64    // Int and Long
 	Valid    []string // String: the allowed values; nil: any
+	Fixed    string   // why no other value than the default is accepted; empty: others are
 	Doc      string
 }
 
 // Check reports what is wrong with value, if anything.
 func (k *Key) Check(value string) error {
+	if k.Fixed != "" && value != k.Default {
+		return fmt.Errorf("%s can only be %q, not %q: %s", k.Name, k.Default, value, k.Fixed)
+	}
 	switch k.Type {
+	case Double:
+		if !isFraction(value) {
+			return fmt.Errorf("%s must be a number from 0 to 1, not %q", k.Name, value)
+		}
 	case Bool:
 		if value != "true" && value != "false" {
 			return fmt.Errorf("%s must be true or false, not %q", k.Name, value)
@@ -59,6 +68,16 @@ func (k *Key) Check(value string) error {
 		return fmt.Errorf("%s must be one of %s, not %q", k.Name, strings.Join(k.Valid, ", "), value)
 	}
 	return nil
+}
+
+// isFraction reports whether s is a decimal number from 0 to 1.
+func isFraction(s string) bool {
+	whole, fraction, _ := strings.Cut(s, ".")
+	if whole+fraction == "" || strings.Trim(whole+fraction, "0123456789") != "" {
+		return false
+	}
+	whole = strings.TrimLeft(whole, "0")
+	return whole == "" || whole == "1" && strings.Trim(fraction, "0") == ""
 }
 
 // Find returns the key of that name in a table.

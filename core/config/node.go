@@ -21,18 +21,30 @@ var NodeKeys = []Key{
 	{Name: "default.replication.factor", Type: Int, Default: "1", Min: 1, Max: math.MaxInt16, Doc: "Replicas of a topic made without a number."},
 	{Name: "fetch.max.bytes", Type: Int, Default: "57671680", Min: 1024, Max: math.MaxInt32, Doc: "Most record bytes of one Fetch reply."},
 	{Name: "listeners", Type: List, Default: "PLAINTEXT://127.0.0.1:9092", Doc: "Addresses to listen on."},
+	{Name: "log.cleaner.delete.retention.ms", Type: Long, Default: "86400000", Min: 0, Max: math.MaxInt64, Doc: "Default of delete.retention.ms."},
+	{Name: "log.cleaner.max.compaction.lag.ms", Type: Long, Default: "9223372036854775807", Min: 1, Max: math.MaxInt64, Doc: "Default of max.compaction.lag.ms."},
+	{Name: "log.cleaner.min.cleanable.ratio", Type: Double, Default: "0.5", Doc: "Default of min.cleanable.dirty.ratio."},
+	{Name: "log.cleaner.min.compaction.lag.ms", Type: Long, Default: "0", Min: 0, Max: math.MaxInt64, Doc: "Default of min.compaction.lag.ms."},
+	{Name: "log.cleanup.policy", Type: List, Default: "delete", Fixed: "compaction is not served yet", Doc: "Default of cleanup.policy."},
 	{Name: "log.dir", Type: String, Default: "", Doc: "The log directory, if log.dirs is not set."},
-	{Name: "log.dirs", Type: List, Default: "", Doc: "Log directories, separated by commas."},
+	{Name: "log.dirs", Type: List, Default: "", Doc: "Log directories, separated by commas; the first holds the metadata log."},
 	{Name: "log.flush.interval.messages", Type: Long, Default: "1", Min: 1, Max: math.MaxInt64, Doc: "Default of flush.messages: 1 fsyncs before acknowledging."},
 	{Name: "log.flush.interval.ms", Type: Long, Default: "9223372036854775807", Min: 0, Max: math.MaxInt64, Doc: "Default of flush.ms."},
+	{Name: "log.flush.offset.checkpoint.interval.ms", Type: Int, Default: "60000", Min: 1, Max: math.MaxInt32, Doc: "How often recovery points move: what lies above them is read at a start after a crash."},
+	{Name: "log.index.interval.bytes", Type: Int, Default: "4096", Min: 0, Max: math.MaxInt32, Doc: "Default of index.interval.bytes."},
+	{Name: "log.index.size.max.bytes", Type: Int, Default: "10485760", Min: 4, Max: math.MaxInt32, Doc: "Default of segment.index.bytes."},
 	{Name: "log.message.timestamp.after.max.ms", Type: Long, Default: "3600000", Min: 0, Max: math.MaxInt64, Doc: "Default of the topic config."},
 	{Name: "log.message.timestamp.before.max.ms", Type: Long, Default: "9223372036854775807", Min: 0, Max: math.MaxInt64, Doc: "Default of the topic config."},
 	{Name: "log.message.timestamp.type", Type: String, Default: "CreateTime", Valid: []string{"CreateTime", "LogAppendTime"}, Doc: "Default of the topic config."},
+	{Name: "log.preallocate", Type: Bool, Default: "false", Fixed: "a segment's file is as long as its data", Doc: "Default of preallocate."},
 	{Name: "log.retention.bytes", Type: Long, Default: "-1", Min: -1, Max: math.MaxInt64, Doc: "Default of retention.bytes."},
 	{Name: "log.retention.check.interval.ms", Type: Long, Default: "300000", Min: 1, Max: math.MaxInt64, Doc: "How often retention looks for segments to delete."},
 	{Name: "log.retention.ms", Type: Long, Default: "604800000", Min: -1, Max: math.MaxInt64, Doc: "Default of retention.ms."},
+	{Name: "log.roll.jitter.ms", Type: Long, Default: "0", Min: 0, Max: math.MaxInt64, Doc: "Default of segment.jitter.ms."},
 	{Name: "log.roll.ms", Type: Long, Default: "604800000", Min: 1, Max: math.MaxInt64, Doc: "Default of segment.ms."},
 	{Name: "log.segment.bytes", Type: Int, Default: "1073741824", Min: 256, Max: math.MaxInt32, Doc: "Default of segment.bytes."},
+	{Name: "log.segment.delete.delay.ms", Type: Long, Default: "0", Min: 0, Max: math.MaxInt64,
+		Fixed: "deleted segments leave the disk at once, and readers keep what they have open", Doc: "Default of file.delete.delay.ms."},
 	{Name: "max.connections", Type: Int, Default: "10000", Min: 1, Max: math.MaxInt32, Doc: "Most connections in all."},
 	{Name: "max.connections.per.ip", Type: Int, Default: "10000", Min: 1, Max: math.MaxInt32, Doc: "Most connections from one address."},
 	{Name: "message.max.bytes", Type: Int, Default: "1048588", Min: 0, Max: math.MaxInt32, Doc: "Default of max.message.bytes."},
@@ -48,27 +60,40 @@ var NodeKeys = []Key{
 	{Name: "process.roles", Type: List, Default: "broker,controller", Valid: nil, Doc: "What this node is; only broker,controller for now."},
 	{Name: "producer.id.expiration.ms", Type: Int, Default: "86400000", Min: 1, Max: math.MaxInt32, Doc: "Silence after which a producer id is forgotten."},
 	{Name: "queued.max.request.bytes", Type: Long, Default: "268435456", Min: -1, Max: math.MaxInt64, Doc: "Bytes of requests held in memory before reading stops."},
+	{Name: "replica.high.watermark.checkpoint.interval.ms", Type: Long, Default: "5000", Min: 1, Max: math.MaxInt64, Doc: "How often high watermarks are written to their file."},
 	{Name: "socket.request.max.bytes", Type: Int, Default: "104857600", Min: 1, Max: math.MaxInt32, Doc: "Largest request."},
+	{Name: "unclean.leader.election.enable", Type: Bool, Default: "false", Doc: "Default of the topic config."},
 	{Name: "admin.listener", Type: String, Default: "127.0.0.1:9644", Doc: "Address of /livez, /readyz, /metrics; empty: none."},
 }
 
 // topicSynonyms are the node's keys that give topic configs their defaults (Kafka's ServerTopicConfigSynonyms).
 var topicSynonyms = [][2]string{
+	{"cleanup.policy", "log.cleanup.policy"},
 	{"compression.gzip.level", "compression.gzip.level"},
 	{"compression.lz4.level", "compression.lz4.level"},
 	{"compression.type", "compression.type"},
 	{"compression.zstd.level", "compression.zstd.level"},
+	{"delete.retention.ms", "log.cleaner.delete.retention.ms"},
+	{"file.delete.delay.ms", "log.segment.delete.delay.ms"},
 	{"flush.messages", "log.flush.interval.messages"},
 	{"flush.ms", "log.flush.interval.ms"},
+	{"index.interval.bytes", "log.index.interval.bytes"},
+	{"max.compaction.lag.ms", "log.cleaner.max.compaction.lag.ms"},
 	{"max.message.bytes", "message.max.bytes"},
 	{"message.timestamp.after.max.ms", "log.message.timestamp.after.max.ms"},
 	{"message.timestamp.before.max.ms", "log.message.timestamp.before.max.ms"},
 	{"message.timestamp.type", "log.message.timestamp.type"},
+	{"min.cleanable.dirty.ratio", "log.cleaner.min.cleanable.ratio"},
+	{"min.compaction.lag.ms", "log.cleaner.min.compaction.lag.ms"},
 	{"min.insync.replicas", "min.insync.replicas"},
+	{"preallocate", "log.preallocate"},
 	{"retention.bytes", "log.retention.bytes"},
 	{"retention.ms", "log.retention.ms"},
 	{"segment.bytes", "log.segment.bytes"},
+	{"segment.index.bytes", "log.index.size.max.bytes"},
+	{"segment.jitter.ms", "log.roll.jitter.ms"},
 	{"segment.ms", "log.roll.ms"},
+	{"unclean.leader.election.enable", "unclean.leader.election.enable"},
 }
 
 // Listener is one address: of listeners, or of advertised.listeners.
@@ -105,6 +130,8 @@ type Node struct {
 	MaxIdleMs            int64
 	ProducerExpirationMs int64
 	RetentionCheckMs     int64
+	RecoveryPointMs      int64 // log.flush.offset.checkpoint.interval.ms
+	HighWatermarkMs      int64 // replica.high.watermark.checkpoint.interval.ms
 	AdminListener        string
 	Metadata             Metadata
 	Topic                Topic // what a topic without entries of its own gets
@@ -131,6 +158,8 @@ func ParseNode(entries []Entry) (*Node, error) {
 		MaxIdleMs:            v.long("connections.max.idle.ms"),
 		ProducerExpirationMs: v.long("producer.id.expiration.ms"),
 		RetentionCheckMs:     v.long("log.retention.check.interval.ms"),
+		RecoveryPointMs:      v.long("log.flush.offset.checkpoint.interval.ms"),
+		HighWatermarkMs:      v.long("replica.high.watermark.checkpoint.interval.ms"),
 		AdminListener:        v.text("admin.listener"),
 		Metadata: Metadata{
 			SnapshotBytes:  v.long("metadata.log.max.record.bytes.between.snapshots"),

@@ -58,7 +58,8 @@ type Broker struct {
 }
 
 // Register returns the records of a new incarnation: its registration, fenced, and in the same batch a new leader epoch for every partition it leads, so
-// that it never leads in an epoch it led before (DESIGN §4). What the finalized metadata.version does not know is left out, as Kafka does.
+// that it never leads in an epoch it led before (DESIGN §4). What lies in a directory that it does not have has no leader; what had none for that reason
+// has one again. What the finalized metadata.version does not know is left out, as Kafka does.
 func Register(img *image.Image, b Broker) []image.Record {
 	level := img.Feature(image.MetadataVersion)
 	features := []image.FeatureRange{{Name: image.MetadataVersion, Min: image.MetadataVersionMin, Max: image.MetadataVersionLatest}}
@@ -74,11 +75,35 @@ func Register(img *image.Image, b Broker) []image.Record {
 	records = append(records, registration)
 	for t := range img.Topics() {
 		for i := range t.Partitions {
-			if t.Partitions[i].Leader == b.ID {
-				change := image.NewPartitionChange()
-				change.TopicID, change.PartitionID = t.ID, int32(i)
-				change.Leader = b.ID // even the same leader: the epoch rises
-				records = append(records, change)
+			p := t.Partitions[i]
+			online := image.DirOnline(p.DirectoryOf(b.ID), b.LogDirs)
+			switch {
+			case p.Leader == b.ID && !online:
+				records = append(records, lead(t, i, record.NoNode))
+			case p.Leader == b.ID || p.Leader == record.NoNode && online && slices.Contains(p.Isr, b.ID):
+				records = append(records, lead(t, i, b.ID)) // even the same leader: the epoch rises
+			}
+		}
+	}
+	return records
+}
+
+func lead(t *image.Topic, partition int, leader record.NodeID) image.Record {
+	change := image.NewPartitionChange()
+	change.TopicID, change.PartitionID, change.Leader = t.ID, int32(partition), leader
+	return change
+}
+
+// DirectoryFailed returns the records that follow when a broker has lost a directory: it keeps b.LogDirs, and what lay in the lost one has no leader.
+func DirectoryFailed(img *image.Image, b Broker, lost record.UUID) []image.Record {
+	var records []image.Record
+	if img.Feature(image.MetadataVersion) >= image.MetadataVersionDirectories {
+		records = append(records, &image.BrokerRegistrationChangeRecord{BrokerID: b.ID, BrokerEpoch: b.Epoch, LogDirs: b.LogDirs})
+	}
+	for t := range img.Topics() {
+		for i := range t.Partitions {
+			if p := t.Partitions[i]; p.Leader == b.ID && p.DirectoryOf(b.ID) == lost {
+				records = append(records, lead(t, i, record.NoNode))
 			}
 		}
 	}

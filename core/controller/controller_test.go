@@ -101,7 +101,7 @@ func TestCreateTopicsRefuses(t *testing.T) {
 		{topic("p", number(1, 3)), errcode.InvalidReplicationFactor, "needs as many brokers"},
 		{topic("p", set("flush.message", "1")), errcode.InvalidConfig, `did you mean "flush.messages"?`},
 		{topic("p", set("segment.bytes", "1")), errcode.InvalidConfig, "must lie between"},
-		{topic("p", set("preallocate", "true")), errcode.InvalidConfig, "does not act"},
+		{topic("p", set("preallocate", "true")), errcode.InvalidConfig, "can only be"},
 		{topic("p", assign(2)), errcode.InvalidReplicaAssignment, "the only broker is 1"},
 		{topic("p", assign(1), number(1, 1)), errcode.InvalidRequest, "not both"},
 	}

@@ -78,11 +78,5 @@ func serves(img *image.Image, b Broker, id record.NodeID, directory record.UUID)
 		}
 		online = r.LogDirs
 	}
-	switch directory {
-	case image.DirMigrating, image.DirUnassigned:
-		return true
-	case image.DirLost:
-		return false
-	}
-	return len(online) == 0 || slices.Contains(online, directory)
+	return image.DirOnline(directory, online)
 }

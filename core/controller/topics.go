@@ -116,11 +116,11 @@ func (s *State) topicRecords(img *image.Image, name string, id record.UUID, part
 		value := e.Value
 		records = append(records, &image.ConfigRecord{ResourceType: image.ResourceTopic, ResourceName: name, Name: e.Key, Value: &value})
 	}
-	var directories []record.UUID
-	if img.Feature(image.MetadataVersion) >= image.MetadataVersionDirectories {
-		directories = []record.UUID{image.DirUnassigned}
-	}
 	for i := range partitions {
+		var directories []record.UUID // of its own: who places the partition writes in it
+		if img.Feature(image.MetadataVersion) >= image.MetadataVersionDirectories {
+			directories = []record.UUID{image.DirUnassigned}
+		}
 		records = append(records, &image.PartitionRecord{PartitionID: i, TopicID: id, Replicas: []record.NodeID{s.Self}, Isr: []record.NodeID{s.Self},
 			Leader: s.Self, Directories: directories})
 	}

@@ -8,6 +8,7 @@ package image
 
 import (
 	"iter"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -62,6 +63,28 @@ type Partition struct {
 	LeaderEpoch    record.Epoch
 	PartitionEpoch int32
 	RecoveryState  int8 // 1: recovering from an unclean election
+}
+
+// DirectoryOf returns the directory in which a broker keeps its replica; DirUnassigned if it has none or the image does not know.
+func (p *Partition) DirectoryOf(broker record.NodeID) record.UUID {
+	for i, r := range p.Replicas {
+		if r == broker && i < len(p.Directories) {
+			return p.Directories[i]
+		}
+	}
+	return DirUnassigned
+}
+
+// DirOnline reports whether a replica's directory is among those that its broker has. One that the image does not know counts as online (Kafka's
+// DirectoryId.isOnline).
+func DirOnline(dir record.UUID, has []record.UUID) bool {
+	switch dir {
+	case DirUnassigned, DirMigrating:
+		return true
+	case DirLost:
+		return false
+	}
+	return len(has) == 0 || slices.Contains(has, dir)
 }
 
 // Broker is the registration of a broker's incarnation.

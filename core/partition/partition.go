@@ -30,6 +30,7 @@ type Settings struct {
 	FlushMs       int64 // flush.ms
 	MinInsync     int32
 	Roll          stream.RollLimits
+	JitterMs      int64 // segment.jitter.ms
 	Retention     stream.Retention
 }
 
@@ -47,7 +48,7 @@ type Partition struct {
 	leading    bool
 	epochStart record.Offset // log end when this leadership began
 	hw         record.Offset
-	unsynced   int64        // records appended since the last sync was asked for
+	unsynced   int64        // records appended since the last sync was asked for, and those of which recovery did not know that they are durable
 	failed     errcode.Code // not None: the replica is given up and answers with it
 
 	own parkedProduces // acks=1: wait for the leader's own end
@@ -69,7 +70,8 @@ type Ack struct {
 
 // New returns the replica of a log. hw is the checkpointed high watermark: what is known to be committed.
 func New(self record.NodeID, topic string, log stream.Log, hw record.Offset, s Settings) *Partition {
-	return &Partition{Log: log, Settings: s, Topic: topic, self: self, hw: max(log.Start, min(hw, log.Ends.Log)), assigned: Assignment{Leader: record.NoNode}}
+	return &Partition{Log: log, Settings: s, Topic: topic, self: self, hw: max(log.Start, min(hw, log.Ends.Log)), assigned: Assignment{Leader: record.NoNode},
+		unsynced: int64(log.Ends.Log - log.Ends.Durable)}
 }
 
 // Assigned returns what the image last said.
@@ -132,12 +134,12 @@ func (p *Partition) effectiveMinInsync() int {
 }
 
 // Append assigns the batch its offsets. rolled says that the disk must Roll to the batch's base offset first.
-func (p *Partition) Append(b *record.Batch) (rolled bool) {
+func (p *Partition) Append(b *record.Batch, now record.UnixMillis) (rolled bool) {
 	if p.CanAppend(1) != errcode.None {
 		panic("invariant: append to a replica that does not lead")
 	}
 	p.unsynced += int64(b.Count)
-	return p.Log.Append(b, p.assigned.LeaderEpoch, p.Roll)
+	return p.Log.Append(b, p.assigned.LeaderEpoch, p.Roll, now)
 }
 
 // Unsynced reports whether records were appended since the last sync was asked for.
@@ -210,16 +212,19 @@ func (p *Partition) advance(facts *Facts) {
 	p.check()
 }
 
-// Retain moves the log start to what retention leaves, never beyond the high watermark (KAFKA-5634). It reports whether segments went: the disk must Delete
-// below the log start.
-func (p *Partition) Retain(now record.UnixMillis) (gone bool) {
+// Expires returns the log start that retention leaves, never beyond the high watermark (KAFKA-5634); ok is false if nothing goes. rest says that all records
+// go: a segment must begin at the log end first.
+func (p *Partition) Expires(now record.UnixMillis) (start record.Offset, rest, ok bool) {
 	if !p.Leading() {
-		return false
+		return 0, false, false
 	}
-	start := p.Expired(p.Retention, now, p.hw)
-	if start == p.Start {
-		return false
-	}
+	start = p.Expired(p.Retention, now, p.hw)
+	segments := p.Segments()
+	return start, start == p.Ends.Log && len(segments) > 0 && segments[len(segments)-1].Size > 0, start != p.Start
+}
+
+// Retain moves the log start to what Expires returned. It reports whether segments went: the disk must Delete below the log start.
+func (p *Partition) Retain(start record.Offset) (gone bool) {
 	gone = p.DeleteBelow(start)
 	p.check()
 	return gone

@@ -24,7 +24,7 @@ func leader(t rapid.TB, flush int64, isr ...record.NodeID) *Partition {
 
 func add(p *Partition, count int32) record.Offset {
 	b := record.Batch{LastOffsetDelta: count - 1, Count: count, Size: 100}
-	p.Append(&b)
+	p.Append(&b, 0)
 	return b.NextOffset()
 }
 

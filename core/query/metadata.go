@@ -49,7 +49,7 @@ func Metadata(v *View, req *kmsg.MetadataRequest, address string) *kmsg.Metadata
 	}
 	if req.Topics == nil || (req.Version == 0 && len(req.Topics) == 0) {
 		for t := range v.Image.Topics() {
-			response.Topics = append(response.Topics, describeTopic(t))
+			response.Topics = append(response.Topics, v.describeTopic(t))
 		}
 		return response
 	}
@@ -62,14 +62,14 @@ func Metadata(v *View, req *kmsg.MetadataRequest, address string) *kmsg.Metadata
 func (v *View) requestedTopic(asked *kmsg.MetadataRequestTopic) kmsg.MetadataResponseTopic {
 	if asked.Topic == nil {
 		if t, ok := v.Image.TopicByID(asked.TopicID); ok {
-			return describeTopic(t)
+			return v.describeTopic(t)
 		}
 		out := kmsg.NewMetadataResponseTopic()
 		out.TopicID, out.ErrorCode = asked.TopicID, int16(errcode.UnknownTopicID)
 		return out
 	}
 	if t, ok := v.Image.Topic(*asked.Topic); ok {
-		return describeTopic(t)
+		return v.describeTopic(t)
 	}
 	out := kmsg.NewMetadataResponseTopic()
 	out.Topic, out.ErrorCode = asked.Topic, int16(errcode.UnknownTopicOrPartition)
@@ -79,7 +79,7 @@ func (v *View) requestedTopic(asked *kmsg.MetadataRequestTopic) kmsg.MetadataRes
 	return out
 }
 
-func describeTopic(t *image.Topic) kmsg.MetadataResponseTopic {
+func (v *View) describeTopic(t *image.Topic) kmsg.MetadataResponseTopic {
 	out := kmsg.NewMetadataResponseTopic()
 	name := t.Name
 	out.Topic, out.TopicID = &name, t.ID
@@ -93,7 +93,19 @@ func describeTopic(t *image.Topic) kmsg.MetadataResponseTopic {
 			q.ErrorCode = int16(errcode.LeaderNotAvailable)
 		}
 		q.Replicas, q.ISR = nodeNumbers(p.Replicas), nodeNumbers(p.Isr)
+		q.OfflineReplicas = v.offline(p)
 		out.Partitions = append(out.Partitions, q)
+	}
+	return out
+}
+
+// offline returns the replicas whose broker is not there, or lacks their directory.
+func (v *View) offline(p *image.Partition) []int32 {
+	var out []int32
+	for _, id := range p.Replicas {
+		if b, ok := v.Image.Broker(id); !ok || b.Fenced || !image.DirOnline(p.DirectoryOf(id), b.LogDirs) {
+			out = append(out, int32(id))
+		}
 	}
 	return out
 }

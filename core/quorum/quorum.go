@@ -137,7 +137,7 @@ func (q *Quorum) Append(b *record.Batch) (rolled bool) {
 	if !q.Active() {
 		panic("invariant: metadata appended without leading")
 	}
-	return q.Log.Append(b, q.epoch, q.limits)
+	return q.Log.Append(b, q.epoch, q.limits, b.MaxTimestamp)
 }
 
 // CanAppend returns why records cannot be appended now, or None.

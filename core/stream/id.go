@@ -71,6 +71,10 @@ type Segment struct {
 	Base         record.Offset
 	Size         Pos
 	MaxTimestamp record.UnixMillis // largest of its batches, NoTimestamp if empty
+
+	// Of the active segment only, as recovery found it; the core keeps its own account from there on.
+	FirstTimestamp record.UnixMillis // max timestamp of its first batch, NoTimestamp if it has none
+	Index          Index
 }
 
 // EpochStart is an entry of the leader epoch cache: the first offset of an epoch.

@@ -114,7 +114,7 @@ func TestRingAgainstList(t *testing.T) {
 		for range rapid.IntRange(1, 3*RingSize).Draw(t, "batches") {
 			count := int32(rapid.IntRange(1, 4).Draw(t, "count"))
 			b := record.Batch{LastOffsetDelta: count - 1, Count: count, Size: int32(rapid.IntRange(61, 200).Draw(t, "size"))}
-			l.Append(&b, 0, RollLimits{Bytes: 1000})
+			l.Append(&b, 0, RollLimits{Bytes: 1000}, 0)
 			segments := l.Segments()
 			active := segments[len(segments)-1]
 			all = append(all, b)
@@ -163,7 +163,7 @@ func TestRingAgainstList(t *testing.T) {
 func TestStaleGenerationIsIgnored(t *testing.T) {
 	l := NewLog(ID{}, 0, 0, 0, 0, nil, nil)
 	b := record.Batch{LastOffsetDelta: 4, Count: 5, Size: 100}
-	l.Append(&b, 0, RollLimits{Bytes: 1000})
+	l.Append(&b, 0, RollLimits{Bytes: 1000}, 0)
 	old := l.Generation
 	l.NewGeneration()
 	if l.OnWritten(old, 5) || l.OnDurable(old, 5) || l.Written != 0 || l.Durable != 0 {
@@ -183,7 +183,7 @@ func TestRollByRelativeOffset(t *testing.T) {
 	first := record.Batch{LastOffsetDelta: 1<<31 - 2, Count: 1, Size: 100}
 	second := record.Batch{LastOffsetDelta: 0, Count: 1, Size: 100}
 	third := record.Batch{LastOffsetDelta: 0, Count: 1, Size: 100}
-	if !l.Append(&first, 0, limits) || l.Append(&second, 0, limits) || !l.Append(&third, 0, limits) {
+	if !l.Append(&first, 0, limits, 0) || l.Append(&second, 0, limits, 0) || !l.Append(&third, 0, limits, 0) {
 		t.Fatalf("segments %v: a relative offset above 2³¹−1 must begin a new one (KAFKA-6264)", l.Segments())
 	}
 }

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"odradek/core"
+	"odradek/core/producer"
 	"odradek/core/record"
 	"odradek/core/stream"
 	"odradek/sim/simdisk"
@@ -47,6 +49,7 @@ type world struct {
 	models []*model
 	made   byte
 	epoch  record.Epoch
+	points map[string]record.Offset // recovery points, as the core would store them
 }
 
 func (w *world) fatalf(format string, args ...any) {
@@ -57,12 +60,12 @@ func (w *world) fatalf(format string, args ...any) {
 // TestPowerLossAtAnyOperation runs random work, ends it by a power loss or a process crash at a random file operation (of recovery too), and checks
 // that what was promised is there, that nothing is there that was never appended or was durably cut, and that the work goes on.
 func TestPowerLossAtAnyOperation(t *testing.T) {
-	seeds := uint64(400)
+	seeds := uint64(1500)
 	if testing.Short() {
 		seeds = 60
 	}
 	for seed := range seeds {
-		w := &world{t: t, seed: seed, rng: rand.New(rand.NewPCG(seed, 3)), disk: simdisk.New()}
+		w := &world{t: t, seed: seed, rng: rand.New(rand.NewPCG(seed, 3)), disk: simdisk.New(), points: map[string]record.Offset{}}
 		for range 4 {
 			w.incarnation()
 		}
@@ -102,13 +105,15 @@ func (w *world) incarnation() {
 	}
 	w.disk.Before = hook
 	w.epoch++
+	if !w.storePoints() { // as the core does
+		return
+	}
 	for _, m := range w.models { // as the core does: sync what was kept
 		if m.created {
 			m.gen++
 			if !w.write(core.DiskOp{Kind: core.DiskSync, Stream: m.id, Generation: m.gen}) {
 				return
 			}
-			m.before = nil
 		}
 	}
 	for w.step() {
@@ -133,7 +138,10 @@ func (w *world) take(events []core.Event) {
 		ev := &events[i]
 		for _, m := range w.models {
 			if ev.Kind == core.EvDurable && m.id == ev.Stream && m.gen == ev.Generation {
-				m.durable = max(m.durable, ev.UpTo)
+				m.durable, m.before = max(m.durable, ev.UpTo), nil
+			}
+			if ev.Kind == core.EvCheckpointed && m.id == ev.Stream && m.gen == ev.Generation && !m.doomed {
+				w.points[m.topic] = ev.UpTo
 			}
 		}
 	}
@@ -148,18 +156,29 @@ func (w *world) step() bool {
 				o.doomed = true // the name is taken over: the old stream's Delete is on its way
 			}
 		}
+		if _, ok := w.points[m.topic]; ok { // as the core does: no entry may be taken for one of the new topic
+			delete(w.points, m.topic)
+			if !w.storePoints() {
+				return false
+			}
+		}
 		w.models = append(w.models, m)
 		m.created = w.write(core.DiskOp{Kind: core.DiskCreate, Stream: m.id, Topic: m.topic})
 		return m.created
 	}
 	m := w.models[w.rng.IntN(len(w.models))]
-	switch w.rng.IntN(12) {
+	switch w.rng.IntN(15) {
+	case 12, 13:
+		m.gen++
+		return w.write(core.DiskOp{Kind: core.DiskCheckpoint, Stream: m.id, Generation: m.gen, State: m.state(), Close: w.rng.IntN(3) == 0})
+	case 14:
+		return w.storePoints()
 	case 0, 1:
 		return w.round()
 	case 2:
 		return w.truncate(m)
 	case 3:
-		return w.write(core.DiskOp{Kind: core.DiskRoll, Stream: m.id, Base: m.next()})
+		return w.write(core.DiskOp{Kind: core.DiskRoll, Stream: m.id, Base: m.next(), State: m.state()})
 	case 4:
 		return w.deleteBelow(m)
 	case 5:
@@ -180,6 +199,73 @@ func (w *world) step() bool {
 	}
 }
 
+// storePoints writes the checkpoint of recovery points.
+func (w *world) storePoints() bool {
+	var entries []core.CheckpointEntry
+	for _, m := range w.models {
+		if at, ok := w.points[m.topic]; ok && !m.doomed {
+			entries = append(entries, core.CheckpointEntry{Topic: m.topic, Offset: at})
+		}
+	}
+	ev, ok := w.dir.Store(core.Store{Slot: core.Slot{Name: core.RecoveryPointCheckpoint}, Bytes: core.FormatCheckpoint(entries)})
+	return ok && ev.Kind == core.EvStored
+}
+
+// state is what the core would know of everything appended.
+func (m *model) state() *core.LogState {
+	s, windows := &core.LogState{}, producerWindows{}
+	for _, mb := range m.batches {
+		b, err := record.ParseHeader(mb.data)
+		if err != nil {
+			panic(err)
+		}
+		if n := len(s.Epochs); n == 0 || s.Epochs[n-1].Epoch < b.LeaderEpoch {
+			s.Epochs = append(s.Epochs, stream.EpochStart{Epoch: b.LeaderEpoch, Start: b.BaseOffset})
+		}
+		if b.Idempotent() {
+			windows.of(b.ProducerID, b.ProducerEpoch).add(producerBatch(&b))
+		}
+	}
+	s.Producers = windows.entries()
+	return s
+}
+
+// checkState compares what recovery knows of producers and epochs with what was appended. Of batches that were deleted it need not know.
+func (w *world) checkState(m *model, o *core.Opened) {
+	want := m.state()
+	have := map[record.ProducerID]producer.Entry{}
+	for _, e := range o.Producers {
+		have[e.ID] = e
+	}
+	for _, e := range want.Producers {
+		got := have[e.ID]
+		all := e.Batches[:e.Count]
+		missing := len(all) - int(got.Count)
+		if missing < 0 || !slices.Equal(all[missing:], got.Batches[:got.Count]) {
+			w.fatalf("producer %d is known by %v, appended were %v; %s", e.ID, got.Batches[:got.Count], all, printOpened(o))
+		}
+		if missing > 0 && all[missing-1].BaseOffset >= o.LogStart {
+			w.fatalf("producer %d is known by %v, in the log are %v; %s", e.ID, got.Batches[:got.Count], all, printOpened(o))
+		}
+	}
+	var epochs []stream.EpochStart
+	for _, e := range want.Epochs {
+		if n := len(epochs); n > 0 && e.Start <= o.LogStart {
+			epochs[n-1] = e
+			continue
+		}
+		epochs = append(epochs, e)
+	}
+	found := stream.NewEpochs(o.Epochs)
+	found.StartAt(o.LogStart)
+	if len(epochs) > 0 {
+		epochs[0].Start = max(epochs[0].Start, o.LogStart)
+	}
+	if o.LogEnd > o.LogStart && !slices.Equal(found.Entries(), epochs) {
+		w.fatalf("epochs are %v, appended were %v; %s", o.Epochs, epochs, printOpened(o))
+	}
+}
+
 func (w *world) drop(m *model) {
 	for i := range w.models {
 		if w.models[i] == m {
@@ -192,7 +278,7 @@ func (w *world) drop(m *model) {
 func (w *world) append(m *model) bool {
 	var ops []core.DiskOp
 	for range 1 + w.rng.IntN(3) {
-		b := build(spec{base: m.next(), n: 1 + w.rng.IntN(3), epoch: w.epoch, pid: -1, pad: w.rng.IntN(3) * w.rng.IntN(1500), ts: record.UnixMillis(w.made)})
+		b := build(spec{base: m.next(), n: 1 + w.rng.IntN(3), epoch: w.epoch, pid: record.ProducerID(w.rng.IntN(4) - 1), seq: int32(len(m.batches)), pad: w.rng.IntN(3) * w.rng.IntN(1500), ts: record.UnixMillis(w.made)})
 		ops = append(ops, core.DiskOp{Kind: core.DiskAppend, Stream: m.id, Generation: m.gen, Batch: b, Sync: w.rng.IntN(3) > 0})
 		m.batches = append(m.batches, modelBatch{base: b.BaseOffset, next: b.NextOffset(), data: b.Data})
 	}
@@ -227,6 +313,12 @@ func (w *world) truncate(m *model) bool {
 	}
 	if v.count() > 0 && to < v.segment(0).base {
 		return true
+	}
+	if w.points[m.topic] > to { // before the cut: what is written anew behind it is not durable
+		w.points[m.topic] = to
+		if !w.storePoints() {
+			return false
+		}
 	}
 	m.before = m.batches
 	m.batches = m.batches[:keep:keep]
@@ -281,7 +373,7 @@ func (w *world) checkOne(m *model, o *core.Opened) {
 	if o.LogEnd < m.durable {
 		w.fatalf("stream %s ends at %d, %d was promised; %s", m.id, o.LogEnd, m.durable, printOpened(o))
 	}
-	if o.Damage != "" { // this disk loses what was not synced, it damages nothing
+	if o.Damage != "" || len(o.Lost) > 0 { // this disk loses what was not synced, it damages nothing
 		w.fatalf("an interrupted write is taken for damage: %s", printOpened(o))
 	}
 	v, _ := w.dir.View(m.id)
@@ -305,13 +397,15 @@ func (w *world) checkOne(m *model, o *core.Opened) {
 	n, ok := match(m.batches)
 	if !ok && m.before != nil {
 		if n, ok = match(m.before); ok {
-			m.batches = m.before
+			m.batches, m.before = m.before, m.batches // until a sync says so, a power loss may choose again
 		}
 	}
 	if !ok {
 		w.fatalf("stream %s [%d,%d) has other bytes than were appended; %s", m.id, o.LogStart, o.LogEnd, printOpened(o))
 	}
 	m.batches, m.created = m.batches[:n:n], true
+	w.checkState(m, o)
+	w.points[m.topic] = o.RecoveryPoint
 	if m.next() != o.LogEnd {
 		w.fatalf("stream %s ends at %d, its batches at %d", m.id, o.LogEnd, m.next())
 	}

@@ -1,22 +1,24 @@
 package segment
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
 	"odradek/core/record"
+	"odradek/disk/vfs"
 )
 
 // truncate drops the batches from offset to on, durably. As Kafka does it, a segment that begins at to stays, empty, as the one that grows, and a
-// batch that holds to goes as a whole: then the log ends at its base. A log that ends at or before to loses nothing but damage behind its end.
+// batch that holds to goes as a whole: then the log ends at its base. A log that ends at or before to loses nothing. The file of epochs goes first, durably, and
+// the snapshots above to: what they say may come to differ from what is written anew there.
 func (d *Dir) truncate(l *Log, to record.Offset) error {
 	if len(l.segs) > 0 && to < l.segs[0].base {
 		return fmt.Errorf("%s: truncate to offset %d lies before the log's start %d", l.folder, to, l.segs[0].base)
 	}
-	if err := d.dropBehind(l); err != nil {
+	if err := d.dropStateAbove(l, to); err != nil {
 		return err
 	}
-	l.roll = record.NoOffset
 	keep := len(l.segs) // segments that stay, the cut one included
 	for keep > 1 && l.segs[keep-1].base > to {
 		keep--
@@ -48,8 +50,23 @@ func (d *Dir) truncate(l *Log, to record.Offset) error {
 			return err
 		}
 	}
-	l.next, l.damaged = s.next, false
+	l.next = s.next
 	return d.syncRest(l)
+}
+
+func (d *Dir) dropStateAbove(l *Log, to record.Offset) error {
+	if l.epochs == nil && len(l.snapshots) == 0 {
+		return nil
+	}
+	if err := d.fs.Remove(l.folder + "/" + epochsFile); err != nil && !errors.Is(err, vfs.ErrNotExist) {
+		return err
+	}
+	l.epochs = nil
+	l.forgetUnsynced(func(name string) bool { return name == epochsFile })
+	if err := d.dropSnapshots(l, func(at record.Offset) bool { return at > to }); err != nil {
+		return err
+	}
+	return d.fs.SyncDir(l.folder)
 }
 
 // syncRest makes the segments before the last durable, so that a Durable may be said of the whole log.
@@ -64,6 +81,7 @@ func (d *Dir) syncRest(l *Log) error {
 		}
 	}
 	l.dirty, l.names = l.dirty[:0], false
+	d.covered(l)
 	return nil
 }
 
@@ -76,6 +94,7 @@ func (d *Dir) cutLastAt(l *Log, to record.Offset) error {
 	}
 	path := l.path(s.base)
 	cut := newSegment(s.base, s.file)
+	limits := d.limitsOf(l)
 	sc := newScanner(s.file, path, int64(s.size), readerChunk)
 	for cut.size < s.size {
 		b, err := sc.header(int64(cut.size))
@@ -86,7 +105,7 @@ func (d *Dir) cutLastAt(l *Log, to record.Offset) error {
 			cut.next = min(to, max(cut.next, b.BaseOffset))
 			break
 		}
-		cut.take(&b, &d.options)
+		cut.take(&b, limits)
 	}
 	if to >= s.next {
 		cut.next = s.next // beyond the last batch, if an earlier cut left a gap
@@ -95,7 +114,7 @@ func (d *Dir) cutLastAt(l *Log, to record.Offset) error {
 		d.gone = append(d.gone, FileChange{Stream: l.id, Base: s.base, File: s.file, Maps: maps})
 	}
 	*s = cut
-	return d.placeIndex(l.folder, s, true)
+	return d.placeIndex(l.folder, s, limits)
 }
 
 // deleteBelow removes the segments all of whose offsets lie below to, from the first on, each durably before the next. The last one stays.
@@ -107,10 +126,16 @@ func (d *Dir) deleteBelow(l *Log, to record.Offset) error {
 		}
 		l.names = false
 	}
+	if err := d.keepStateAt(l, to); err != nil {
+		return err
+	}
 	n := 0
 	for n < len(l.segs)-1 && l.segs[n].next <= to && l.segs[n+1].base <= to {
 		s := &l.segs[n]
 		if err := d.removeSegment(l.folder, s.base); err != nil {
+			return err
+		}
+		if err := d.dropSnapshots(l, func(at record.Offset) bool { return at <= s.base }); err != nil {
 			return err
 		}
 		if err := d.fs.SyncDir(l.folder); err != nil {
@@ -125,11 +150,37 @@ func (d *Dir) deleteBelow(l *Log, to record.Offset) error {
 	return nil
 }
 
+// keepStateAt makes the snapshot durable that stands for the segments which are about to go: their producers are known from nothing else then.
+func (d *Dir) keepStateAt(l *Log, to record.Offset) error {
+	first := 0
+	for first < len(l.segs)-1 && l.segs[first+1].base <= to {
+		first++
+	}
+	if first == 0 {
+		return nil
+	}
+	name := snapshotName(l.segs[first].base)
+	if !slices.Contains(l.unsynced, name) {
+		return nil
+	}
+	if err := syncPath(d.fs, l.folder+"/"+name); err != nil {
+		return err
+	}
+	l.forgetUnsynced(func(n string) bool { return n == name })
+	return d.fs.SyncDir(l.folder)
+}
+
 // moveAside gives a stream's folder the name of one whose removal has begun, durably. The stream lives on under it until its Delete.
 func (d *Dir) moveAside(l *Log) error {
 	name := deletedName(l.topic, l.id)
 	if l.folder == name {
 		return nil
+	}
+	if err := d.strike(l); err != nil {
+		return err
+	}
+	if l.missing {
+		return d.setAside(l, name)
 	}
 	if err := d.fs.Rename(l.folder, name); err != nil {
 		return err
@@ -142,6 +193,21 @@ func (d *Dir) moveAside(l *Log) error {
 	return nil
 }
 
+// setAside renames what is left of a lost folder, if anything: it lacks the file that says whose it is.
+func (d *Dir) setAside(l *Log, name string) error {
+	if d.folders[l.folder] != l {
+		l.folder = name
+		return nil // another stream has that name now
+	}
+	delete(d.folders, l.folder)
+	err := d.fs.Rename(l.folder, name)
+	l.folder = name
+	if errors.Is(err, vfs.ErrNotExist) {
+		return nil
+	}
+	return errors.Join(err, d.fs.SyncDir(""))
+}
+
 // deleteAll removes a stream. After the rename a crash cannot bring it back: recovery finishes what is left.
 func (d *Dir) deleteAll(l *Log) error {
 	if err := d.moveAside(l); err != nil {
@@ -151,7 +217,11 @@ func (d *Dir) deleteAll(l *Log) error {
 		d.retire(l, &l.segs[i])
 	}
 	l.segs = nil
+	d.covered(l)
 	delete(d.logs, l.id)
 	d.want = slices.DeleteFunc(d.want, func(w *Log) bool { return w == l })
-	return d.removeFolder(l.folder)
+	if err := d.removeFolder(l.folder); !l.missing || !errors.Is(err, vfs.ErrNotExist) {
+		return err
+	}
+	return nil
 }

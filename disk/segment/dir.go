@@ -40,8 +40,12 @@ type Dir struct {
 	want    []*Log          // the next round's streams, each once, in the order they asked
 	touched []*Log          // within Write: logs with appends gathered or written
 	round   *Round          // in flight, else nil
+	beside  int64           // bytes written that no round has taken up: the sum of Log.beside
 	opened  []FileChange
 	gone    []FileChange
+	list    streamList
+	marks   marks
+	clean   bool // the mark of a clean stop was there
 	fenced  error
 }
 
@@ -54,6 +58,14 @@ type segment struct {
 	maxTS record.UnixMillis
 	maxAt record.Offset // last offset of the first batch that has maxTS; base if it is empty
 	index index
+	leaps []leap   // rising
+	limit *Options // what its index files were made for, while it grows. Never changed in place
+}
+
+// leap is a place behind damage: the batch there holds offset. Whoever looks for that or a later one must not walk over what is before.
+type leap struct {
+	offset record.Offset
+	pos    stream.Pos
 }
 
 func newSegment(base record.Offset, file vfs.File) segment {
@@ -68,7 +80,8 @@ type Log struct {
 	gen    stream.Generation
 	segs   []segment     // by base; the last one grows
 	next   record.Offset // written end
-	roll   record.Offset // base of the segment that the next append starts; NoOffset: none asked
+
+	limits *Options // what the last Append or Roll said of indexes; nil: nothing yet, or the Dir's
 
 	// Gathered by Write, not yet in the file. Empty outside Write.
 	pending []record.Batch
@@ -81,11 +94,15 @@ type Log struct {
 	names  bool       // the folder has names that no sync covers
 	wanted bool       // in Dir.want
 
-	checkpoint bool // a Checkpointed is due with the next round
+	beside int64 // bytes written since a round or a seal covered all
 
-	// Damage left in place: bytes behind segs' last size, and the files in behind. Nothing is appended until a Truncate took them away.
-	damaged bool
-	behind  []record.Offset
+	// State on disk. Names in unsynced are files that the next checkpoint has to sync.
+	checkpoint bool // a Checkpointed is due with the next round
+	epochs     []stream.EpochStart
+	snapshots  []record.Offset // rising
+	unsynced   []string
+
+	missing bool // its folder is lost: it is here to be deleted only
 }
 
 // FileChange tells whoever lends out files that a segment's file was opened, or that it has left the log: then the file still reads, and it is
@@ -108,6 +125,7 @@ func OpenDir(fs vfs.FS, id stream.DirID) *Dir { return OpenDirWith(fs, id, Defau
 func OpenDirWith(fs vfs.FS, id stream.DirID, o Options) *Dir {
 	kafka := DefaultOptions()
 	o.IndexInterval, o.IndexBytes = cmp.Or(o.IndexInterval, kafka.IndexInterval), cmp.Or(o.IndexBytes, kafka.IndexBytes)
+	o.SyncAllAbove = cmp.Or(o.SyncAllAbove, kafka.SyncAllAbove)
 	return &Dir{fs: fs, id: id, options: o, logs: map[stream.ID]*Log{}, folders: map[string]*Log{}}
 }
 
@@ -185,6 +203,23 @@ func (d *Dir) fence(id stream.ID, err error, events []core.Event) []core.Event {
 func (d *Dir) retire(l *Log, s *segment) {
 	d.gone = append(d.gone, FileChange{Stream: l.id, Base: s.base, File: s.file, Gone: true, Maps: s.index.release()})
 	l.dirty = slices.DeleteFunc(l.dirty, func(f vfs.File) bool { return f == s.file })
+	l.forgetUnsynced(func(name string) bool { return name == indexName(s.base) || name == timeIndexName(s.base) })
+}
+
+// limitsOf returns how a log's next segment is indexed.
+func (d *Dir) limitsOf(l *Log) *Options {
+	if l.limits == nil {
+		return &d.options
+	}
+	return l.limits
+}
+
+// setLimits takes over what the core says of a log's indexes, if it says anything. It holds from the next segment on.
+func (l *Log) setLimits(x stream.IndexLimits) {
+	if x == (stream.IndexLimits{}) || l.limits != nil && l.limits.IndexInterval == int64(x.Interval) && l.limits.IndexBytes == int64(x.Bytes) {
+		return
+	}
+	l.limits = &Options{IndexInterval: int64(x.Interval), IndexBytes: int64(x.Bytes)}
 }
 
 // ID names the stream.

@@ -101,6 +101,8 @@ func printEvent(ev *core.Event) string {
 		return fmt.Sprintf("Written %s gen=%d upTo=%d", name(), ev.Generation, ev.UpTo)
 	case core.EvDurable:
 		return fmt.Sprintf("Durable %s gen=%d upTo=%d", name(), ev.Generation, ev.UpTo)
+	case core.EvCheckpointed:
+		return fmt.Sprintf("Checkpointed %s gen=%d upTo=%d", name(), ev.Generation, ev.UpTo)
 	case core.EvStored:
 		return fmt.Sprintf("Stored %s v%d", ev.Slot.Name, ev.Version)
 	case core.EvIOFailed:
@@ -126,6 +128,12 @@ func printOpened(o *core.Opened) string {
 	}
 	if o.Cut != 0 {
 		fmt.Fprintf(&b, " cut=%d", o.Cut)
+	}
+	if o.RecoveryPoint != 0 {
+		fmt.Fprintf(&b, " point=%d", o.RecoveryPoint)
+	}
+	for _, x := range o.Lost {
+		fmt.Fprintf(&b, " lost=[%d,%d) %s", x.From, x.To, x.Why)
 	}
 	if o.Damage != "" {
 		fmt.Fprintf(&b, " damage: %s", o.Damage)
@@ -160,7 +168,11 @@ func recoverAll(d *Dir) ([]*core.Opened, error) {
 		}
 		all = append(all, o)
 	}
-	return all, nil
+	lost, err := d.Enlist()
+	for _, f := range lost {
+		all = append(all, f.Opened)
+	}
+	return all, err
 }
 
 // run writes ops, with a round's end between them where a Truncate asks for it.

@@ -16,10 +16,13 @@ import (
 type Options struct {
 	IndexInterval int64 // index.interval.bytes: an entry for more than so many bytes of batches
 	IndexBytes    int64 // segment.index.bytes: what an index may hold, and has set aside while its segment grows
+	SyncAllAbove  int   // a round of more files and folders than so many is one SyncAll. (16: docs/BENCHMARKS.md)
 }
 
 // DefaultOptions are Kafka's.
-func DefaultOptions() Options { return Options{IndexInterval: 4096, IndexBytes: 10 << 20} }
+func DefaultOptions() Options {
+	return Options{IndexInterval: 4096, IndexBytes: 10 << 20, SyncAllAbove: 16}
+}
 
 // Sizes of an entry of .index (relative offset i32, position i32) and of .timeindex (timestamp i64, relative offset i32), big-endian.
 const (
@@ -32,13 +35,18 @@ const indexPage = 4096
 
 func (o *Options) limit(entry int64) int64 { return o.IndexBytes / entry * entry }
 
+// room is what a file needs whose entries may be more than the limit by now.
+func (o *Options) room(entries []byte, entry int64) int64 {
+	return max(o.limit(entry), int64(len(entries))+entry)
+}
+
 // index finds a place in a segment near an offset, a time or a position. The entries lie in the segment's .index and .timeindex, mapped; while
 // recovery scans, on the heap. Entries are only ever added behind a copy's length, so a copy of the value is a snapshot; a cut makes new files. The first
 // batch needs no entry: without one, searches say position 0.
 //
 // An entry of .index names the last offset of the batch that starts at the position. An entry of .timeindex names the largest timestamp of all batches up
 // to some place and the last offset of the first batch that has it, so that before that batch every timestamp is smaller. Timestamps rise strictly. When
-// .index is full it gets no further entries, and .timeindex then only its final one. (Kafka would roll; the core is not told yet.)
+// .index is full it gets no further entries, and .timeindex then only its final one. The core counts along and rolls then; see stream.Index.
 //
 // Nothing of an index needs to be durable: recovery scans every segment and makes every index that is not what the scan says anew.
 type index struct {
@@ -136,6 +144,42 @@ func (x *index) byPos(pos stream.Pos, limit record.Offset) stream.Pos {
 	return x.before(func(last record.Offset, at stream.Pos) bool { return at > pos || last > limit })
 }
 
+// behind returns the first batch boundary behind pos that is known.
+func (x *index) behind(pos stream.Pos) (stream.Pos, bool) {
+	n := sort.Search(x.count(), func(i int) bool { _, at := x.entry(i); return at > pos })
+	if n == x.count() {
+		return 0, false
+	}
+	_, at := x.entry(n)
+	return at, true
+}
+
+// at returns the last offset of the batch at pos, if it has an entry.
+func (x *index) at(pos stream.Pos) (record.Offset, bool) {
+	n := sort.Search(x.count(), func(i int) bool { _, at := x.entry(i); return at >= pos })
+	if n == x.count() {
+		return 0, false
+	}
+	last, at := x.entry(n)
+	return last, at == pos
+}
+
+// indexEnd is the next known batch behind a place: no offset before its end lies above last.
+type indexEnd struct {
+	pos  stream.Pos
+	last record.Offset
+}
+
+// end returns the end of what lies between pos and the next known batch; next is the segment's end.
+func (x *index) end(pos stream.Pos, next record.Offset) indexEnd {
+	n := sort.Search(x.count(), func(i int) bool { _, at := x.entry(i); return at > pos })
+	if n == x.count() {
+		return indexEnd{math.MaxInt64, next - 1}
+	}
+	last, at := x.entry(n)
+	return indexEnd{at, last}
+}
+
 // before returns the position of the last entry for which over is false; over turns true once and stays so.
 func (x *index) before(over func(record.Offset, stream.Pos) bool) stream.Pos {
 	n := sort.Search(x.count(), func(i int) bool { return over(x.entry(i)) })
@@ -150,13 +194,14 @@ func (x *index) before(over func(record.Offset, stream.Pos) bool) stream.Pos {
 func (x *index) grows() bool { return x.files != nil && x.files.grows }
 
 // claimIndex makes sure that a full disk fails here and not at a store to memory, which nobody survives: n further batches, ending at end, may add entries.
-func (d *Dir) claimIndex(folder string, x *index, n int, end stream.Pos) error {
-	n = min(n, int(int64(end-x.indexed())/d.options.IndexInterval))
+func (d *Dir) claimIndex(folder string, s *segment, n int, end stream.Pos) error {
+	x := &s.index
+	n = min(n, int(int64(end-x.indexed())/max(s.limit.IndexInterval, 1)))
 	if n == 0 {
 		return nil
 	}
 	path := folder + "/" + indexName(x.base)
-	if err := d.claim(&x.files.offsets, path, int64(len(x.offsets)+n*offsetEntry), d.options.limit(offsetEntry)); err != nil {
+	if err := d.claim(&x.files.offsets, path, int64(len(x.offsets)+n*offsetEntry), int64(cap(x.offsets))); err != nil {
 		return err
 	}
 	return d.claimTime(folder, x, n)
@@ -164,7 +209,7 @@ func (d *Dir) claimIndex(folder string, x *index, n int, end stream.Pos) error {
 
 func (d *Dir) claimTime(folder string, x *index, n int) error {
 	path := folder + "/" + timeIndexName(x.base)
-	return d.claim(&x.files.times, path, int64(len(x.times)+n*timeEntry), d.options.limit(timeEntry))
+	return d.claim(&x.files.times, path, int64(len(x.times)+n*timeEntry), int64(cap(x.times)))
 }
 
 // claim opens the file for the write: it happens once for some hundred entries, and an open file for each would be two for each partition.
@@ -196,23 +241,29 @@ func writeWhole(file vfs.File, p []byte, off int64) error {
 
 // closeIndex adds the final time entry and cuts the files to what they hold: the segment does not grow any more. Readers go on with the mapping, which nobody
 // touches behind the cut.
-func (d *Dir) closeIndex(folder string, s *segment) error {
+func (d *Dir) closeIndex(l *Log, s *segment) error {
 	x := &s.index
+	final := s.maxTS > x.lastTime()
 	if !x.grows() {
-		return nil
-	}
-	if s.maxTS > x.lastTime() {
-		if err := d.claimTime(folder, x, 1); err != nil {
+		if !final {
+			return nil
+		}
+		if err := d.growIndex(l, s); err != nil { // its entry was never due: it has not grown since a start
 			return err
 		}
-		x.addTime(s.maxTS, s.maxAt, &d.options)
+	}
+	if final {
+		if err := d.claimTime(l.folder, x, 1); err != nil {
+			return err
+		}
+		x.addTime(s.maxTS, s.maxAt, s.limit)
 	}
 	x.files.grows = false
-	err := d.onFile(folder+"/"+indexName(x.base), func(file vfs.File) error { return file.Truncate(int64(len(x.offsets))) })
+	err := d.onFile(l.folder+"/"+indexName(x.base), func(file vfs.File) error { return file.Truncate(int64(len(x.offsets))) })
 	if err != nil {
 		return err
 	}
-	return d.onFile(folder+"/"+timeIndexName(x.base), func(file vfs.File) error { return file.Truncate(int64(len(x.times))) })
+	return d.onFile(l.folder+"/"+timeIndexName(x.base), func(file vfs.File) error { return file.Truncate(int64(len(x.times))) })
 }
 
 // release returns the mappings, which are the caller's to give back when no view names them any more. The entries stay named: views share the segments.
@@ -236,4 +287,23 @@ func (x *index) drop() error {
 		errs = append(errs, m.Unmap())
 	}
 	return errors.Join(errs...)
+}
+
+// state is what the core counts on from.
+func (x *index) state() stream.Index {
+	return stream.Index{Entries: int32(x.count()), Times: int32(len(x.times) / timeEntry), Last: x.indexed(), LastTime: x.lastTime()}
+}
+
+// firstTimestamp is the largest timestamp of the last segment's first batch, NoTimestamp if there is none.
+func (l *Log) firstTimestamp() (record.UnixMillis, error) {
+	s := l.last()
+	if s == nil || s.size == 0 {
+		return record.NoTimestamp, nil
+	}
+	b, err := newScanner(s.file, l.path(s.base), int64(s.size), record.HeaderSize).header(0)
+	var f flaw
+	if errors.As(err, &f) { // a segment that begins with damage
+		return record.NoTimestamp, nil
+	}
+	return b.MaxTimestamp, err
 }

@@ -3,25 +3,18 @@ package segment
 import (
 	"bytes"
 	"errors"
-	"io"
-	"strings"
 
 	"odradek/core/record"
 	"odradek/disk/vfs"
 )
 
-// placeIndex moves a segment's entries from the heap into its files and maps them. Where the segment grows, the files are new and have room set aside; where
-// not, the entries are complete, and files that have them already are left as they are.
-func (d *Dir) placeIndex(folder string, s *segment, grows bool) error {
+// placeIndex moves the entries of a segment that grows from the heap into new files with room set aside, and maps them.
+func (d *Dir) placeIndex(folder string, s *segment, o *Options) error {
 	x := &s.index
-	if !grows {
-		x.addTime(s.maxTS, s.maxAt, &d.options)
-	}
-	files := &indexFiles{grows: grows}
-	x.files = files
-	err := d.placeFile(&files.offsets, folder+"/"+indexName(s.base), &x.offsets, offsetEntry, grows)
+	x.files, s.limit = &indexFiles{grows: true}, o
+	err := d.placeFile(&x.files.offsets, folder+"/"+indexName(s.base), &x.offsets, o.limit(offsetEntry))
 	if err == nil {
-		err = d.placeFile(&files.times, folder+"/"+timeIndexName(s.base), &x.times, timeEntry, grows)
+		err = d.placeFile(&x.files.times, folder+"/"+timeIndexName(s.base), &x.times, o.limit(timeEntry))
 	}
 	if err != nil {
 		err = errors.Join(err, x.drop())
@@ -29,59 +22,114 @@ func (d *Dir) placeIndex(folder string, s *segment, grows bool) error {
 	return err
 }
 
-func (d *Dir) placeFile(f *indexFile, path string, entries *[]byte, entry int64, grows bool) error {
-	if !grows {
-		if kept, err := d.keepIndex(f, path, entries); kept || err != nil {
-			return err
-		}
-	}
+func (d *Dir) placeFile(f *indexFile, path string, entries *[]byte, room int64) error {
 	file, err := d.createNew(path)
 	if err != nil {
 		return err
 	}
-	return errors.Join(d.fillFile(f, file, entries, entry, grows), file.Close())
+	return errors.Join(f.fill(file, entries, room), file.Close())
 }
 
-// fillFile writes and maps the entries, and sets room aside where the segment grows.
-func (d *Dir) fillFile(f *indexFile, file vfs.File, entries *[]byte, entry int64, grows bool) error {
-	size := int64(len(*entries))
-	if grows {
-		size = d.options.limit(entry)
-		if err := file.Truncate(size); err != nil {
+// fill gives an empty file its room and its entries, and maps it.
+func (f *indexFile) fill(file vfs.File, entries *[]byte, room int64) error {
+	if err := file.Truncate(room); err != nil {
+		return err
+	}
+	if n := int64(len(*entries)); n > 0 {
+		f.claimed = min((n+indexPage-1)/indexPage*indexPage, room)
+		if err := writeWhole(file, append(*entries, make([]byte, f.claimed-n)...), 0); err != nil {
 			return err
 		}
 	}
-	if len(*entries) > 0 {
-		f.claimed = min((int64(len(*entries))+indexPage-1)/indexPage*indexPage, size)
-		if err := writeWhole(file, append(*entries, make([]byte, f.claimed-int64(len(*entries)))...), 0); err != nil {
-			return err
-		}
-	}
-	return f.mapIn(file, size, entries)
+	return f.mapIn(file, room, entries)
 }
 
-// keepIndex maps a file that has exactly these entries; kept is false if it is missing or other.
-func (d *Dir) keepIndex(f *indexFile, path string, entries *[]byte) (kept bool, err error) {
-	file, err := d.fs.Open(path)
-	if errors.Is(err, vfs.ErrNotExist) {
-		return false, nil
+// growIndex sets room aside for a segment that did not grow: a log's last, at the first append after a start. Readers may be in the old mappings.
+func (d *Dir) growIndex(l *Log, s *segment) error {
+	x := &s.index
+	if maps := x.release(); len(maps) > 0 {
+		d.gone = append(d.gone, FileChange{Stream: l.id, Base: s.base, File: s.file, Maps: maps})
+	}
+	files := &indexFiles{grows: true}
+	s.limit = d.limitsOf(l)
+	err := d.onFile(l.folder+"/"+indexName(s.base), func(file vfs.File) error {
+		return files.offsets.regrow(file, &x.offsets, s.limit.room(x.offsets, offsetEntry))
+	})
+	if err == nil {
+		err = d.onFile(l.folder+"/"+timeIndexName(s.base), func(file vfs.File) error {
+			return files.times.regrow(file, &x.times, s.limit.room(x.times, timeEntry))
+		})
+	}
+	x.files = files
+	return err
+}
+
+// regrow maps a file that has these entries with room behind them. The page that the last entry lies in has its place on the disk.
+func (f *indexFile) regrow(file vfs.File, entries *[]byte, room int64) error {
+	n := int64(len(*entries))
+	f.claimed = min((n+indexPage-1)/indexPage*indexPage, room)
+	if err := file.Truncate(room); err != nil {
+		return err
+	}
+	return f.mapIn(file, room, entries)
+}
+
+// settleIndex maps the index files of a segment that recovery has read, and makes them hold what it found. Of each, the first keptOffsets and keptTimes bytes
+// were taken from the file and are left alone; what was behind them goes. With durable, what had to be changed is synced: the recovery point says that it is.
+func (d *Dir) settleIndex(folder string, s *segment, keptOffsets, keptTimes int, durable bool) error {
+	x := &s.index
+	x.files = &indexFiles{}
+	changed, err := d.settleFile(&x.files.offsets, folder+"/"+indexName(s.base), &x.offsets, keptOffsets, durable)
+	var more bool
+	if err == nil {
+		more, err = d.settleFile(&x.files.times, folder+"/"+timeIndexName(s.base), &x.times, keptTimes, durable)
+	}
+	if err == nil && durable && (changed || more) {
+		err = d.fs.SyncDir(folder)
 	}
 	if err != nil {
+		err = errors.Join(err, x.drop())
+	}
+	return err
+}
+
+func (d *Dir) settleFile(f *indexFile, path string, entries *[]byte, kept int, durable bool) (changed bool, err error) {
+	file, err := d.fs.Open(path)
+	if errors.Is(err, vfs.ErrNotExist) {
+		changed = true
+		file, err = d.fs.Create(path)
+	}
+	if err != nil {
+		return changed, err
+	}
+	same, err := holds(file, *entries, kept)
+	if err == nil && !same {
+		changed = true
+		if err = file.Truncate(int64(kept)); err == nil && len(*entries) > kept {
+			err = writeWhole(file, (*entries)[kept:], int64(kept))
+		}
+	}
+	if err == nil && changed && durable {
+		err = file.SyncData()
+	}
+	if err == nil {
+		err = f.mapIn(file, int64(len(*entries)), entries)
+	}
+	return changed, errors.Join(err, file.Close())
+}
+
+// holds reports whether a file has exactly these entries, of which the first kept bytes are known to be there.
+func holds(file vfs.File, entries []byte, kept int) (bool, error) {
+	size, err := file.Size()
+	if err != nil || size != int64(len(entries)) {
 		return false, err
 	}
-	size, err := file.Size()
-	if err != nil || size != int64(len(*entries)) {
-		return false, errors.Join(err, file.Close())
+	if kept == len(entries) {
+		return true, nil
 	}
-	have := make([]byte, size)
-	if n, err := file.ReadAt(have, 0); n < len(have) && err != nil && err != io.EOF {
-		return false, errors.Join(err, file.Close())
-	}
-	if !bytes.Equal(have, *entries) {
-		return false, file.Close()
-	}
-	err = f.mapIn(file, size, entries)
-	return err == nil, errors.Join(err, file.Close())
+	have := make([]byte, len(entries)-kept)
+	_, err = file.ReadAt(have, int64(kept))
+	return bytes.Equal(have, entries[kept:]), err
 }
 
 // mapIn maps size bytes and lets entries lie in them.
@@ -127,28 +175,6 @@ func (d *Dir) removeIndexes(folder string, base record.Offset) error {
 	return nil
 }
 
-// removeOrphans removes index files whose segment is not there.
-func (d *Dir) removeOrphans(folder string, names []string) error {
-	logs := map[string]bool{}
-	for _, name := range names {
-		if _, ok := parseLog(name); ok {
-			logs[strings.TrimSuffix(name, logSuffix)] = true
-		}
-	}
-	for _, name := range names {
-		digits, is := strings.CutSuffix(name, indexSuffix)
-		if !is {
-			digits, is = strings.CutSuffix(name, timeIndexSuffix)
-		}
-		if is && !logs[digits] {
-			if err := d.fs.Remove(folder + "/" + name); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
 // CloseIndexes ends the use of all indexes: those that grew get their final entry and are cut to what they hold, and all are unmapped, so no View may be
 // used any more. For a clean stop; the Dir writes nothing afterwards.
 func (d *Dir) CloseIndexes() error {
@@ -158,7 +184,7 @@ func (d *Dir) CloseIndexes() error {
 		for i := range l.segs {
 			s := &l.segs[i]
 			if d.fenced == nil {
-				_ = d.closeIndex(l.folder, s) // what this leaves unfinished recovery makes anew
+				_ = d.closeIndex(l, s) // what this leaves unfinished recovery makes anew
 			}
 			errs = append(errs, s.index.drop())
 		}

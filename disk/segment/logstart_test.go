@@ -57,15 +57,15 @@ func TestLogStart(t *testing.T) {
 func TestCleanMark(t *testing.T) {
 	disk := simdisk.New()
 	fs := disk.Mount()
-	if _, err := fs.Create(cleanMark); err != nil {
+	if _, err := fs.Create(core.CleanMark); err != nil {
 		t.Fatal(err)
 	}
 	if err := fs.SyncDir(""); err != nil {
 		t.Fatal(err)
 	}
-	for range 2 { // also where there is none
-		if err := OpenDir(disk.Mount(), 0).DropCleanMark(); err != nil {
-			t.Fatal(err)
+	for _, there := range []bool{true, false} {
+		if clean, err := OpenDir(disk.Mount(), 0).DropCleanMark(); err != nil || clean != there {
+			t.Fatal(clean, err)
 		}
 	}
 	disk.PowerLoss(func(int) int { return 0 })

@@ -26,7 +26,7 @@ func TestHoleOfAnInterruptedWrite(t *testing.T) {
 	_, dir = lay(t, []record.Offset{0, 3}, files)
 	all, err = recoverAll(dir)
 	check(t, err)
-	if all[0].LogEnd != 1 || all[0].Damage == "" {
+	if o := all[0]; o.LogEnd != 4 || len(o.Lost) != 1 || o.Lost[0].From != 1 || o.Lost[0].To != 2 {
 		t.Fatal(printOpened(all[0]))
 	}
 }

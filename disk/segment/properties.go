@@ -42,7 +42,7 @@ func (d *Dir) ReadProperties() (Properties, error) {
 
 // WriteProperties replaces meta.properties, durably.
 func (d *Dir) WriteProperties(p Properties) error {
-	return d.store(core.Store{Slot: core.Slot{Dir: d.id, Name: propertiesFile}, Bytes: p.Format()})
+	return d.WriteSlot(core.Store{Slot: core.Slot{Dir: d.id, Name: propertiesFile}, Bytes: p.Format()})
 }
 
 // Format returns the text of the file.
@@ -118,15 +118,14 @@ func unescape(s string) string {
 	return b.String()
 }
 
-// cleanMark says that the last stop was clean: Kafka then trusts every index and scans nothing.
-const cleanMark = ".kafka_cleanshutdown"
-
-// DropCleanMark removes the mark of a clean stop, durably, before anything is written: were it to stay, Kafka would trust indexes that it did not write.
-func (d *Dir) DropCleanMark() error {
-	if err := d.fs.Remove(cleanMark); errors.Is(err, vfs.ErrNotExist) {
-		return nil
+// DropCleanMark removes the mark of a clean stop, durably, before anything is written: were it to stay, Kafka would trust indexes that it did not write. It
+// reports whether the mark was there.
+func (d *Dir) DropCleanMark() (clean bool, err error) {
+	if err := d.fs.Remove(core.CleanMark); errors.Is(err, vfs.ErrNotExist) {
+		return false, nil
 	} else if err != nil {
-		return err
+		return false, err
 	}
-	return d.fs.SyncDir("")
+	d.clean = true
+	return true, d.fs.SyncDir("")
 }

@@ -1,7 +1,6 @@
 package segment
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -10,49 +9,19 @@ import (
 	"strings"
 
 	"odradek/core"
-	"odradek/core/producer"
 	"odradek/core/record"
 	"odradek/core/stream"
 	"odradek/disk/vfs"
 )
 
-// Folder is one entry of the root that Recover has to look at.
-type Folder struct {
-	Name      string
-	start     record.Offset // of the log, by the checkpoint; 0 if it has none
-	topic     string
-	partition int32
-	doomed    bool // its removal has begun
-}
-
-// Folders lists the root's partition folders, sorted by name, doomed ones included. Other names are not ours to touch.
-func (d *Dir) Folders() ([]Folder, error) {
-	names, err := d.fs.List("")
-	if err != nil {
-		return nil, err
-	}
-	starts, err := d.readStarts()
-	if err != nil {
-		return nil, err
-	}
-	var folders []Folder
-	for _, name := range names {
-		if strings.HasSuffix(name, deleteSuffix) {
-			folders = append(folders, Folder{Name: name, doomed: true})
-		} else if topic, partition, ok := parseFolder(name); ok {
-			folders = append(folders, Folder{Name: name, start: starts[name], topic: topic, partition: partition})
-		}
-	}
-	return folders, nil
-}
-
-// Recover reads one folder from its start, cuts what a crash left at its end and returns the log for Add, with what the core must know of it. It
+// Recover takes one folder's log up from its recovery point, cuts what a crash left at its end and returns the log for Add, with what the core must know of it. It
 // touches nothing of the Dir but its file system: any number may run at once, each on its own folder. A nil Log and no error: there was no stream
 // (a Create or a removal that a crash interrupted), and the folder is gone.
 //
-// The log ends before the first batch whose header is malformed, which is cut short, whose CRC fails, whose offsets do not rise or whose leader
-// epoch falls. If a valid batch lies there or behind it, this was no interrupted write: files stay as they are, Opened.Damage says where, and the
-// core decides; a Truncate takes the rest away.
+// Below the recovery point segments are known by their indexes, epochs and producers by their files (decision 4); a segment whose index does not fit it is
+// read whole, and so is the log if those files are not good. From the recovery point on every batch is read. A batch whose header is malformed, which is cut
+// short, whose CRC fails, whose offsets do not go on or whose leader epoch falls ends the log if an interrupted write can have left it; else it is
+// damage: its offsets are in Opened.Lost and the log goes on behind them.
 func (d *Dir) Recover(folder Folder) (*Log, *core.Opened, error) {
 	if folder.doomed {
 		// The process may have ended before it synced the rename: were files removed first, a power loss could bring back the stream without them.
@@ -73,123 +42,39 @@ func (d *Dir) Recover(folder Folder) (*Log, *core.Opened, error) {
 	if err != nil || !exists {
 		return nil, nil, err
 	}
-	r := recovery{
-		dir: d, log: &Log{id: id, topic: folder.topic, folder: folder.Name, roll: record.NoOffset}, epoch: record.NoEpoch,
-		producers: map[record.ProducerID]*producer.Entry{},
-	}
-	err = r.run(names)
-	if err == nil && folder.start > r.log.next && r.damage == "" {
-		err = r.startAt(folder.start)
-	}
-	if err == nil {
-		err = r.placeIndexes(names)
-	}
-	if err != nil {
+	r := recovery{dir: d, log: &Log{id: id, topic: folder.topic, folder: folder.Name}, epoch: record.NoEpoch, producers: producerWindows{},
+		start: folder.start, point: folder.point, floor: max(folder.point, folder.watermark)}
+	if err := r.run(names); err != nil {
 		for i := range r.log.segs {
 			r.log.segs[i].file.Close()
 			_ = r.log.segs[i].index.drop()
 		}
 		return nil, nil, err
 	}
-	o := r.opened()
-	o.LogStart = max(o.LogStart, min(folder.start, o.LogEnd))
-	o.Durable, o.HighWatermark = max(o.Durable, o.LogStart), max(o.HighWatermark, o.LogStart)
-	return r.log, o, nil
+	return r.log, r.opened(), nil
 }
 
-// removeLeftovers removes what an interrupted removal, compaction or Store left, and returns the other names.
-func (d *Dir) removeLeftovers(folder string, names []string) ([]string, error) {
-	var kept []string
-	for _, name := range names {
-		switch {
-		case strings.HasSuffix(name, deletedSuffix), strings.HasSuffix(name, cleanedSuffix), strings.HasSuffix(name, tmpSuffix):
-			if err := d.fs.Remove(folder + "/" + name); err != nil {
-				return nil, err
-			}
-		case strings.HasSuffix(name, ".swap"):
-			return nil, fmt.Errorf("%s/%s: a compaction of Kafka was interrupted here: start and stop Kafka once on this directory", folder, name)
-		default:
-			kept = append(kept, name)
-		}
-	}
-	return kept, nil
-}
-
-// identify reads partition.metadata. Without a good one and without a .log file the folder is a Create that never completed: it is removed.
-func (d *Dir) identify(folder Folder, names []string) (id stream.ID, exists bool, err error) {
-	text, err := readSmall(d.fs, folder.Name+"/"+metadataFile, false)
-	if err != nil && !errors.Is(err, vfs.ErrNotExist) {
-		return id, false, err
-	}
-	segments := slices.ContainsFunc(names, func(n string) bool { return strings.HasSuffix(n, logSuffix) })
-	if err == nil {
-		var topic record.UUID
-		if topic, err = parsePartitionMetadata(text); err == nil {
-			id = stream.ID{Topic: topic, Partition: folder.partition}
-			if !segments {
-				err = d.finishCreate(folder.Name)
-			}
-			return id, err == nil, err
-		}
-	}
-	if segments {
-		return id, false, fmt.Errorf("%s/%s: %w: the folder has segments but not the topic they belong to: restore the file or move the folder away",
-			folder.Name, metadataFile, err)
-	}
-	if folder.topic == stream.MetadataName { // slots of the quorum may have come before the log: keep them
-		if slices.Contains(names, metadataFile) {
-			err = errors.Join(d.fs.Remove(folder.Name+"/"+metadataFile), d.fs.SyncDir(folder.Name))
-			return id, false, err
-		}
-		return id, false, nil
-	}
-	return id, false, d.removeFolder(folder.Name)
-}
-
-// finishCreate makes a folder durable that has no segments yet: the process may have ended inside Create, so that its file reads well from the page
-// cache only. A segment proves that Create returned.
-func (d *Dir) finishCreate(folder string) error {
-	file, err := d.fs.Open(folder + "/" + metadataFile)
-	if err != nil {
-		return err
-	}
-	if err := errors.Join(file.SyncData(), file.Close()); err != nil {
-		return err
-	}
-	if err := d.fs.SyncDir(folder); err != nil {
-		return err
-	}
-	return d.fs.SyncDir("")
-}
-
-// removeFolder removes a folder and the files in it, then syncs the root. Any part of it may have been done before.
-func (d *Dir) removeFolder(folder string) error {
-	names, err := d.fs.List(folder)
-	if err != nil {
-		return err
-	}
-	for _, name := range names {
-		if err := d.fs.Remove(folder + "/" + name); err != nil {
-			return err
-		}
-	}
-	if err := d.fs.Remove(folder); err != nil {
-		return err
-	}
-	return d.fs.SyncDir("")
-}
-
-// recovery is the scan of one folder.
+// recovery is the way through one folder.
 type recovery struct {
-	dir       *Dir
-	log       *Log
-	epoch     record.Epoch // of the last batch
+	dir          *Dir
+	log          *Log
+	start        record.Offset // of the log, by the checkpoint; 0 if it has none
+	point, floor record.Offset // decision 4
+
+	from      record.Offset // batches below are known by the files of the log's state
+	epoch     record.Epoch  // of the last batch from there on
 	epochs    []stream.EpochStart
-	producers map[record.ProducerID]*producer.Entry
+	producers producerWindows
+	kept      []keptIndex // of each segment
+	scanned   int64
 	cut       int64
-	damage    string
+	lost      []core.OffsetRange
+	first     record.UnixMillis // of the last segment's first batch
 	buf       []byte
 }
+
+// keptIndex is how much of a segment's index files recovery took as it was.
+type keptIndex struct{ offsets, times int }
 
 func (r *recovery) run(names []string) error {
 	var bases []record.Offset // sorted, as names are
@@ -198,82 +83,109 @@ func (r *recovery) run(names []string) error {
 			bases = append(bases, base)
 		}
 	}
-	for i, base := range bases {
-		l := r.log
-		if i == 0 {
-			l.next = base
-		}
-		sc, why, err := r.open(base)
-		if err != nil {
-			return err
-		}
-		if why == nil {
-			why, err = r.scan(sc)
-		}
-		if err != nil {
-			return err
-		}
-		if why != nil {
-			return r.stop(sc, why, bases[i+1:])
-		}
-	}
-	r.keep()
-	return nil
-}
-
-// placeIndexes gives every segment its index files; the last one grows.
-func (r *recovery) placeIndexes(names []string) error {
-	if err := r.dir.removeOrphans(r.log.folder, names); err != nil {
+	if err := r.readState(names, bases); err != nil {
 		return err
 	}
-	for i := range r.log.segs {
-		if err := r.dir.placeIndex(r.log.folder, &r.log.segs[i], i == len(r.log.segs)-1); err != nil {
+	for i, base := range bases {
+		next := record.NoOffset
+		if i+1 < len(bases) {
+			next = bases[i+1]
+		}
+		if err := r.segment(base, next); err != nil {
 			return err
 		}
 	}
-	return nil
+	if r.log.next < r.floor {
+		r.lose(r.floor, fmt.Sprintf("the log ends at %d, and held offsets below %d durably", r.log.next, r.floor))
+		if len(bases) > 0 {
+			if err := r.goOn(); err != nil {
+				return err
+			}
+		}
+	}
+	if r.start > r.log.next {
+		if err := r.startAt(r.start); err != nil {
+			return err
+		}
+	}
+	if err := r.settleIndexes(names); err != nil {
+		return err
+	}
+	var err error
+	if r.first, err = r.log.firstTimestamp(); err != nil {
+		return err
+	}
+	r.keep()
+	return r.dropStrayState(names)
 }
 
-// open takes the next segment into the log, still without its batches. A segment that does not begin where the one before it ends has a flaw: the
-// tail of that one, or a file between them, is lost. (Compaction, when it comes, makes such gaps and must loosen this.)
-func (r *recovery) open(base record.Offset) (*scanner, error, error) {
+// segment takes the segment at base into the log; next is the base of the one behind it, or NoOffset.
+func (r *recovery) segment(base, next record.Offset) error {
 	l := r.log
 	file, err := r.dir.fs.Open(l.path(base))
 	if err != nil {
-		return nil, nil, err
+		return err
+	}
+	if len(l.segs) == 0 {
+		l.next = base
 	}
 	l.segs = append(l.segs, newSegment(base, file))
+	r.kept = append(r.kept, keptIndex{})
 	size, err := file.Size()
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
-	// A node may have many small partitions: no more memory than there is to read.
+	if base > l.next {
+		r.lose(base, fmt.Sprintf("%s begins at offset %d and what is before it ends at %d", l.path(base), base, l.next))
+	}
+	sc := &scanner{file: file, path: l.path(base), end: size, buf: r.window(size)}
+	if next != record.NoOffset && next <= r.from {
+		if ok, err := r.known(sc); ok || err != nil {
+			return err
+		}
+	}
+	if err := r.resume(sc, next); err != nil {
+		return err
+	}
+	return r.scan(sc, next)
+}
+
+// window returns the buffer that scanners share. A node may have many small partitions: no more memory than there is to read.
+func (r *recovery) window(size int64) []byte {
 	if want := min(max(size, readerChunk), recoverChunk); int64(len(r.buf)) < want {
 		r.buf = make([]byte, want)
 	}
-	sc := &scanner{file: file, path: l.path(base), end: size, buf: r.buf}
-	if base != l.next {
-		return sc, flaw(fmt.Sprintf("the segment begins at offset %d, the one before it ends at %d", base, l.next)), nil
-	}
-	return sc, nil, nil
+	return r.buf
 }
 
-// scan takes in the batches of the last segment up to the first that is none. why is nil if there was none such.
-func (r *recovery) scan(sc *scanner) (why, err error) {
+// scan takes in the batches of the last segment from its end on; next is the base of the segment behind it, or NoOffset.
+func (r *recovery) scan(sc *scanner, next record.Offset) error {
+	s := r.log.last()
+	from := s.size
+	for {
+		why, err := r.batches(sc, next)
+		r.scanned += int64(s.size - from)
+		if why == nil || err != nil {
+			return err
+		}
+		more, err := r.mend(sc, why, next)
+		if !more || err != nil {
+			return err
+		}
+		from = s.size
+	}
+}
+
+// batches takes in batches up to the first that is none, and says why it is not. why is nil at the end.
+func (r *recovery) batches(sc *scanner, next record.Offset) (why, err error) {
 	s := r.log.last()
 	for {
 		b, err := sc.batch(int64(s.size))
 		if err == io.EOF {
 			return nil, nil
 		}
-		if err == nil && b.BaseOffset < r.log.next {
-			err = flaw(fmt.Sprintf("base offset %d does not follow %d", b.BaseOffset, r.log.next-1))
-		}
-		if err == nil && b.LastOffset()-s.base > math.MaxInt32 { // an index could not name it; the offset lies outside the CRC
-			err = flaw(fmt.Sprintf("base offset %d lies too far from the segment's %d", b.BaseOffset, s.base))
-		}
-		if err == nil && b.LeaderEpoch < r.epoch {
-			err = flaw(fmt.Sprintf("leader epoch %d falls from %d", b.LeaderEpoch, r.epoch))
+		if err == nil {
+			err = r.goesOn(sc, &b, next)
 		}
 		var f flaw
 		if errors.As(err, &f) {
@@ -292,6 +204,57 @@ func (r *recovery) scan(sc *scanner) (why, err error) {
 	}
 }
 
+// goesOn checks what no CRC covers, against what is before a batch and what is behind it: a batch whose offset or epoch leaps ahead of its successor's is the
+// one that is wrong.
+func (r *recovery) goesOn(sc *scanner, b *record.Batch, next record.Offset) error {
+	l, s := r.log, r.log.last()
+	if b.BaseOffset < l.next {
+		return flaw(fmt.Sprintf("base offset %d does not follow %d", b.BaseOffset, l.next-1))
+	}
+	if b.LastOffset()-s.base > math.MaxInt32 { // an index could not name it
+		return flaw(fmt.Sprintf("base offset %d lies too far from the segment's %d", b.BaseOffset, s.base))
+	}
+	if b.BaseOffset >= r.from && b.LeaderEpoch < r.epoch {
+		return flaw(fmt.Sprintf("leader epoch %d falls from %d", b.LeaderEpoch, r.epoch))
+	}
+	if b.BaseOffset == l.next && b.LeaderEpoch <= r.epoch {
+		return nil
+	}
+	behind, err := r.ahead(sc, int64(s.size)+int64(b.Size), next)
+	var f flaw
+	switch {
+	case err == nil && behind.BaseOffset < b.NextOffset() && behind.BaseOffset >= l.next && b.BaseOffset > l.next:
+		return flaw(fmt.Sprintf("base offset %d leaps ahead of the next batch's %d", b.BaseOffset, behind.BaseOffset))
+	case err == nil && behind.LeaderEpoch < b.LeaderEpoch && behind.LeaderEpoch >= r.epoch && behind.BaseOffset >= b.NextOffset():
+		return flaw(fmt.Sprintf("leader epoch %d leaps ahead of the next batch's %d", b.LeaderEpoch, behind.LeaderEpoch))
+	case err == io.EOF && b.BaseOffset > l.next:
+		return flaw(fmt.Sprintf("base offset %d does not follow %d", b.BaseOffset, l.next-1))
+	case err != nil && err != io.EOF && !errors.As(err, &f):
+		return err
+	}
+	return nil
+}
+
+// ahead returns the header at pos, of the next segment's first batch if this one ends there; io.EOF if there is none.
+func (r *recovery) ahead(sc *scanner, pos int64, next record.Offset) (record.Batch, error) {
+	if pos < sc.end || next == record.NoOffset {
+		return sc.header(pos)
+	}
+	file, err := r.dir.fs.Open(r.log.path(next))
+	if err != nil {
+		return record.Batch{}, err
+	}
+	defer file.Close()
+	size, err := file.Size()
+	if err != nil {
+		return record.Batch{}, err
+	}
+	if size == 0 {
+		return record.Batch{BaseOffset: next, LeaderEpoch: math.MaxInt32}, nil
+	}
+	return newScanner(file, r.log.path(next), size, record.HeaderSize).header(0)
+}
+
 // take moves the segment's end behind b.
 func (s *segment) take(b *record.Batch, o *Options) {
 	pos := s.size
@@ -305,85 +268,134 @@ func (s *segment) take(b *record.Batch, o *Options) {
 
 // note keeps what the core wants to know of a batch: epoch starts and the producer's last batches.
 func (r *recovery) note(b *record.Batch) {
-	if b.LeaderEpoch != r.epoch {
-		r.epoch = b.LeaderEpoch
+	if b.BaseOffset < r.from {
+		return
+	}
+	r.epoch = b.LeaderEpoch
+	if n := len(r.epochs); n == 0 || r.epochs[n-1].Epoch < b.LeaderEpoch {
 		r.epochs = append(r.epochs, stream.EpochStart{Epoch: b.LeaderEpoch, Start: b.BaseOffset})
 	}
 	if !b.Idempotent() || b.Control() {
 		return
 	}
-	e := r.producers[b.ProducerID]
-	if e == nil || e.Epoch < b.ProducerEpoch {
-		e = &producer.Entry{ID: b.ProducerID, Epoch: b.ProducerEpoch}
-		r.producers[b.ProducerID] = e
+	if e := r.producers.of(b.ProducerID, b.ProducerEpoch); e != nil {
+		e.add(producerBatch(b))
 	}
-	if e.Epoch != b.ProducerEpoch {
-		return // an older epoch: its producer is fenced
-	}
-	if e.Count == producer.Window {
-		copy(e.Batches[:], e.Batches[1:])
-		e.Count--
-	}
-	e.Batches[e.Count] = producer.Appended{
-		FirstSequence: b.BaseSequence, LastSequence: b.LastSequence(), BaseOffset: b.BaseOffset, LastOffset: b.LastOffset(), Timestamp: b.MaxTimestamp,
-	}
-	e.Count++
 }
 
-// stop ends the log at a flaw in the last segment taken in: cuts there what an interrupted write left, but leaves damage as it is and says so.
-func (r *recovery) stop(sc *scanner, why error, later []record.Offset) error {
+// settleIndexes gives every segment its index files. Those of segments that the recovery point covers are durable, or are made so.
+func (r *recovery) settleIndexes(names []string) error {
 	l := r.log
-	s := l.last()
-	found, err := r.damaged(sc, int64(s.size), later)
-	if err != nil {
+	if err := r.dir.removeOrphans(l.folder, names); err != nil {
 		return err
 	}
-	if found != "" {
-		r.damage = fmt.Sprintf("%s at %d: %s; yet %s", sc.path, s.size, why, found)
-		l.damaged, l.behind = true, later
-		if r.misplaced() {
-			l.behind = append([]record.Offset{s.base}, later...)
-			s.file.Close()
-			l.segs = l.segs[:len(l.segs)-1]
+	for i := range l.segs {
+		s := &l.segs[i]
+		if i < len(l.segs)-1 && s.index.files == nil {
+			s.index.addTime(s.maxTS, s.maxAt, &r.dir.options)
 		}
-		r.keep()
-		return nil
+		durable := s.next <= r.point
+		if s.index.files == nil {
+			if err := r.dir.settleIndex(l.folder, s, r.kept[i].offsets, r.kept[i].times, durable); err != nil {
+				return err
+			}
+		}
+		if !durable {
+			l.indexUnsynced(s.base)
+		}
 	}
-	r.cut += sc.end - int64(s.size)
-	r.keep()
-	return r.dir.cutLast(l, s.size)
+	return nil
 }
 
-// misplaced reports whether the last segment does not begin where the log ends, so that none of it belongs to the log.
-func (r *recovery) misplaced() bool {
-	s := r.log.last()
-	return s.size == 0 && s.base != r.log.next
-}
-
-// keep marks all that was found as not known to be durable: after the end of a process the bytes may have been in the page cache only.
+// keep marks what was found from the recovery point on as not known to be durable: after the end of a process the bytes may have been in the page cache only.
 func (r *recovery) keep() {
 	l := r.log
+	l.names = l.names || l.next > r.point
 	for i := range l.segs {
-		l.markDirty(l.segs[i].file)
+		if s := &l.segs[i]; s.next > r.point {
+			l.markDirty(s.file)
+		}
 	}
-	l.names = true
 }
 
+// opened is what the core is told.
 func (r *recovery) opened() *core.Opened {
 	l := r.log
-	o := &core.Opened{
-		Dir: r.dir.id, Exists: true, Topic: l.topic, LogEnd: l.next, Epochs: r.epochs, Cut: r.cut, Damage: r.damage,
-	}
+	o := &core.Opened{Dir: r.dir.id, Exists: true, Topic: l.topic, LogEnd: l.next, Epochs: r.epochs, Cut: r.cut, Scanned: r.scanned, Lost: r.lost,
+		Producers: r.producers.entries()}
 	if len(l.segs) > 0 {
 		o.LogStart = l.segs[0].base
 	}
-	o.Durable, o.HighWatermark = o.LogStart, o.LogStart
+	o.LogStart = max(o.LogStart, min(r.start, o.LogEnd))
+	o.Lost = slices.DeleteFunc(o.Lost, func(x core.OffsetRange) bool { return x.To <= o.LogStart })
+	for i := range o.Lost {
+		o.Lost[i].From = max(o.Lost[i].From, o.LogStart)
+	}
+	durable := min(r.point, l.next)
+	if r.from == r.point {
+		o.RecoveryPoint = durable // else the state that belongs to it is not on disk
+	}
+	if len(o.Lost) > 0 {
+		o.RecoveryPoint = min(o.RecoveryPoint, o.Lost[0].From)
+	}
+	o.Durable = max(durable, o.LogStart)
+	o.HighWatermark = max(min(r.floor, l.next), o.LogStart)
 	for i := range l.segs {
 		o.Segments = append(o.Segments, stream.Segment{Base: l.segs[i].base, Size: l.segs[i].size, MaxTimestamp: l.segs[i].maxTS})
 	}
-	for _, e := range r.producers { // any order: sorted below
-		o.Producers = append(o.Producers, *e)
+	if n := len(l.segs); n > 0 {
+		o.Segments[n-1].FirstTimestamp, o.Segments[n-1].Index = r.first, l.segs[n-1].index.state()
 	}
-	slices.SortFunc(o.Producers, func(a, b producer.Entry) int { return cmp.Compare(a.ID, b.ID) })
+	if l.id == stream.Metadata && len(o.Lost) > 0 {
+		o.Damage = o.Lost[0].Why // nothing of the cluster can be told without it
+	}
 	return o
+}
+
+// dropStrayState removes the snapshots that nobody will use: above the log's end, or neither the newest nor at a segment's base; and files of epochs and snapshots
+// are taken for unsynced where they are above the recovery point.
+func (r *recovery) dropStrayState(names []string) error {
+	l := r.log
+	for _, name := range names {
+		at, ok := parseSnapshotName(name)
+		if !ok {
+			continue
+		}
+		l.snapshots = append(l.snapshots, at)
+		if at > r.point || at != r.from {
+			l.unsynced = append(l.unsynced, name)
+		}
+	}
+	slices.Sort(l.snapshots)
+	newest := record.NoOffset
+	for _, at := range l.snapshots {
+		if at <= l.next {
+			newest = at
+		}
+	}
+	return r.dir.dropSnapshots(l, func(at record.Offset) bool {
+		return at > l.next || at != newest && at != r.from && !slices.ContainsFunc(l.segs, func(s segment) bool { return s.base == at })
+	})
+}
+
+// removeOrphans removes index files whose segment is not there.
+func (d *Dir) removeOrphans(folder string, names []string) error {
+	logs := map[string]bool{}
+	for _, name := range names {
+		if _, ok := parseLog(name); ok {
+			logs[strings.TrimSuffix(name, logSuffix)] = true
+		}
+	}
+	for _, name := range names {
+		digits, is := strings.CutSuffix(name, indexSuffix)
+		if !is {
+			digits, is = strings.CutSuffix(name, timeIndexSuffix)
+		}
+		if is && !logs[digits] {
+			if err := d.fs.Remove(folder + "/" + name); err != nil && !errors.Is(err, vfs.ErrNotExist) {
+				return err
+			}
+		}
+	}
+	return nil
 }

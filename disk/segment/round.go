@@ -17,10 +17,12 @@ type Round struct {
 	streams []roundStream
 }
 
-// roundStep syncs a file, or a folder where file is nil.
+// roundStep syncs a file that is open, or one by its path, or a folder, or everything.
 type roundStep struct {
 	file   vfs.File
+	path   string
 	folder string
+	all    bool
 	stream int // in Round.streams
 	err    error
 }
@@ -53,22 +55,45 @@ func (d *Dir) BeginSync() *Round {
 	for _, l := range d.want {
 		at := len(r.streams)
 		r.streams = append(r.streams, roundStream{log: l, gen: l.gen, upTo: l.next, folder: l.folder, checkpoint: l.checkpoint})
-		l.checkpoint = false
 		// All of the stream's dirty files, older segments too: the end counts only if everything before it does.
 		for _, file := range l.dirty {
 			r.steps = append(r.steps, roundStep{file: file, stream: at})
+		}
+		if l.checkpoint {
+			for _, name := range l.unsynced {
+				r.steps = append(r.steps, roundStep{path: l.folder + "/" + name, stream: at})
+			}
+			l.unsynced = nil
 		}
 		if l.names {
 			r.steps = append(r.steps, roundStep{folder: l.folder, stream: at})
 		}
 		// What is written from here on is dirty anew.
 		clear(l.dirty)
-		l.dirty, l.names, l.wanted = l.dirty[:0], false, false
+		l.dirty, l.names, l.wanted, l.checkpoint = l.dirty[:0], false, false, false
+		d.covered(l)
+	}
+	if d.syncsAll(len(r.steps)) {
+		r.steps = []roundStep{{all: true}} // a failure is the directory's, whichever stream is named
 	}
 	clear(d.want)
 	d.want = d.want[:0]
 	d.round = r
 	return r
+}
+
+// besideMax is how many bytes for each file of a round a SyncAll may have to write besides. With more of them it takes longer than to sync each file.
+const besideMax = 32 << 10
+
+// syncsAll decides whether one SyncAll does what so many steps would.
+func (d *Dir) syncsAll(steps int) bool {
+	return steps > d.options.SyncAllAbove && d.beside <= int64(steps)*besideMax && d.fs.SyncsAll()
+}
+
+// covered notes that all bytes of a log are synced or with the round.
+func (d *Dir) covered(l *Log) {
+	d.beside -= l.beside
+	l.beside = 0
 }
 
 // Steps returns how many system calls the round takes.
@@ -81,19 +106,33 @@ func (r *Round) Streams() int { return len(r.streams) }
 // step need be made, for the directory is given up.
 func (r *Round) Step(i int) bool {
 	s := &r.steps[i]
-	if s.file != nil {
+	switch {
+	case s.all:
+		s.err = r.fs.SyncAll()
+	case s.file != nil:
 		s.err = s.file.SyncData()
-	} else {
+	case s.path != "":
+		s.err = syncPath(r.fs, s.path)
+	default:
 		s.err = r.fs.SyncDir(s.folder)
-		if errors.Is(s.err, vfs.ErrNotExist) {
-			s.err = errMoved{s.err}
-		}
+	}
+	if s.file == nil && errors.Is(s.err, vfs.ErrNotExist) {
+		s.err = errMoved{s.err}
 	}
 	var moved errMoved
 	return s.err == nil || errors.As(s.err, &moved)
 }
 
-// errMoved is the failure to find a folder: harmless if it was moved aside meanwhile, which EndSync knows.
+// syncPath makes a file durable that nobody has open.
+func syncPath(fs vfs.FS, path string) error {
+	file, err := fs.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(file.SyncData(), file.Close())
+}
+
+// errMoved is the failure to find a folder, or a file in it: harmless if it was moved aside meanwhile, which EndSync knows.
 type errMoved struct{ error }
 
 // Run makes all steps, one after another, up to the first failure.
@@ -139,8 +178,12 @@ func (d *Dir) EndSync(r *Round, events []core.Event) []core.Event {
 			continue // moved, or deleted meanwhile
 		}
 		events = append(events, core.Event{Kind: core.EvDurable, Stream: s.log.id, Generation: s.gen, UpTo: s.upTo})
-		if s.checkpoint {
-			events = append(events, core.Event{Kind: core.EvCheckpointed, Stream: s.log.id, Generation: s.gen, UpTo: s.upTo})
+		if !s.checkpoint {
+			continue
+		}
+		events = append(events, core.Event{Kind: core.EvCheckpointed, Stream: s.log.id, Generation: s.gen, UpTo: s.upTo})
+		if err := d.checkpointed(s.log, s.upTo); err != nil {
+			return d.fence(s.log.id, err, events)
 		}
 	}
 	return events

@@ -76,21 +76,26 @@ func (s *scanner) batch(pos int64) (record.Batch, error) {
 	if err != nil {
 		return b, err
 	}
+	sum, err := s.sum(pos+crcFrom, pos+int64(b.Size))
+	if err == nil && sum != b.CRC {
+		err = flaw(fmt.Sprintf("CRC is %08x, the header says %08x", sum, b.CRC))
+	}
+	return b, err
+}
+
+// sum is the CRC of the bytes from at up to end.
+func (s *scanner) sum(at, end int64) (uint32, error) {
 	sum := uint32(0)
-	end := pos + int64(b.Size)
-	for at := pos + crcFrom; at < end; {
+	for at < end {
 		p, err := s.window(at, 1)
 		if err != nil {
-			return b, err
+			return 0, err
 		}
 		p = p[:min(int64(len(p)), end-at)]
 		sum = crc32.Update(sum, castagnoli, p)
 		at += int64(len(p))
 	}
-	if sum != b.CRC {
-		return b, flaw(fmt.Sprintf("CRC is %08x, the header says %08x", sum, b.CRC))
-	}
-	return b, nil
+	return sum, nil
 }
 
 // crcFrom is the place in a batch from which on its CRC counts: the attributes.

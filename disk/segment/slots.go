@@ -20,14 +20,24 @@ func (d *Dir) Store(s core.Store) (ev core.Event, ok bool) {
 	if d.fenced != nil {
 		return ev, false
 	}
-	if err := d.store(s); err != nil {
+	return d.EndStore(s, d.WriteSlot(s))
+}
+
+// EndStore is the second half of Store: it tells what WriteSlot came to, and fences the directory after a failure.
+func (d *Dir) EndStore(s core.Store, err error) (ev core.Event, ok bool) {
+	switch {
+	case d.fenced != nil:
+		return ev, false
+	case err != nil:
 		d.fenced = err
 		return core.Event{Kind: core.EvIOFailed, Dir: d.id, Stream: stream.ID{}, Reason: err.Error()}, true
 	}
 	return core.Event{Kind: core.EvStored, Slot: s.Slot, Version: s.Version}, true
 }
 
-func (d *Dir) store(s core.Store) error {
+// WriteSlot is the first half of Store: the file operations. It touches nothing of the Dir, so whatever else is done with it goes on beside; but for one
+// WriteSlot at a time.
+func (d *Dir) WriteSlot(s core.Store) error {
 	name := s.Slot.Name
 	if name == "" || path.Clean(name) != name || name[0] == '/' || name[0] == '.' && len(name) > 1 && name[1] == '.' {
 		return fmt.Errorf("slot %q is no path below log directory %d", name, d.id)

@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	snapshotSuffix = ".checkpoint"
-	partSuffix     = ".part" // a snapshot that Kafka never finished
+	imageSuffix = ".checkpoint"
+	partSuffix  = ".part" // a snapshot that Kafka never finished
 )
 
 // Snapshots lists the metadata snapshots of the directory by rising end, and tells whether kafka-storage format left a bootstrap.checkpoint. It is to be called
@@ -41,7 +41,7 @@ func (d *Dir) Snapshots() (found []core.Snapshot, bootstrap bool, err error) {
 		path := core.SnapshotFolder + "/" + name
 		s, ok := parseSnapshot(name)
 		switch {
-		case strings.HasSuffix(name, snapshotSuffix+partSuffix), strings.HasSuffix(name, snapshotSuffix+deletedSuffix), strings.HasSuffix(name, snapshotSuffix+tmpSuffix):
+		case strings.HasSuffix(name, imageSuffix+partSuffix), strings.HasSuffix(name, imageSuffix+deletedSuffix), strings.HasSuffix(name, imageSuffix+tmpSuffix):
 			err = d.fs.Remove(path)
 		case ok:
 			if s.Bytes, s.Last, err = d.settleSnapshot(path); err == nil {
@@ -63,7 +63,7 @@ func (d *Dir) Snapshots() (found []core.Snapshot, bootstrap bool, err error) {
 
 // parseSnapshot reads <20-digit end offset>-<10-digit epoch>.checkpoint.
 func parseSnapshot(name string) (s core.Snapshot, ok bool) {
-	digits, found := strings.CutSuffix(name, snapshotSuffix)
+	digits, found := strings.CutSuffix(name, imageSuffix)
 	if !found || len(digits) != 31 || digits[20] != '-' {
 		return s, false
 	}

@@ -127,6 +127,10 @@ func (v *View) extents(from, limit record.Offset, room int64, whole bool) ([]str
 		if err == io.EOF {
 			continue // offsets are missing at its end
 		}
+		var damage corrupt
+		if errors.As(err, &damage) && len(out) > 0 {
+			break // who asks for what is there is told
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -147,9 +151,12 @@ func (v *View) extents(from, limit record.Offset, room int64, whole bool) ([]str
 func (v *View) within(s *segment, from, limit record.Offset, room int64, whole bool) (stream.Extent, error) {
 	none := stream.Extent{}
 	sc := newScanner(s.file, v.path(s), int64(s.size), readerChunk)
-	start, first, err := find(sc, s, int64(s.index.byOffset(from)), func(b *record.Batch) bool { return b.LastOffset() >= from })
+	start, first, leapt, err := find(sc, s, int64(s.before(from)), func(b *record.Batch) bool { return b.LastOffset() >= from })
 	if err != nil {
 		return none, err
+	}
+	if leapt && first.BaseOffset > from {
+		return none, locate(sc.path, start, flaw(fmt.Sprintf("what is before offset %d is no batch", first.BaseOffset)))
 	}
 	end := start + int64(first.Size)
 	if first.LastOffset() >= limit || int64(first.Size) > room && !whole {
@@ -165,8 +172,12 @@ func (v *View) within(s *segment, from, limit record.Offset, room int64, whole b
 		if err == io.EOF {
 			break
 		}
+		var f flaw
+		if errors.As(err, &f) {
+			break // who asks for what is there is told
+		}
 		if err != nil {
-			return none, locate(sc.path, end, err)
+			return none, err
 		}
 		if b.LastOffset() >= limit || end+int64(b.Size) > start+room {
 			break
@@ -176,26 +187,70 @@ func (v *View) within(s *segment, from, limit record.Offset, room int64, whole b
 	return stream.Extent{Stream: v.id, Base: s.base, Pos: stream.Pos(start), Len: int32(end - start)}, nil
 }
 
+// before returns a batch boundary at or before the batch that holds offset, with nothing between that recovery found damaged.
+func (s *segment) before(offset record.Offset) stream.Pos {
+	pos := s.index.byOffset(offset)
+	for _, l := range s.leaps {
+		if l.offset <= offset {
+			pos = max(pos, l.pos)
+		}
+	}
+	return pos
+}
+
 // extentMax bounds one extent so that its length fits; the first batch, at most 2³¹−1 bytes, always does.
 const extentMax = 1 << 30
 
-// find walks headers from pos on to the first batch that is asked for; io.EOF if there is none.
-func find(sc *scanner, s *segment, pos int64, is func(*record.Batch) bool) (int64, record.Batch, error) {
+// find walks headers from pos on to the first batch that is asked for; io.EOF if there is none. Where what stands there is no batch, it goes on at the next one
+// that the index knows; then leapt is true.
+func find(sc *scanner, s *segment, pos int64, is func(*record.Batch) bool) (at int64, b record.Batch, leapt bool, err error) {
 	last := s.base - 1
+	end := s.index.end(stream.Pos(pos), s.next)
 	for {
 		b, err := sc.header(pos)
-		if err != nil {
-			return pos, b, locate(sc.path, pos, err)
+		if stream.Pos(pos) >= end.pos {
+			end = s.index.end(stream.Pos(pos), s.next)
 		}
-		if b.BaseOffset <= last {
-			return pos, b, locate(sc.path, pos, flaw(fmt.Sprintf("base offset %d does not follow %d", b.BaseOffset, last)))
+		if err == nil && b.BaseOffset > last+1 {
+			err = gap(sc, s, pos, &b)
+		}
+		if err == nil && (b.BaseOffset <= last || b.LastOffset() > end.last || stream.Pos(pos)+stream.Pos(b.Size) > end.pos) {
+			err = flaw(fmt.Sprintf("base offset %d and length %d do not fit between offset %d and what the index knows behind", b.BaseOffset, b.Size, last))
+		}
+		var f flaw
+		if errors.As(err, &f) {
+			known, ok := s.index.behind(stream.Pos(pos))
+			if !ok {
+				return pos, b, leapt, locate(sc.path, pos, err)
+			}
+			pos, leapt = int64(known), true
+			continue
+		}
+		if err != nil {
+			return pos, b, leapt, err
 		}
 		if is(&b) {
-			return pos, b, nil
+			return pos, b, leapt, nil
 		}
 		last = b.LastOffset()
 		pos += int64(b.Size)
 	}
+}
+
+// gap checks a batch before which offsets are missing, as compaction leaves them or damage does: no CRC covers its offset. What follows must begin behind it.
+func gap(sc *scanner, s *segment, pos int64, b *record.Batch) error {
+	if last, known := s.index.at(stream.Pos(pos)); known && last == b.LastOffset() {
+		return nil
+	}
+	behind, err := sc.header(pos + int64(b.Size))
+	var f flaw
+	switch {
+	case err == io.EOF && b.NextOffset() <= s.next, errors.As(err, &f), err == nil && behind.BaseOffset >= b.NextOffset():
+		return nil
+	case err == nil || err == io.EOF:
+		return flaw(fmt.Sprintf("base offset %d leaps ahead of what follows", b.BaseOffset))
+	}
+	return err
 }
 
 // Load returns whole batches from offset from on, at most maxBytes unless the first is larger, each with its CRC checked. Empty: the end. The bytes

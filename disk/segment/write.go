@@ -45,7 +45,7 @@ func (d *Dir) mustWait(op *core.DiskOp) bool {
 		return !op.All
 	case core.DiskRoll:
 		l := d.logs[op.Stream]
-		return l != nil && len(l.segs)+len(l.pending) > 0
+		return l != nil && len(l.segs)+len(l.pending) > 0 && (len(l.segs) == 0 || l.last().base != op.Base)
 	}
 	return false
 }
@@ -99,9 +99,7 @@ func (d *Dir) execute(op *core.DiskOp, events []core.Event) ([]core.Event, error
 		l.gen = op.Generation
 		d.wantSync(l)
 	case core.DiskCheckpoint:
-		l.gen = op.Generation
-		l.checkpoint = true
-		d.wantSync(l)
+		return events, d.checkpoint(l, op)
 	case core.DiskTruncate:
 		if err := d.truncate(l, op.To); err != nil {
 			return events, err
@@ -109,11 +107,7 @@ func (d *Dir) execute(op *core.DiskOp, events []core.Event) ([]core.Event, error
 		l.gen = op.Generation
 		return append(events, core.Event{Kind: core.EvDurable, Stream: l.id, Generation: l.gen, UpTo: l.next}), nil
 	case core.DiskRoll:
-		if op.Base < l.next {
-			return events, fmt.Errorf("%s: roll at offset %d lies before the log's end %d", l.folder, op.Base, l.next)
-		}
-		l.roll = op.Base
-		return events, d.seal(l)
+		return events, d.rollTo(l, op)
 	case core.DiskDelete:
 		if op.All {
 			return events, d.deleteAll(l)
@@ -138,9 +132,10 @@ func (d *Dir) gather(l *Log, op *core.DiskOp) error {
 	if int(b.Size) != len(b.Data) || b.Size < record.HeaderSize {
 		return fmt.Errorf("%s: batch at offset %d has %d bytes and says %d", l.folder, b.BaseOffset, len(b.Data), b.Size)
 	}
-	if l.damaged {
-		return fmt.Errorf("%s: append at offset %d to a damaged log: it must be truncated first", l.folder, b.BaseOffset)
+	if l.missing {
+		return fmt.Errorf("%s: append at offset %d to a log whose folder is lost", l.folder, b.BaseOffset)
 	}
+	l.setLimits(op.Index)
 	b.Stamp()
 	l.bufs = append(l.bufs, b.Data)
 	b.Data = nil
@@ -161,10 +156,17 @@ func (d *Dir) flush(l *Log) error {
 	if len(l.pending) == 0 {
 		return nil
 	}
-	if err := d.startSegment(l); err != nil {
-		return err
+	if l.last() == nil {
+		if err := d.beginSegment(l, l.pending[0].BaseOffset); err != nil {
+			return err
+		}
 	}
 	s := l.last()
+	if !s.index.grows() {
+		if err := d.growIndex(l, s); err != nil {
+			return err
+		}
+	}
 	l.markDirty(s.file) // before the write: a failed one may have written too
 	want := int64(0)
 	for i := range l.pending {
@@ -177,13 +179,15 @@ func (d *Dir) flush(l *Log) error {
 	if err != nil {
 		return err
 	}
-	if err := d.claimIndex(l.folder, &s.index, len(l.pending), s.size+stream.Pos(want)); err != nil {
+	if err := d.claimIndex(l.folder, s, len(l.pending), s.size+stream.Pos(want)); err != nil {
 		return err
 	}
 	for i := range l.pending {
-		s.take(&l.pending[i], &d.options)
+		s.take(&l.pending[i], s.limit)
 	}
 	l.next, l.wrote = s.next, true
+	l.beside += want
+	d.beside += want
 	l.forgetPending()
 	return nil
 }
@@ -193,30 +197,42 @@ func (l *Log) forgetPending() {
 	l.bufs, l.pending = l.bufs[:0], l.pending[:0]
 }
 
-// startSegment makes the file that the gathered appends go to, if it is not there. Its name becomes durable with the next round.
-func (d *Dir) startSegment(l *Log) error {
-	base := l.roll
-	if s := l.last(); s != nil && (base == record.NoOffset || base == s.base) {
-		l.roll = record.NoOffset
+// rollTo ends the last segment and begins another one.
+func (d *Dir) rollTo(l *Log, op *core.DiskOp) error {
+	if op.Base < l.next {
+		return fmt.Errorf("%s: roll at offset %d lies before the log's end %d", l.folder, op.Base, l.next)
+	}
+	l.setLimits(op.Index)
+	s := l.last()
+	if s != nil && s.base == op.Base {
 		return nil
 	}
-	if base == record.NoOffset {
-		base = l.pending[0].BaseOffset
-	}
-	if s := l.last(); s != nil {
-		if err := d.closeIndex(l.folder, s); err != nil {
+	if s != nil {
+		if err := d.seal(l); err != nil {
 			return err
 		}
+		if err := d.closeIndex(l, s); err != nil {
+			return err
+		}
+		l.indexUnsynced(s.base)
 	}
+	l.next = op.Base
+	if err := d.writeState(l, op.Base, op.State); err != nil {
+		return err
+	}
+	return d.beginSegment(l, op.Base)
+}
+
+// beginSegment makes the file that appends go to from now on. Its name becomes durable with the next round.
+func (d *Dir) beginSegment(l *Log, base record.Offset) error {
 	file, err := d.fs.Create(l.path(base))
 	if err != nil {
 		return err
 	}
 	l.names = true
-	l.roll = record.NoOffset
 	l.segs = append(l.segs, newSegment(base, file))
 	d.opened = append(d.opened, FileChange{Stream: l.id, Base: base, File: file})
-	return d.placeIndex(l.folder, l.last(), true)
+	return d.placeIndex(l.folder, l.last(), d.limitsOf(l))
 }
 
 // seal makes everything written so far durable, before a further segment begins.
@@ -236,6 +252,7 @@ func (d *Dir) seal(l *Log) error {
 	}
 	clear(l.dirty)
 	l.dirty, l.names = l.dirty[:0], false
+	d.covered(l)
 	return nil
 }
 
@@ -270,9 +287,12 @@ func (d *Dir) create(op *core.DiskOp) error {
 	if err := d.fs.SyncDir(""); err != nil {
 		return err
 	}
-	l := &Log{id: op.Stream, topic: op.Topic, folder: folder, roll: record.NoOffset}
+	l := &Log{id: op.Stream, topic: op.Topic, folder: folder}
 	d.logs[l.id], d.folders[folder] = l, l
-	return nil
+	if d.list.known {
+		d.list.streams[l.id] = l.topic
+	}
+	return d.enlist(appendStreamLine(nil, "+", l.id, l.topic), 1)
 }
 
 // writeMetadata makes a small file and syncs it, not its name.

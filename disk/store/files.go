@@ -31,7 +31,8 @@ type handle struct {
 	gone bool
 }
 
-// Pin is a place in an open file that stays readable until Release.
+// Pin is a place in an open file that stays readable until Release. It holds no descriptor: a client that reads slowly would hold it for as long as it likes.
+// Who sends the bytes Holds the file for the call.
 type Pin struct {
 	File vfs.File
 	Off  int64

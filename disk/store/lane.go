@@ -12,7 +12,7 @@ import (
 // syncersMax bounds the goroutines that sync the files of one round.
 const syncersMax = 16
 
-// lane is one directory with its queue and its two stages.
+// lane is one directory with its queues and its three stages.
 type lane struct {
 	store *Store
 
@@ -23,8 +23,9 @@ type lane struct {
 	flown int64 // batches of the round in flight
 
 	queueMu sync.Mutex
-	wake    *sync.Cond
+	wake    *sync.Cond // for the write stage
 	queue   []core.DiskOp
+	slots   *sync.Cond // for the store stage
 	stores  []core.Store
 	pending map[stream.ID]int // operations of a stream in queue or being carried out
 	blocked bool              // the first of queue waits for the round in flight to end
@@ -45,7 +46,7 @@ type lane struct {
 
 func newLane(s *Store, d *segment.Dir) *lane {
 	l := &lane{store: s, dir: d, pending: map[stream.ID]int{}, rounds: make(chan *segment.Round, 1)}
-	l.wake = sync.NewCond(&l.queueMu)
+	l.wake, l.slots = sync.NewCond(&l.queueMu), sync.NewCond(&l.queueMu)
 	return l
 }
 
@@ -66,6 +67,7 @@ func (l *lane) submit() {
 	}
 	l.stores = append(l.stores, l.freshStores...)
 	l.wake.Signal()
+	l.slots.Signal()
 	l.queueMu.Unlock()
 	clear(l.fresh)
 	clear(l.freshStores)
@@ -103,42 +105,62 @@ func (l *lane) unshiftInline() {
 func (l *lane) writeStage() {
 	defer l.store.lanesWG.Done()
 	var ops []core.DiskOp
-	var stores []core.Store
 	for {
 		l.queueMu.Lock()
-		for (len(l.queue) == 0 || l.blocked) && len(l.stores) == 0 && !(l.closing && len(l.queue) == 0) {
+		for (len(l.queue) == 0 || l.blocked) && !(l.closing && len(l.queue) == 0) {
 			l.wake.Wait()
 		}
-		if len(l.queue)+len(l.stores) == 0 {
+		if len(l.queue) == 0 {
 			l.queueMu.Unlock()
 			l.lastRound()
 			return
 		}
-		if l.blocked {
-			ops = ops[:0]
-		} else {
-			ops, l.queue = l.queue, ops[:0]
-		}
-		stores, l.stores = l.stores, stores[:0]
+		ops, l.queue = l.queue, ops[:0]
 		l.queueMu.Unlock()
-		l.carryOut(ops, stores)
+		l.carryOut(ops)
 		clear(ops)
-		clear(stores)
+	}
+}
+
+// storeStage replaces small files, one after another, until the lane closes. Each takes several syncs: appends do not wait for them.
+func (l *lane) storeStage() {
+	defer l.store.lanesWG.Done()
+	for {
+		l.queueMu.Lock()
+		for len(l.stores) == 0 && !l.closing {
+			l.slots.Wait()
+		}
+		if len(l.stores) == 0 {
+			l.queueMu.Unlock()
+			return
+		}
+		s := l.stores[0]
+		l.stores[0] = core.Store{}
+		l.stores = l.stores[1:]
+		l.queueMu.Unlock()
+		l.dirMu.Lock()
+		fenced := l.dir.Err() != nil
+		l.dirMu.Unlock()
+		if fenced {
+			continue
+		}
+		err := l.dir.WriteSlot(s)
+		l.dirMu.Lock()
+		ev, ok := l.dir.EndStore(s, err)
+		l.dirMu.Unlock()
+		if ok {
+			l.store.complete([]core.Event{ev})
+		}
 	}
 }
 
 // carryOut writes ops, starts a round over them if none is in flight, and reports.
-func (l *lane) carryOut(ops []core.DiskOp, stores []core.Store) {
+func (l *lane) carryOut(ops []core.DiskOp) {
 	l.dirMu.Lock()
 	done, events := l.dir.Write(ops, l.written[:0])
 	for i := range ops[:done] {
 		if ops[i].Kind == core.DiskAppend && ops[i].Sync {
 			l.asked++
-		}
-	}
-	for i := range stores {
-		if ev, ok := l.dir.Store(stores[i]); ok {
-			events = append(events, ev)
 		}
 	}
 	l.publishOps(ops[:done])
@@ -270,5 +292,6 @@ func (l *lane) close() {
 	l.queueMu.Lock()
 	l.closing = true
 	l.wake.Signal()
+	l.slots.Signal()
 	l.queueMu.Unlock()
 }

@@ -1,13 +1,15 @@
 // Package store runs log directories in production: it moves what core decided to segment.Dir and back, and decides nothing.
 //
-// Each directory has two goroutines. The write stage takes what is queued and writes it; the sync stage runs one round after another, each over
-// exactly what was written before it began, with no timer, while further writes go on. So everything that is written during one round shares the
-// next. Appends that need no sync are written by the caller of Do, if nothing of their stream is queued. A few readers serve Locate and Load.
+// Each directory has three goroutines. The write stage takes what is queued and writes it; the store stage replaces small files; the sync stage runs one
+// round after another, each over exactly what was written before it began, with no timer, while further writes go on. So everything that is written during
+// one round shares the next. Appends that need no sync are written by the caller of Do, if nothing of their stream is queued. A few readers serve Locate
+// and Load.
 //
 //	Do ─┬─ inline ────────────────────────┐
 //	    └─ queue → write stage ─ BeginSync → sync stage ─┐
 //	        ▲   Written ↓                   Durable ↓    │ EndSync, BeginSync, …
 //	        └───────────────── leftovers ────────────────┘
+//	   └─ small files → store stage → Stored
 //
 // Locks, in the order they may be taken: lane.dirMu (a segment.Dir), lane.queueMu, Store.mu (files and views; never held over a system call but close and munmap).
 // Queues are not bounded here, because Do must not block: what bounds them is the bytes in flight and the requests that the connections admit
@@ -42,10 +44,7 @@ type Options struct {
 }
 
 // Recovered is a stream that was found on disk.
-type Recovered struct {
-	Stream stream.ID
-	Opened *core.Opened
-}
+type Recovered = segment.Found
 
 // Store is the disk of a node. Do is called by one goroutine at a time; everything else by any.
 type Store struct {
@@ -94,9 +93,10 @@ func Open(o Options) (*Store, []Recovered, error) {
 		l := newLane(s, d)
 		s.lanes = append(s.lanes, l)
 		l.publish(d.Streams())
-		s.lanesWG.Add(2)
+		s.lanesWG.Add(3)
 		go l.writeStage()
 		go l.syncStage()
+		go l.storeStage()
 	}
 	for range readersCount {
 		s.readers.Add(1)
@@ -104,6 +104,15 @@ func Open(o Options) (*Store, []Recovered, error) {
 	}
 	return s, found, nil
 }
+
+// DirError is a failure of one directory.
+type DirError struct {
+	Dir stream.DirID
+	Err error
+}
+
+func (e *DirError) Error() string { return e.Err.Error() }
+func (e *DirError) Unwrap() error { return e.Err }
 
 // recoverAll recovers every folder of every directory in parallel and adds the logs in order of directory and name.
 func recoverAll(dirs []*segment.Dir) ([]Recovered, error) {
@@ -118,7 +127,7 @@ func recoverAll(dirs []*segment.Dir) ([]Recovered, error) {
 	for _, d := range dirs {
 		folders, err := d.Folders()
 		if err != nil {
-			return nil, err
+			return nil, &DirError{d.ID(), err}
 		}
 		for _, f := range folders {
 			tasks = append(tasks, task{dir: d, folder: f})
@@ -141,7 +150,7 @@ func recoverAll(dirs []*segment.Dir) ([]Recovered, error) {
 	for i := range tasks {
 		t := &tasks[i]
 		if t.err != nil {
-			errs = append(errs, t.err)
+			errs = append(errs, &DirError{t.dir.ID(), t.err})
 			continue
 		}
 		if t.log == nil {
@@ -154,7 +163,17 @@ func recoverAll(dirs []*segment.Dir) ([]Recovered, error) {
 		errs = append(errs, t.dir.Add(t.log))
 		found = append(found, Recovered{Stream: t.log.ID(), Opened: t.opened})
 	}
-	return found, errors.Join(errs...)
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	for _, d := range dirs {
+		lost, err := d.Enlist()
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, lost...)
+	}
+	return found, nil
 }
 
 // Do takes what a Step wants done. It copies what it keeps and blocks for no queue; appends that need no sync may be written before it returns.
@@ -214,8 +233,8 @@ func (s *Store) PollFree(ctx context.Context, interval time.Duration) {
 	}
 }
 
-// Close carries out what is queued, syncs everything that was written, relaxed streams too, cuts indexes to what they hold and closes the files that nobody pins. Do must not be
-// called any more. If ctx ends first, the goroutines are left to end by themselves and nothing is closed.
+// Close carries out what is queued, syncs everything that was written, relaxed streams too, cuts indexes to what they hold and closes the files that nobody
+// pins. Do must not be called any more. A directory that has failed is a DirError. If ctx ends first, the goroutines are left to end by themselves and nothing is closed.
 func (s *Store) Close(ctx context.Context) error {
 	s.jobs.close()
 	for _, l := range s.lanes {
@@ -235,7 +254,10 @@ func (s *Store) Close(ctx context.Context) error {
 	var errs []error
 	for _, l := range s.lanes {
 		l.publish(nil)
-		errs = append(errs, l.dir.Err(), l.dir.CloseIndexes())
+		if err := l.dir.Err(); err != nil {
+			errs = append(errs, &DirError{l.dir.ID(), err})
+		}
+		errs = append(errs, l.dir.CloseIndexes())
 	}
 	return errors.Join(append(errs, s.closeHandles())...)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -26,6 +27,17 @@ type slowFS struct {
 	mu    sync.Mutex
 	fail  bool
 	syncs int
+	held  chan struct{} // what the sync of a slot waits for; nil: nothing
+}
+
+type heldFile struct {
+	vfs.File
+	until chan struct{}
+}
+
+func (f *heldFile) SyncData() error {
+	<-f.until
+	return f.File.SyncData()
 }
 
 type slowFile struct {
@@ -35,6 +47,9 @@ type slowFile struct {
 
 func (f *slowFS) Create(path string) (vfs.File, error) {
 	file, err := f.FS.Create(path)
+	if err == nil && f.held != nil && strings.HasPrefix(path, "slot") {
+		return &heldFile{file, f.held}, nil
+	}
 	if err != nil || !strings.HasSuffix(path, ".log") {
 		return file, err
 	}
@@ -202,7 +217,7 @@ func TestManyStreamsAndRestart(t *testing.T) {
 		t.Fatalf("%d streams found", len(found))
 	}
 	for _, f := range found {
-		if f.Opened.LogEnd != 3*batches || len(f.Opened.Segments) != 3 || f.Opened.Cut != 0 || f.Opened.Damage != "" {
+		if f.Opened.LogEnd != 3*batches || len(f.Opened.Segments) != 4 || len(f.Opened.Lost) != 0 || f.Opened.Cut != 0 || f.Opened.Damage != "" {
 			t.Fatalf("%+v", f.Opened)
 		}
 	}
@@ -276,6 +291,35 @@ func TestTruncateWaitsForTheRound(t *testing.T) {
 	k.durable(id, 5, 6)
 	k.wait("written", func(ev *core.Event) bool { return ev.Kind == core.EvWritten && ev.UpTo == 7 && ev.Generation == 5 })
 	closeStore(t, s)
+}
+
+// Appends, relaxed and durable, do not wait for a small file; files are stored in the order asked.
+func TestAppendsPassStores(t *testing.T) {
+	k := newSink(t)
+	fs := &slowFS{FS: osfs.New(t.TempDir()), held: make(chan struct{})}
+	s, _ := open(t, fs, k)
+	id := sid(0)
+	var stores []core.Store
+	for version := range uint64(3) {
+		stores = append(stores, core.Store{Slot: core.Slot{Name: "slot"}, Version: version + 1, Bytes: []byte{'0' + byte(version)}})
+	}
+	s.Do([]core.DiskOp{createOp(id, "orders")}, stores, nil)
+	s.Do([]core.DiskOp{appendOp(t, id, 0, 1, true)}, nil, nil)
+	k.durable(id, 0, 1)
+	s.Do([]core.DiskOp{appendOp(t, id, 1, 1, false)}, nil, nil)
+	k.wait("written", func(ev *core.Event) bool { return ev.Kind == core.EvWritten && ev.UpTo == 2 })
+	close(fs.held)
+	k.wait("stored", func(ev *core.Event) bool { return ev.Kind == core.EvStored && ev.Version == 3 })
+	closeStore(t, s)
+	var versions []uint64
+	for _, ev := range k.all {
+		if ev.Kind == core.EvStored {
+			versions = append(versions, ev.Version)
+		}
+	}
+	if !slices.Equal(versions, []uint64{1, 2, 3}) {
+		t.Errorf("stored %v", versions)
+	}
 }
 
 // After a failed sync nothing more is promised, and Close says so.

@@ -12,6 +12,9 @@ var (
 	ErrNoSpace  = errors.New("no space left")
 	ErrLocked   = errors.New("locked by another process")
 	ErrIO       = errors.New("input/output error")
+
+	// ErrTooMany: the process may have no more descriptors, or no more mappings. Nothing was done, so the call may be made again.
+	ErrTooMany = errors.New("too many open files or mappings")
 )
 
 // FS is one directory tree. Its methods may be called from several goroutines, but a File's writer is one at a time.
@@ -30,6 +33,11 @@ type FS interface {
 	List(path string) ([]string, error)
 	// SyncDir makes the names in a directory durable.
 	SyncDir(path string) error
+	// SyncAll makes everything durable that was written and every name that was given before it, in one call. After an error nothing is known of any of it. It
+	// may wait for bytes that nobody asked to be synced: for those of relaxed topics, and of other programs on the same disk. Only where SyncsAll says true.
+	SyncAll() error
+	// SyncsAll reports whether the system can be trusted with SyncAll: that it reaches the whole tree and tells of every failure.
+	SyncsAll() bool
 	// Free returns the bytes that may still be written.
 	Free() (int64, error)
 	// Lock takes the advisory lock of a file, made if missing; ErrLocked if another holds it. It is held until the returned File closes.
@@ -50,14 +58,17 @@ type File interface {
 	Truncate(size int64) error
 	// Map returns the first length bytes of the file, which must have so many, as memory. It stays after Close.
 	Map(length int64) (Mapping, error)
-	// Fd returns the system's file descriptor for sendfile; ok is false where there is none.
-	Fd() (fd uintptr, ok bool)
+	// Hold returns the system's file descriptor for sendfile, good until Drop. Where ok is false there is none, no Drop must follow, and ReadAt says why if
+	// something is wrong. Hold for one system call and not for as long as the file may be wanted: what is held cannot be closed when descriptors get few.
+	Hold() (fd uintptr, ok bool)
+	// Drop ends a Hold.
+	Drop()
 	Close() error
 }
 
 // Mapping is memory that is a file's bytes: what is stored there reads from the file at once, and what is written to the file shows there. SyncData of
-// the file makes it durable like any write. While a file is mapped it may be cut, but then nobody may touch the memory behind the cut, and it must not
-// grow beyond the mapping. A store to a page that no write has given a place on the disk kills the process if the disk is full: write there first.
+// the file makes it durable like any write. While a file is mapped it may be cut, but then nobody may touch the memory behind the cut. No write may make
+// it longer; Truncate may, but what is stored or written afterwards need not show in mappings from before. A store to a page that no write has given a place on the disk kills the process if the disk is full: write there first.
 type Mapping interface {
 	// Bytes returns the memory, as long as was asked. Not to be touched after Unmap.
 	Bytes() []byte

@@ -46,6 +46,7 @@ var pureBelow = []string{"core", "disk/vfs", "disk/segment", "net/wire", "net/co
 var layers = []layer{
 	{folder: "core", ours: []string{"core"}, pure: true},
 	{folder: "disk/vfs/osfs", ours: []string{"disk/vfs"}, anyLibs: true},
+	{folder: "disk/vfs/filecache", ours: []string{"disk/vfs"}, anyLibs: true},
 	{folder: "disk/vfs", ours: []string{"core"}, pure: true},
 	{folder: "disk/segment", ours: []string{"core", "disk/vfs"}, pure: true, extra: []string{"io", "path"}},
 	{folder: "net/codec", ours: []string{"core"}, pure: true, extra: []string{"io", "sync", "compress/gzip",

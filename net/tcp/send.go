@@ -218,10 +218,11 @@ func writeSome(fd int, it item) (rest item, full bool, err error) {
 // writeFile sends some of the file: with its descriptor, at an explicit offset, since the descriptor is shared with writers and other readers;
 // without one, by way of memory.
 func writeFile(fd int, it *item) (int, error) {
-	src, ok := it.pin.File().Fd()
+	src, ok := it.pin.File().Hold()
 	if ok {
 		off := it.off
 		n, err := unix.Sendfile(fd, int(src), &off, int(min(it.n, sendfileStep)))
+		it.pin.File().Drop()
 		if err != nil {
 			return 0, err
 		}

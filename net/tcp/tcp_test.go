@@ -292,7 +292,8 @@ func (f *segmentFile) WriteAt([][]byte, int64) (int64, error) { return 0, errors
 func (f *segmentFile) Size() (int64, error)                   { return 0, errors.ErrUnsupported }
 func (f *segmentFile) Map(int64) (vfs.Mapping, error)         { return nil, errors.ErrUnsupported }
 func (f *segmentFile) SyncData() error                        { return errors.ErrUnsupported }
-func (f *segmentFile) Fd() (uintptr, bool)                    { return f.File.Fd(), !f.noFd }
+func (f *segmentFile) Hold() (uintptr, bool)                  { return f.Fd(), !f.noFd }
+func (f *segmentFile) Drop()                                  {}
 
 type filePin struct {
 	f      *segmentFile

@@ -21,6 +21,7 @@ import (
 	"odradek/core"
 	"odradek/core/config"
 	"odradek/disk/vfs"
+	"odradek/disk/vfs/filecache"
 	"odradek/disk/vfs/osfs"
 	"odradek/node/admin"
 	"odradek/node/runtime"
@@ -63,6 +64,9 @@ func (f *serveFlags) entries() ([]core.KeyValue, *config.Node, error) {
 		if !ok {
 			return nil, nil, fmt.Errorf("--set %q is not key=value", s)
 		}
+		if key == "metadata.log.dir" {
+			return nil, nil, fmt.Errorf("metadata.log.dir is not served yet: the metadata log lies in the first directory of log.dirs")
+		}
 		kvs = append(kvs, core.KeyValue{Key: key, Value: value})
 		parsed = append(parsed, config.Entry{Key: key, Value: value})
 	}
@@ -72,9 +76,6 @@ func (f *serveFlags) entries() ([]core.KeyValue, *config.Node, error) {
 	}
 	if len(cfg.LogDirs) == 0 {
 		cfg.LogDirs = []string{f.data}
-	}
-	if len(cfg.LogDirs) > 1 {
-		return nil, nil, fmt.Errorf("log.dirs names %d directories, but only one is served yet", len(cfg.LogDirs))
 	}
 	return kvs, cfg, nil
 }
@@ -96,19 +97,15 @@ func serve(ctx context.Context, f *serveFlags, out io.Writer) error {
 		defer adm.Close()
 	}
 	options := runtime.Options{Config: kvs, Log: log}
-	for _, dir := range cfg.LogDirs {
-		fs, err := openDir(dir)
-		if err != nil {
-			return fmt.Errorf("log directory %s: %w", dir, err)
-		}
-		options.FS, options.Paths = append(options.FS, fs), append(options.Paths, dir)
+	if err := openDirs(&options, cfg.LogDirs, log); err != nil {
+		return err
 	}
 	options.Events = strings.TrimRight(cfg.LogDirs[0], "/") + ".halt.log" // beside the directory: it may be the disk that fails
 	node, err := runtime.Start(ctx, options)
 	if err != nil {
 		return err
 	}
-	adm.Stats(func() any { return node.Stats() })
+	adm.Stats(func() any { return stats(node, options.FS) })
 	adm.Ready(true)
 	banner(out, node, cfg, adm)
 	select {
@@ -128,23 +125,47 @@ func serve(ctx context.Context, f *serveFlags, out io.Writer) error {
 	}
 }
 
+// openDirs opens the directories. One that cannot be made or reached is given up while the others serve, but for the first, which holds the metadata log.
+func openDirs(o *runtime.Options, dirs []string, log *slog.Logger) error {
+	var seen []os.FileInfo
+	limits := fileLimits(len(dirs))
+	for i, dir := range dirs {
+		fs, info, err := openDir(dir)
+		if err != nil && i == 0 {
+			return fmt.Errorf("log directory %s: %w", dir, err)
+		}
+		if err != nil {
+			log.Error("log directory given up: its partitions are offline until the node is started with it", "path", dir, "reason", err.Error())
+			continue
+		}
+		for j := range seen {
+			if os.SameFile(seen[j], info) {
+				return fmt.Errorf("log.dirs: %s and %s are the same directory: name it once", o.Paths[j], dir)
+			}
+		}
+		o.FS, o.Paths, seen = append(o.FS, filecache.New(fs, limits)), append(o.Paths, dir), append(seen, info)
+	}
+	return nil
+}
+
 // openDir makes the directory if it is missing, synced into its parent, and opens it.
-func openDir(dir string) (vfs.FS, error) {
+func openDir(dir string) (vfs.FS, os.FileInfo, error) {
 	path, err := filepath.Abs(dir)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := os.MkdirAll(path, 0o755); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if parent, err := os.Open(filepath.Dir(path)); err == nil {
 		err = parent.Sync()
 		parent.Close()
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	return osfs.New(path), nil
+	info, err := os.Stat(path)
+	return osfs.New(path), info, err
 }
 
 // tuneProcess lets the heap grow a little before it is collected: most memory is pooled buffers, garbage is little. It also makes sure of two processors for

@@ -109,7 +109,7 @@ func TestWrongConfiguration(t *testing.T) {
 		"num.partitions":              {"num.partitions", "key=value"},
 		"process.roles=broker":        {"process.roles", "broker,controller"},
 		"listeners=SSL://h:1":         {"SSL", "PLAINTEXT"},
-		"log.dirs=a,b":                {"2 directories"},
+		"metadata.log.dir=b":          {"metadata.log.dir", "the first"},
 	} {
 		data := filepath.Join(t.TempDir(), "data")
 		f := flagsFor(data)
@@ -125,4 +125,31 @@ func TestTakenAdminAddress(t *testing.T) {
 	f := flagsFor(filepath.Join(t.TempDir(), "data"))
 	f.set = append(f.set, "admin.listener=192.0.2.1:1")
 	wantRefused(t, f, "admin.listener", "192.0.2.1:1", "--set")
+}
+
+// Several directories: one that is named twice is refused, whatever it is called; one that cannot be made is given up, but not the first.
+func TestLogDirs(t *testing.T) {
+	root := t.TempDir()
+	a, b, file := filepath.Join(root, "a"), filepath.Join(root, "b"), filepath.Join(root, "file")
+	if err := os.WriteFile(file, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	f := flagsFor("", "log.dirs="+a+","+b+","+file+"/c")
+	end, out := serving(t, f)
+	if err := end(); err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{a, b} {
+		if _, err := os.Stat(filepath.Join(dir, "meta.properties")); err != nil {
+			t.Error(err)
+		}
+	}
+	if !strings.Contains(out.String(), "log directory given up") || !strings.Contains(out.String(), file+"/c") {
+		t.Errorf("nothing is said of the third directory:\n%s", out)
+	}
+	if err := os.Symlink(a, filepath.Join(root, "again")); err != nil {
+		t.Fatal(err)
+	}
+	wantRefused(t, flagsFor("", "log.dirs="+a+","+filepath.Join(root, "again")), "same directory", "again")
+	wantRefused(t, flagsFor("", "log.dirs="+file+"/c,"+a), file+"/c")
 }

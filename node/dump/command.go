@@ -18,6 +18,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"odradek/disk/segment"
 	"odradek/net/codec"
 	"odradek/node/cli"
 )
@@ -74,12 +75,13 @@ type job struct {
 var readers = map[string]func(*job) error{
 	"log": (*job).log, "index": (*job).offsetIndex, "timeindex": (*job).timeIndex, "txnindex": (*job).txnIndex, "snapshot": (*job).producers,
 	"partition.metadata": (*job).partitionMetadata, "meta.properties": (*job).properties, "quorum-state": (*job).quorumState, "checkpoint": (*job).textCheckpoint,
+	segment.StreamsFile: (*job).streams,
 }
 
 // kindOf returns the key of readers for a file's name, "" if it is none of ours.
 func kindOf(name string) string {
 	switch {
-	case name == "partition.metadata" || name == "meta.properties" || name == "quorum-state":
+	case name == "partition.metadata" || name == "meta.properties" || name == "quorum-state" || name == segment.StreamsFile:
 		return name
 	case strings.HasSuffix(name, "-checkpoint"):
 		return "checkpoint"
@@ -142,7 +144,7 @@ func expand(args []string) ([]string, error) {
 		if !st.IsDir() {
 			if kindOf(filepath.Base(arg)) == "" {
 				return nil, cli.UsageError{Err: fmt.Errorf("%s: the name is that of no file of a log directory: want .log, .index, .timeindex, .txnindex, "+
-					".snapshot, .checkpoint, partition.metadata, meta.properties, quorum-state or a text checkpoint", arg)}
+					".snapshot, .checkpoint, partition.metadata, meta.properties, quorum-state, odradek-streams or a text checkpoint", arg)}
 			}
 			files = append(files, arg)
 			continue

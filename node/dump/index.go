@@ -211,17 +211,18 @@ func (j *job) producers() error {
 		return j.stop(6, "%d producers take %d bytes, the file has %d", n, want, len(data))
 	}
 	end := baseOf(j.path)
-	seen := map[record.ProducerID]bool{}
+	seen := map[record.ProducerID]record.Offset{} // several entries of one producer are its last batches, oldest first
 	for at := producerHeader; at < len(data); at += producerEntrySize {
 		e := data[at:]
 		id, last := record.ProducerID(u64(e)), record.Offset(u64(e[14:]))
 		j.show("producer", field{"producer", id}, field{"producerepoch", int16(u16(e[8:]))}, field{"lastsequence", int32(u32(e[10:]))}, field{"lastoffset", last},
 			field{"offsetdelta", int32(u32(e[22:]))}, field{"time", int64(u64(e[26:]))}, field{"coordinatorepoch", int32(u32(e[34:]))},
 			field{"transactionfirst", int64(u64(e[38:]))})
-		j.check(id >= 0 && !seen[id], int64(at), "producer %d is there twice, or is none", id)
+		before, again := seen[id]
+		j.check(id >= 0 && (!again || before < last), int64(at), "producer %d is none, or its last offset %d does not follow %d", id, last, before)
 		j.check(end < 0 || last < end, int64(at), "last offset %d of producer %d lies beyond the snapshot's %d", last, id, end)
-		seen[id] = true
+		seen[id] = last
 	}
-	j.sum("snapshot", field{"producers", n})
+	j.sum("snapshot", field{"producers", len(seen)})
 	return nil
 }

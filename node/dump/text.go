@@ -68,6 +68,24 @@ func (j *job) quorumState() error {
 	return nil
 }
 
+// streams reads odradek-streams: the format of the directory and the streams that were made in it.
+func (j *job) streams() error {
+	text, err := os.ReadFile(j.path)
+	if err != nil {
+		return err
+	}
+	streams, _, good, err := segment.ParseStreams(text)
+	if err != nil {
+		return err
+	}
+	for _, s := range streams {
+		j.show("stream", field{"topicid", s.ID.Topic.String()}, field{"partition", s.ID.Partition}, field{"topic", s.Topic})
+	}
+	j.check(good == int64(len(text)), good, "%d bytes are no line: a crash may have left them", int64(len(text))-good)
+	j.sum(segment.StreamsFile, field{"streams", len(streams)})
+	return nil
+}
+
 // textCheckpoint reads a text checkpoint: the version, the number of entries, the entries, a line each.
 func (j *job) textCheckpoint() error {
 	text, err := os.ReadFile(j.path)

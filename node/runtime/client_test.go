@@ -62,7 +62,7 @@ func (s setup) start() (*Node, error) {
 	}
 	o := Options{FS: []vfs.FS{s.fs}, Paths: []string{"/the/data"}, Log: slog.New(slog.NewTextHandler(s.log, nil)), Events: s.events,
 		Index: segment.Options{IndexBytes: 1 << 16}} // a simulated disk has no sparse files
-	for _, kv := range append([]string{"listeners=PLAINTEXT://127.0.0.1:0"}, s.set...) {
+	for _, kv := range append([]string{"listeners=PLAINTEXT://127.0.0.1:0", "log.index.size.max.bytes=65536"}, s.set...) {
 		key, value, _ := strings.Cut(kv, "=")
 		o.Config = append(o.Config, core.KeyValue{Key: key, Value: value})
 	}
@@ -73,7 +73,8 @@ func (s setup) start() (*Node, error) {
 
 // startOn starts a node on several directories.
 func startOn(dirs ...vfs.FS) (*Node, error) {
-	o := Options{FS: dirs, Log: slog.New(slog.DiscardHandler), Config: []core.KeyValue{{Key: "listeners", Value: "PLAINTEXT://127.0.0.1:0"}}}
+	o := Options{FS: dirs, Log: slog.New(slog.DiscardHandler), Config: []core.KeyValue{{Key: "listeners", Value: "PLAINTEXT://127.0.0.1:0"},
+		{Key: "log.index.size.max.bytes", Value: "65536"}}}
 	for i := range dirs {
 		o.Paths = append(o.Paths, fmt.Sprintf("/dir/%d", i))
 	}

@@ -56,8 +56,10 @@ type Node struct {
 	env     atomic.Pointer[wire.Env]
 	ready   chan struct{}
 	halted  chan string
-	locks   []vfs.File
-	dirs    []*segment.Dir
+	ended   chan struct{}  // closed when the core does nothing more: it has stopped, or given the node up
+	dirs    []*logDir      // by DirID
+	failed  []stream.DirID // given up by the core. Of whoever attends the mailbox
+	index   segment.Options
 	history history
 
 	prepares sync.Pool // *record.Preparer
@@ -94,7 +96,7 @@ func Start(ctx context.Context, o Options) (*Node, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	n := &Node{cfg: cfg, log: o.Log, core: core.New(), started: time.Now(), ready: make(chan struct{}), halted: make(chan string, 1), events: o.Events,
+	n := &Node{cfg: cfg, log: o.Log, core: core.New(), started: time.Now(), ready: make(chan struct{}), halted: make(chan string, 1), ended: make(chan struct{}), events: o.Events, index: o.Index,
 		armed: noInstant, stopSpace: func() {}}
 	n.mailbox.init(n.turn)
 	n.prepares.New = func() any { return &record.Preparer{Codec: &n.codec} }
@@ -115,68 +117,6 @@ func Start(ctx context.Context, o Options) (*Node, error) {
 	return n, nil
 }
 
-// openDirs locks the directories and identifies them: first those that say whose they are, so that a new one joins their cluster.
-func (n *Node) openDirs(o Options) (*core.Boot, error) {
-	boot := &core.Boot{NodeID: n.cfg.NodeID, Config: o.Config, Incarnation: newUUID()}
-	if _, err := rand.Read(boot.Seed[:]); err != nil {
-		return nil, err
-	}
-	properties := make([]segment.Properties, len(o.FS))
-	for i, fs := range o.FS {
-		d := segment.OpenDirWith(fs, stream.DirID(i), o.Index)
-		lock, err := d.Lock()
-		if errors.Is(err, vfs.ErrLocked) {
-			return nil, fmt.Errorf("log directory %s is in use by another process: stop it or choose another with --data", o.Paths[i])
-		} else if err != nil {
-			return nil, fmt.Errorf("log directory %s: %w", o.Paths[i], err)
-		}
-		n.locks = append(n.locks, lock)
-		n.dirs = append(n.dirs, d)
-		if properties[i], err = n.identify(d, boot); err == nil {
-			err = d.DropCleanMark()
-		}
-		if err != nil {
-			return nil, fmt.Errorf("log directory %s: %w", o.Paths[i], err)
-		}
-	}
-	if boot.ClusterID == "" {
-		boot.ClusterID = newUUID().String()
-	}
-	for i, d := range n.dirs {
-		var err error
-		if properties[i].ClusterID == "" {
-			properties[i] = segment.Properties{ClusterID: boot.ClusterID, NodeID: n.cfg.NodeID, DirectoryID: newUUID()}
-			err = d.WriteProperties(properties[i])
-		}
-		dir := core.Dir{ID: properties[i].DirectoryID, Path: o.Paths[i]}
-		if err == nil {
-			dir.Free, err = d.FS().Free()
-		}
-		if err != nil {
-			return nil, fmt.Errorf("log directory %s: %w", o.Paths[i], err)
-		}
-		boot.Dirs = append(boot.Dirs, dir)
-	}
-	return boot, nil
-}
-
-// identify reads meta.properties; nothing is set if the directory has none yet.
-func (n *Node) identify(d *segment.Dir, boot *core.Boot) (segment.Properties, error) {
-	p, err := d.ReadProperties()
-	switch {
-	case errors.Is(err, vfs.ErrNotExist):
-		return segment.Properties{}, nil
-	case err != nil:
-		return p, err
-	case p.NodeID != n.cfg.NodeID:
-		return p, fmt.Errorf("it belongs to node %d and this is node %d: set node.id=%d or choose another directory", p.NodeID, n.cfg.NodeID, p.NodeID)
-	case boot.ClusterID != "" && p.ClusterID != boot.ClusterID:
-		return p, fmt.Errorf("it belongs to cluster %s, another directory to %s: name only directories of one cluster", p.ClusterID, boot.ClusterID)
-	}
-	boot.ClusterID = p.ClusterID
-	return p, nil
-}
-
 // newUUID draws an id that Kafka does not reserve.
 func newUUID() (id record.UUID) {
 	for id[0] == 0 {
@@ -190,16 +130,8 @@ func newUUID() (id record.UUID) {
 
 // boot recovers all streams, gives them to the core and waits until it is ready.
 func (n *Node) boot(ctx context.Context, boot *core.Boot) error {
-	var found []store.Recovered
-	var err error
-	if boot.Snapshots, boot.Bootstrap, err = n.dirs[0].Snapshots(); err != nil {
-		return err
-	}
-	n.store, found, err = store.Open(store.Options{Dirs: n.dirs, Complete: n.complete, Codec: &n.codec, Release: n.frames.Release})
+	found, err := n.recover(boot)
 	if err != nil {
-		return err
-	}
-	if boot.QuorumState, err = n.dirs[0].ReadSlot(core.QuorumStateSlot.Name); err != nil && !errors.Is(err, vfs.ErrNotExist) {
 		return err
 	}
 	events := []core.Event{{Kind: core.EvBoot, Boot: boot}}
@@ -254,8 +186,8 @@ func (n *Node) Stats() store.Stats { return n.store.Stats() }
 // Steps returns how many events the core has stepped.
 func (n *Node) Steps() int64 { return n.steps.Load() }
 
-// Stop ends the node cleanly: no new requests, those under way are answered, everything written is synced. Clients that do not take their answers get half
-// of ctx's time and are then left: what must not fail for their sake is the sync.
+// Stop ends the node cleanly: no new requests, those under way are answered, then the core closes every log, stores its checkpoints and marks the
+// directories. Clients that do not take their answers get half of ctx's time and are then left: what must not fail for their sake is the rest.
 func (n *Node) Stop(ctx context.Context) error {
 	drain := ctx
 	if end, ok := ctx.Deadline(); ok {
@@ -267,9 +199,16 @@ func (n *Node) Stop(ctx context.Context) error {
 		n.log.Warn("connections were closed with requests under way", "reason", err)
 	}
 	n.stopSpace()
+	n.mailbox.submit([]core.Event{{Kind: core.EvStop}})
+	var err error
+	select {
+	case <-n.ended:
+	case <-ctx.Done():
+		err = fmt.Errorf("stopping: %w: the directories are not marked as clean", ctx.Err())
+	}
 	n.timer.Stop()
 	n.mailbox.close()
-	return errors.Join(n.store.Close(ctx), n.unlock())
+	return errors.Join(err, n.unknown(n.store.Close(ctx)), n.unlock())
 }
 
 // Kill leaves everything as it is, as the end of the process would: no sync that counts, no answer, the directories locked. For tests on a disk that can be
@@ -295,14 +234,6 @@ func (n *Node) abandon() {
 		_ = n.store.Close(ctx)
 	}
 	_ = n.unlock()
-}
-
-func (n *Node) unlock() error {
-	var errs []error
-	for _, l := range n.locks {
-		errs = append(errs, l.Close())
-	}
-	return errors.Join(errs...)
 }
 
 func bracket(host string) string {

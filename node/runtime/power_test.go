@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"odradek/disk/vfs"
+	"odradek/disk/vfs/filecache"
 	"odradek/sim/simdisk"
 )
 
@@ -77,11 +78,11 @@ func (d *powerDisk) with(f func(*simdisk.Disk)) {
 	f(d.disk)
 }
 
-// mount returns the disk as the next process sees it.
+// mount returns the disk as the next process sees it, with so few descriptors that its files are opened again and again.
 func (d *powerDisk) mount() vfs.FS {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return &powerFS{d, d.disk.Mount()}
+	return filecache.New(&powerFS{d, d.disk.Mount()}, filecache.Limits{Files: 3})
 }
 
 type powerFS struct {
@@ -124,6 +125,8 @@ func (p *powerFS) Remove(path string) error { return p.d.do(func() error { retur
 func (p *powerFS) SyncDir(path string) error {
 	return p.d.do(func() error { return p.fs.SyncDir(path) })
 }
+func (p *powerFS) SyncAll() error { return p.d.do(p.fs.SyncAll) }
+func (p *powerFS) SyncsAll() bool { return true }
 func (p *powerFS) Free() (int64, error) {
 	return onPower(p.d, func() (int64, error) { p.d.free++; return p.fs.Free() })
 }
@@ -181,7 +184,8 @@ func (m *powerMapping) Unmap() error {
 	return m.Mapping.Unmap()
 }
 
-func (p *powerFile) Fd() (uintptr, bool) { return 0, false }
+func (p *powerFile) Hold() (uintptr, bool) { return 0, false }
+func (p *powerFile) Drop()                 {}
 
 // Close works without power: the process may still forget its files.
 func (p *powerFile) Close() error {

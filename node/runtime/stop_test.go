@@ -3,6 +3,7 @@ package runtime
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"math/rand/v2"
@@ -113,6 +114,56 @@ func TestStop(t *testing.T) {
 	wantNumbers(t, again, "durable", 8)
 	wantNumbers(t, again, "relaxed", 300)
 	stop(t, again)
+}
+
+// A clean stop stores every recovery point at its log's end, marks the directory last of all, and leaves nothing to sync; the next start takes the mark away.
+func TestStopMarks(t *testing.T) {
+	n, disk := running(t, setup{})
+	c := mustDial(t, n)
+	if err := errors.Join(c.createTopic("durable", 1), c.createTopic("relaxed", 1, "flush.messages=1000000")); err != nil {
+		t.Fatal(err)
+	}
+	produceAll(t, c, "durable", 0, 3)
+	produceAll(t, c, "relaxed", 0, 7)
+	var late []string
+	marked := false
+	disk.with(func(d *simdisk.Disk) {
+		d.Before = func(op simdisk.Op) error {
+			if marked && (op.Kind == simdisk.OpSyncData || op.Kind == simdisk.OpWrite) && !strings.HasSuffix(op.Path, "index") {
+				late = append(late, fmt.Sprint(op.Kind, " ", op.Path))
+			}
+			marked = marked || op.Kind == simdisk.OpRename && strings.HasPrefix(op.Path, core.CleanMark)
+			return nil
+		}
+	})
+	stop(t, n)
+	disk.with(func(d *simdisk.Disk) {
+		d.Before = nil
+		points, _ := d.DurableData(core.RecoveryPointCheckpoint)
+		marks, _ := d.DurableData(core.HighWatermarkCheckpoint)
+		if want := "0\n2\ndurable 0 3\nrelaxed 0 7\n"; string(points) != want || string(marks) != want {
+			t.Errorf("recovery points %q, high watermarks %q, want %q", points, marks, want)
+		}
+		if mark, ok := d.DurableData(core.CleanMark); !ok || !strings.HasPrefix(string(mark), `{"version":0,"brokerEpoch":`) {
+			t.Errorf("the mark: %q", mark)
+		}
+		if len(late) > 0 {
+			t.Errorf("after the mark: %v", late)
+		}
+	})
+	again, err := setup{fs: disk.mount()}.start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := string(again.history.text("")); !strings.Contains(text, " clean quorum=") {
+		t.Errorf("the core was not told that the stop was clean: %.400s", text)
+	}
+	disk.with(func(d *simdisk.Disk) {
+		if _, ok := d.DurableData(core.CleanMark); ok {
+			t.Error("the mark is there while the node runs")
+		}
+	})
+	again.Kill()
 }
 
 // A client that takes no answers cannot keep the rest from being synced.

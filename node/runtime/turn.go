@@ -1,7 +1,9 @@
 package runtime
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"odradek/core"
@@ -160,19 +162,30 @@ func (n *Node) report() {
 		for _, f := range note.Fields {
 			args = append(args, f.Key, f.Value)
 		}
-		n.log.Info(string(note.Kind), args...)
-		if note.Kind == core.NoteReady {
+		level := slog.LevelInfo
+		if note.Kind == core.NoteDamaged {
+			level = slog.LevelError
+		}
+		n.log.Log(context.Background(), level, string(note.Kind), args...)
+		switch note.Kind {
+		case core.NoteReady:
 			close(n.ready)
+		case core.NoteStopped:
+			n.stopReport.Do(func() { close(n.ended) })
 		}
 	}
 	for i := range n.fx.Halts {
 		h := &n.fx.Halts[i]
 		n.log.Error("given up", "scope", h.Scope.String(), "stream", h.Stream.String(), "dir", int(h.Dir), "reason", h.Reason)
+		if h.Scope == core.HaltDir {
+			n.failed = append(n.failed, h.Dir)
+		}
 		if h.Scope == core.HaltNode {
 			reason := h.Reason
 			n.stopReport.Do(func() {
 				n.dumpHistory(reason)
 				n.halted <- reason
+				close(n.ended)
 			})
 		}
 	}

@@ -160,3 +160,20 @@ func (d *Disk) settle(n *node, carry bool) {
 	n.waiting, n.dirty = nil, false
 	d.dirty = slices.DeleteFunc(d.dirty, func(o *node) bool { return o == n })
 }
+
+// settleAll ends the wait of all that is pending: it is carried over, or called clean and lost.
+func (d *Disk) settleAll(carry bool) {
+	for _, n := range d.mapped {
+		d.capture(n)
+	}
+	for _, c := range d.naming {
+		if carry {
+			c.carry()
+		}
+		c.done = true
+	}
+	d.naming = nil
+	for len(d.dirty) > 0 {
+		d.settle(d.dirty[0], carry)
+	}
+}

@@ -59,6 +59,7 @@ const (
 	OpRemove   OpKind = "remove"
 	OpList     OpKind = "list"
 	OpSyncDir  OpKind = "syncdir"
+	OpSyncAll  OpKind = "syncall"
 	OpLock     OpKind = "lock"
 	OpWrite    OpKind = "write"
 	OpRead     OpKind = "read"
@@ -252,7 +253,11 @@ type fault struct {
 
 // FailSync makes the next SyncData of the file, or SyncDir of the directory, at path fail. What it should have carried over counts as clean from
 // then on: it still reads, no later sync covers it, and a power loss takes it (as ext4 and XFS do after a failed fsync).
+// The empty path stands for the root and for SyncAll, whichever comes first.
 func (d *Disk) FailSync(path string) {
+	if path == "" {
+		d.faults = append(d.faults, fault{kind: OpSyncAll})
+	}
 	d.faults = append(d.faults, fault{kind: OpSyncData, path: path}, fault{kind: OpSyncDir, path: path})
 }
 

@@ -164,6 +164,27 @@ func (f *FS) SyncDir(path string) error {
 	return nil
 }
 
+// SyncAll carries all names, bytes and lengths over to the platter.
+func (f *FS) SyncAll() error {
+	d := f.disk
+	hookErr := d.begin(f.mount, Op{Kind: OpSyncAll})
+	if f.mount != d.mount {
+		return hookErr
+	}
+	_, failed := d.takeFault(OpSyncAll, "")
+	d.settleAll(!failed && hookErr == nil)
+	if hookErr != nil {
+		return hookErr
+	}
+	if failed {
+		return fmt.Errorf("syncall: %w", vfs.ErrIO)
+	}
+	return nil
+}
+
+// SyncsAll says that SyncAll can be trusted.
+func (f *FS) SyncsAll() bool { return true }
+
 // Free returns the bytes left of the quota, or 1 TiB if there is none.
 func (f *FS) Free() (int64, error) {
 	if f.disk.quota < 0 {
@@ -300,18 +321,21 @@ func (f *File) Truncate(size int64) error {
 		return nil
 	}
 	cut := size < int64(len(n.data))
-	if n.mappings > 0 && !cut {
-		return fmt.Errorf("truncate %s to %d: %w: a mapped file must not grow", n.path, size, vfs.ErrIO)
-	}
 	f.fs.disk.capture(n)
+	if n.mappings > 0 && !cut { // from here on the mappings that there are show what was
+		n.data = slices.Clone(n.data)
+	}
 	n.data = resized(n.data, size)
 	f.fs.disk.add(&change{kind: changeLength, node: n, length: size, cut: cut})
 	n.recapture()
 	return nil
 }
 
-// Fd returns no descriptor: there is none.
-func (f *File) Fd() (uintptr, bool) { return 0, false }
+// Hold returns no descriptor: there is none.
+func (f *File) Hold() (uintptr, bool) { return 0, false }
+
+// Drop is never called, for nothing is held.
+func (f *File) Drop() {}
 
 // Close ends the file's use, and its lock.
 func (f *File) Close() error {

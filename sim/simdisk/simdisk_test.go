@@ -380,3 +380,37 @@ func TestMappingsAndFileCalls(t *testing.T) {
 		t.Fatalf("unmapped twice: %v", err)
 	}
 }
+
+// SyncAll carries over what SyncData and SyncDir of everything would, what was stored through mappings included; a failed one carries nothing and calls it clean.
+func TestSyncAll(t *testing.T) {
+	for _, fails := range []bool{false, true} {
+		d := New()
+		fs := d.Mount()
+		if err := fs.Mkdir("d"); err != nil {
+			t.Fatal(err)
+		}
+		f := create(t, fs, "d/old", "text")
+		if err := fs.Rename("d/old", "d/new"); err != nil {
+			t.Fatal(err)
+		}
+		m, err := f.Map(4)
+		if err != nil {
+			t.Fatal(err)
+		}
+		copy(m.Bytes(), "TE")
+		if fails {
+			d.FailSync("")
+		}
+		if err := fs.SyncAll(); (err != nil) != fails {
+			t.Fatalf("SyncAll: %v", err)
+		}
+		if n := d.Pending(); n != 0 {
+			t.Fatalf("%d changes are pending", n)
+		}
+		d.PowerLoss(func(int) int { return 0 })
+		data, ok := d.DurableData("d/new")
+		if ok == fails || ok && string(data) != "TExt" {
+			t.Fatalf("failing %t: %q %t", fails, data, ok)
+		}
+	}
+}

@@ -126,8 +126,11 @@ func (m *mapping) Unmap() error {
 	return failed("unmap", m.path, unix.Munmap(p))
 }
 
-// Fd returns the descriptor, valid until Close.
-func (f *File) Fd() (uintptr, bool) { return uintptr(f.fd), true }
+// Hold returns the descriptor: it stays until Close.
+func (f *File) Hold() (uintptr, bool) { return uintptr(f.fd), true }
+
+// Drop has nothing to give back.
+func (f *File) Drop() {}
 
 // Close gives the descriptor back.
 func (f *File) Close() error {

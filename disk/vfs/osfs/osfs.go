@@ -16,9 +16,10 @@ import (
 )
 
 // FS is the tree below one directory.
-type FS struct{ root string }
-
-var _ vfs.FS = (*FS)(nil)
+type FS struct {
+	root string
+	sync syncAll
+}
 
 // New returns the tree below root, which must exist; nothing is opened yet.
 func New(root string) *FS { return &FS{root: root} }
@@ -146,6 +147,8 @@ func failed(verb, path string, err error) error {
 		kind = vfs.ErrExist
 	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT), errors.Is(err, unix.EFBIG):
 		kind = vfs.ErrNoSpace
+	case errors.Is(err, unix.EMFILE), errors.Is(err, unix.ENFILE), errors.Is(err, unix.ENOMEM) && verb == "map":
+		kind = vfs.ErrTooMany
 	}
 	return fmt.Errorf("%s %s: %w (%w)", verb, path, kind, err)
 }

@@ -300,6 +300,8 @@ func (t *tool) bite(binary, file, dir string, w *written) error {
 		at = 7 // the first entry's position
 	} else if ext == ".timeindex" {
 		at = 11 // the first entry's offset
+	} else if ext == ".snapshot" {
+		at = 20 // the first entry's
 	}
 	content[at] ^= 1
 	name := filepath.Base(folder) + "/" + filepath.Base(file)

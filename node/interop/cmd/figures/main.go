@@ -24,6 +24,7 @@ func main() {
 	dir := flag.String("dir", os.TempDir(), "directory on the disk to measure on")
 	reps := flag.Int("reps", 3, "repetitions")
 	length := flag.Duration("length", 1500*time.Millisecond, "of one cell, after its warm-up")
+	restarts := flag.Bool("restarts", false, "measure restarts with 1000 partitions and 5 GB, nothing else; about two minutes and 12 GB")
 	profiles := flag.String("profiles", "", "directory for a CPU profile of each cell; profiling slows the cell down")
 	flag.Parse()
 	if *binary == "" {
@@ -32,6 +33,14 @@ func main() {
 	}
 	f := &figures{binary: *binary, dir: *dir, length: *length, profiles: *profiles, samples: map[string][]float64{}}
 	begun := time.Now()
+	if *restarts {
+		if err := f.restarts(*reps); err != nil {
+			fmt.Fprintln(os.Stderr, "figures:", err)
+			os.Exit(1)
+		}
+		f.print()
+		return
+	}
 	for i := range *reps {
 		if err := f.repetition(i); err != nil {
 			fmt.Fprintln(os.Stderr, "figures:", err)

@@ -1,0 +1,237 @@
+package core
+
+import (
+	"slices"
+
+	"odradek/core/image"
+	"odradek/core/record"
+	"odradek/core/stream"
+)
+
+// fileKind tells the checkpoint files of a directory apart; fileSet is some of them, a bit each.
+type (
+	fileKind uint8
+	fileSet  uint8
+)
+
+const (
+	startsFile fileKind = iota // log starts
+	pointsFile                 // recovery points
+	marksFile                  // high watermarks
+	checkpointFiles
+
+	everyFile fileSet = 1<<checkpointFiles - 1
+)
+
+var fileNames = [checkpointFiles]string{LogStartCheckpoint, RecoveryPointCheckpoint, HighWatermarkCheckpoint}
+
+// checkpoint is one checkpoint file of a directory. One build of it, or its Store, is under way at a time; what changes meanwhile waits for the next, so that
+// many changes cost few files.
+//
+// The files name partitions by topic and number, as Kafka's do, and so an entry could outlive its topic and be taken for one of a later topic of that name.
+// Therefore a new partition waits until every file of its directory is stored without the old entry (dirState.cleared, mustWait).
+//
+// Invariants: stored <= version, and less while a build or its Store is under way. What is so when a build begins is in its file, and nobody relies on more:
+// a change needs version+1.
+type checkpoint struct {
+	stale    bool   // it does not say what is so; that is written at the next occasion
+	wanted   bool   // to be built as soon as none is under way
+	version  uint64 // of the last build; 0: this incarnation has not written it
+	stored   uint64 // the last one known to be on disk
+	building bool
+	left     []stream.ID // of the build: not yet looked at
+	lines    []byte      // of the build
+	count    int
+}
+
+// add enters a replica that was opened.
+func (d *dirState) add(rep *replica) {
+	rep.place = len(d.replicas)
+	d.replicas = append(d.replicas, rep.ID)
+	d.files[pointsFile].stale, d.files[marksFile].stale = true, true
+}
+
+// remove takes out a replica that is gone. Where a file may have an entry of it, a new partition of that name waits until it has none.
+func (c *Core) remove(rep *replica) {
+	d := &c.dirs[rep.Dir]
+	last := len(d.replicas) - 1
+	if rep.place < last {
+		moved := d.replicas[last]
+		d.replicas[rep.place], c.replicas[moved].place = moved, rep.place
+	}
+	d.replicas = d.replicas[:last]
+	if rep.listed == 0 {
+		return
+	}
+	needs := d.cleared[rep.Topic]
+	for k := range checkpointFiles {
+		if rep.listed&(1<<k) != 0 {
+			needs[k] = d.files[k].version + 1
+			d.files[k].stale = true
+		}
+	}
+	if d.cleared == nil {
+		d.cleared = map[string][checkpointFiles]uint64{}
+	}
+	d.cleared[rep.Topic] = needs
+}
+
+// giveUp forgets what can never be stored in a failed directory.
+func (d *dirState) giveUp() {
+	d.pass, d.deferred, d.cleared = pass{}, nil, nil
+	for k := range d.files {
+		d.files[k] = checkpoint{}
+	}
+}
+
+// mustWait reports whether a partition that is not here yet cannot be made now, because a file may name one of its name. It is taken up later.
+func (c *Core) mustWait(id stream.ID, t *image.Topic, dir stream.DirID) bool {
+	d := &c.dirs[dir]
+	needs, wait := d.cleared[t.Name], false
+	for k := range checkpointFiles {
+		f := &d.files[k]
+		wait = wait || f.stored < max(needs[k], 1)
+		if needs[k] > f.version {
+			c.want(dir, k)
+		}
+	}
+	if wait {
+		d.deferred = append(d.deferred, id)
+	}
+	return wait
+}
+
+// want has a file written anew and returns the version that says what is so now.
+func (c *Core) want(dir stream.DirID, k fileKind) uint64 {
+	f := &c.dirs[dir].files[k]
+	f.wanted, c.storing = true, true
+	return f.version + 1
+}
+
+// wantAll has every file written anew.
+func (c *Core) wantAll() {
+	for i := range c.dirs {
+		for k := range checkpointFiles {
+			c.want(stream.DirID(i), k)
+		}
+	}
+}
+
+// allStored reports whether every file of the directories that stand says what was so when it was last wanted.
+func (c *Core) allStored() bool {
+	for i := range c.dirs {
+		d := &c.dirs[i]
+		for k := range d.files {
+			if f := &d.files[k]; !d.failed && (f.wanted || f.stored < f.version) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// storeSlice builds the files that are wanted, looking at up to n partitions.
+func (c *Core) storeSlice(n int) {
+	if !c.storing {
+		return
+	}
+	c.storing = false
+	for i := range c.dirs {
+		d := &c.dirs[i]
+		for k := range checkpointFiles {
+			f := &d.files[k]
+			if d.failed {
+				continue
+			}
+			if f.wanted && f.stored == f.version {
+				f.wanted, f.stale, f.building = false, false, true
+				f.version++
+				f.left = c.listable(d, k)
+			}
+			if f.building {
+				n -= c.build(stream.DirID(i), k, n)
+				c.storing = c.storing || f.building
+			}
+		}
+	}
+}
+
+// listable returns the partitions that a file may have entries of.
+func (c *Core) listable(d *dirState, k fileKind) []stream.ID {
+	if k != startsFile {
+		return slices.Clone(d.replicas)
+	}
+	return sortedIDs(c.promised) // few; build passes over those of other directories
+}
+
+// build looks at up to n partitions and returns how many; after the last one the file leaves.
+func (c *Core) build(dir stream.DirID, k fileKind, n int) int {
+	f := &c.dirs[dir].files[k]
+	n = min(n, len(f.left))
+	for _, id := range f.left[:n] {
+		rep, ok := c.replicas[id]
+		if !ok || rep.Dir != dir {
+			continue
+		}
+		if at, ok := c.checkpointed(rep, k); ok {
+			f.lines = (&CheckpointEntry{rep.Topic, id.Partition, at}).append(f.lines)
+			f.count++
+			rep.listed |= 1 << k
+		}
+	}
+	if f.left = f.left[n:]; len(f.left) > 0 {
+		return n
+	}
+	c.fx.Stores = append(c.fx.Stores, Store{Slot: Slot{Dir: dir, Name: fileNames[k]}, Version: f.version, Bytes: checkpointText(f.count, f.lines)})
+	f.building, f.left, f.lines, f.count = false, nil, nil, 0
+	return n
+}
+
+// checkpointed returns what a file says of a replica, if anything.
+func (c *Core) checkpointed(rep *replica, k fileKind) (record.Offset, bool) {
+	switch k {
+	case pointsFile:
+		return rep.point, true
+	case marksFile:
+		return max(rep.floor, min(rep.HighWatermark(), rep.Ends.Durable)), true
+	}
+	start, ok := c.promised[rep.ID]
+	if ok && rep.beginsDurably(start) { // a segment that is durable begins there or behind: it needs no entry
+		delete(c.promised, rep.ID)
+		return 0, false
+	}
+	return start, ok
+}
+
+// checkpointStored carries on what waited for a file.
+func (c *Core) checkpointStored(slot Slot, version uint64) {
+	d := &c.dirs[slot.Dir]
+	k := fileKind(slices.Index(fileNames[:], slot.Name))
+	d.files[k].stored = version
+	c.storing = c.storing || d.files[k].wanted
+	for topic, needs := range d.cleared { // any order: each for itself
+		done := true
+		for j := range needs {
+			done = done && needs[j] <= d.files[j].stored
+		}
+		if done {
+			delete(d.cleared, topic)
+		}
+	}
+	c.takeUps = append(c.takeUps, d.deferred...)
+	d.deferred = nil
+	if k == startsFile {
+		c.finishDeletings()
+	}
+	c.maybeUnfence()
+}
+
+// marksDue writes the high watermarks of the directories in which one has moved.
+func (c *Core) marksDue() {
+	for i := range c.dirs {
+		if d := &c.dirs[i]; d.files[marksFile].stale && !d.failed {
+			c.want(stream.DirID(i), marksFile)
+		}
+	}
+	c.after(timerKey{timerMarks, 0}, c.cfg.HighWatermarkMs)
+}

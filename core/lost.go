@@ -1,0 +1,40 @@
+package core
+
+import "odradek/core/record"
+
+// Damage that recovery found below what was durable once is never cut: its offsets are lost, and everything around them is served (decision 4).
+
+// isLost reports whether the bytes of an offset are damaged.
+func (r *replica) isLost(offset record.Offset) bool {
+	for i := range r.lost {
+		if r.lost[i].From <= offset && offset < r.lost[i].To {
+			return true
+		}
+	}
+	return false
+}
+
+// whole returns end, or where the first lost range behind from begins: no extent reaches into one.
+func (r *replica) whole(from, end record.Offset) record.Offset {
+	for i := range r.lost {
+		if r.lost[i].From > from {
+			return min(end, r.lost[i].From)
+		}
+	}
+	return end
+}
+
+// sound returns point, or where the first lost range begins: a recovery point never passes one, so that each start looks again.
+func (r *replica) sound(point record.Offset) record.Offset {
+	if len(r.lost) > 0 {
+		return min(point, r.lost[0].From)
+	}
+	return point
+}
+
+// forgetLost drops the ranges that the log start has left behind.
+func (r *replica) forgetLost() {
+	for len(r.lost) > 0 && r.lost[0].To <= r.Start {
+		r.lost = r.lost[1:]
+	}
+}

@@ -1,0 +1,95 @@
+package core
+
+import (
+	"fmt"
+
+	"odradek/core/errcode"
+	"odradek/core/stream"
+)
+
+// stopStage is how far a clean stop has come (decision 4). It moves when nothing that the stage waits for is left, and leaves out directories that fail.
+type stopStage uint8
+
+const (
+	serving      stopStage = iota
+	stopDraining           // passes under way end: a partition has one Checkpoint under way at a time
+	stopClosing            // every stream that stands gets its last Checkpoint
+	stopFiles              // the checkpoint files are stored
+	stopMarks              // the clean marks are stored
+)
+
+// onStop begins to end. No request is taken any more and no timer counts. A node that is not ready has moved nothing: it ends at once, without clean mark.
+func (c *Core) onStop() {
+	switch {
+	case c.stop != serving:
+		return
+	case c.meta.stage != stageReady:
+		c.stopped(false)
+		return
+	}
+	c.stop = stopDraining
+	c.takeUps, c.retained, c.producing.waiting = nil, nil, nil
+	for i := range c.dirs {
+		d := &c.dirs[i]
+		d.pass.left, d.deferred = nil, nil
+		c.maybeEndPass(stream.DirID(i))
+	}
+}
+
+// carryOnStopping moves a stop on as far as it goes.
+func (c *Core) carryOnStopping() {
+	if c.stop == stopDraining && !c.passing() {
+		c.stop = stopClosing
+		for i := range c.dirs {
+			c.beginPass(&c.dirs[i], true)
+		}
+		m := &c.meta
+		m.closing = true
+		c.fx.Disk = append(c.fx.Disk, DiskOp{Kind: DiskCheckpoint, Stream: stream.Metadata, Generation: m.quorum.Generation, Close: true,
+			State: &LogState{Epochs: m.quorum.Epochs.Entries()}})
+	}
+	if c.stop == stopClosing && !c.passing() && !c.meta.closing {
+		c.stop = stopFiles
+		c.wantAll()
+	}
+	if c.stop == stopFiles && c.allStored() {
+		c.stop = stopMarks
+		for i := range c.dirs {
+			if !c.dirs[i].failed {
+				mark := fmt.Appendf(nil, `{"version":0,"brokerEpoch":%d}`, c.meta.broker.Epoch)
+				c.fx.Stores = append(c.fx.Stores, Store{Slot: Slot{stream.DirID(i), CleanMark}, Version: 1, Bytes: mark})
+			}
+		}
+	}
+	if c.stop == stopMarks && c.allMarked() {
+		c.stopped(true)
+	}
+}
+
+// passing reports whether a pass is under way.
+func (c *Core) passing() bool {
+	for i := range c.dirs {
+		if c.dirs[i].pass.running {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *Core) allMarked() bool {
+	for i := range c.dirs {
+		if d := &c.dirs[i]; !d.failed && !d.marked {
+			return false
+		}
+	}
+	return true
+}
+
+// stopped says that the process may end. Nothing is done from here on.
+func (c *Core) stopped(clean bool) {
+	c.halted = true
+	c.note(NoteStopped, KeyValue{"clean", fmt.Sprint(clean)})
+}
+
+// stands reports whether a replica's log is whole and its directory works.
+func (r *replica) stands() bool { return r.Failed() == errcode.None }

@@ -1,0 +1,271 @@
+package segment
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+
+	"odradek/core"
+	"odradek/core/record"
+	"odradek/core/stream"
+)
+
+// A crafted tail could make each of its bytes look like the header of a long batch. So many bytes are checksummed in search of a valid one, then
+// the search gives up and the tail counts as damage, which is the answer that destroys nothing.
+const behindBytesMax = 256 << 20
+
+// sector is the unit in which a disk loses writes at a power failure.
+const sector = 512
+
+// lengthEnd is where the length of a batch ends, behind its offset. It is not zero.
+const lengthEnd = 12
+
+// mend ends the log at a flaw in the last segment taken in, if an interrupted write can have left it, and cuts it there; else it enters the offsets as lost and goes
+// on behind the damage. more is true if batches follow in this segment. next is the base of the segment behind it, or NoOffset.
+func (r *recovery) mend(sc *scanner, why error, next record.Offset) (more bool, err error) {
+	l, s := r.log, r.log.last()
+	pos := int64(s.size)
+	found, err := r.damaged(sc, pos, next)
+	if err != nil {
+		return false, err
+	}
+	if found == "" {
+		r.cut += sc.end - pos
+		return false, r.dir.cutLast(l, s.size)
+	}
+	story := fmt.Sprintf("%s at %d: %v; yet %s", sc.path, pos, why, found)
+	at, b, err := r.behind(sc, pos)
+	if err != nil {
+		return false, err
+	}
+	if b != nil && (next == record.NoOffset || b.BaseOffset < next) {
+		r.lose(b.BaseOffset, story)
+		s.size, s.next = stream.Pos(at), l.next
+		s.leaps = append(s.leaps, leap{b.BaseOffset, s.size})
+		return true, nil
+	}
+	if next != record.NoOffset {
+		r.lose(max(next, l.next), story)
+		return false, nil
+	}
+	span, err := r.span(sc, pos)
+	if err != nil {
+		return false, err
+	}
+	r.lose(max(r.floor, l.next+span), story)
+	return false, r.goOn()
+}
+
+// span returns how many offsets a damaged batch at the log's end had, by what is left of its header: as many as either of its numbers says, so that none of them
+// is given out again.
+func (r *recovery) span(sc *scanner, pos int64) (record.Offset, error) {
+	w, err := sc.window(pos, record.HeaderSize)
+	if err != nil || len(w) < record.HeaderSize {
+		return 1, err
+	}
+	be := binary.BigEndian
+	return max(1, record.Offset(int32(be.Uint32(w[23:])))+1, record.Offset(int32(be.Uint32(w[57:])))), nil
+}
+
+// lose enters offsets from the log's end up to but not including to as lost. The log goes on there.
+func (r *recovery) lose(to record.Offset, why string) {
+	l := r.log
+	if n := len(r.lost); n > 0 && r.lost[n-1].To == l.next {
+		r.lost[n-1].To = to
+	} else if to > l.next {
+		r.lost = append(r.lost, core.OffsetRange{From: l.next, To: to, Why: why})
+	}
+	l.next = to
+	if s := l.last(); s != nil && s.next < to && s.base <= to {
+		s.next = to
+	}
+}
+
+// goOn begins a segment at the log's end, durably, behind one whose tail is damaged: nothing is written over it.
+func (r *recovery) goOn() error {
+	l := r.log
+	if s := l.last(); s.base == l.next {
+		return nil
+	}
+	file, err := r.dir.createNew(l.path(l.next))
+	if err != nil {
+		return err
+	}
+	l.segs = append(l.segs, newSegment(l.next, file))
+	r.kept = append(r.kept, keptIndex{})
+	return r.dir.fs.SyncDir(l.folder)
+}
+
+// damaged decides whether the flaw at pos in the last segment taken in is damage, in words, or "" for the trace of an interrupted write, which may be
+// cut. Where a segment follows it is damage: it was begun when everything before was durable (see seal). Below the floor it is damage, for that was durable
+// once. Else an interrupted write leaves one of two things: a file that ends inside a batch, or zeros, because files only grow, so that a sector which was never
+// written back reads as zeros from where its last write that was ended. Bit rot leaves neither. (A batch whose own payload has a sector of zeros and that rots
+// could be taken for a lost write; but only above the floor.)
+func (r *recovery) damaged(sc *scanner, pos int64, next record.Offset) (string, error) {
+	if next != record.NoOffset {
+		return fmt.Sprintf("the segment is not the last: %s follows", r.log.path(next)), nil
+	}
+	if r.log.next < r.floor {
+		return fmt.Sprintf("offsets below %d were durable", r.floor), nil
+	}
+	if b, err := sc.batch(pos); err == nil {
+		// No CRC covers its offset. If a sector ends within the length behind it, the write of just that sector may be lost.
+		if edge := (pos/sector + 1) * sector; edge-pos < lengthEnd {
+			if lost, err := r.zeroSector(sc, pos, edge); lost || err != nil {
+				return "", err
+			}
+		}
+		return fmt.Sprintf("the batch, of base offset %d and epoch %d, is whole", b.BaseOffset, b.LeaderEpoch), nil
+	}
+	budget := int64(behindBytesMax)
+	at, b, err := r.search(sc, pos+1, &budget)
+	if err != nil {
+		return "", err
+	}
+	var found string
+	switch {
+	case b != nil:
+		found = fmt.Sprintf("a valid batch of offset %d is there (%s at %d)", b.BaseOffset, sc.path, at)
+	case budget < 0:
+		found = fmt.Sprintf("a valid batch may be there: the search ended undecided (%s at %d)", sc.path, at)
+	default:
+		at, found = sc.end, "no write was interrupted there: the file holds all of it"
+		if short, err := endsInside(sc, pos); short || err != nil {
+			return "", err
+		}
+	}
+	lost, err := r.zeroSector(sc, pos, at)
+	if lost || err != nil {
+		return "", err
+	}
+	return found, nil
+}
+
+// endsInside reports whether the file ends before the batch at pos does. If the bytes up to the end have the CRC of its header, they are the batch, and the
+// length is what is wrong.
+func endsInside(sc *scanner, pos int64) (bool, error) {
+	left := sc.end - pos
+	w, err := sc.window(pos, record.HeaderSize)
+	if err != nil || left < record.HeaderSize {
+		return true, err
+	}
+	size := int64(int32(binary.BigEndian.Uint32(w[8:]))) + record.LogOverhead
+	if size >= record.HeaderSize && size <= left {
+		return false, nil
+	}
+	crc := binary.BigEndian.Uint32(w[17:])
+	sum, err := sc.sum(pos+crcFrom, sc.end)
+	return sum != crc, err
+}
+
+// zeroSector reports whether some sector's part of [from, to) is all zeros though it was not written so: a batch of the offset that is due begins with zeros itself,
+// and may end with one.
+func (r *recovery) zeroSector(sc *scanner, from, to int64) (bool, error) {
+	due := binary.BigEndian.AppendUint64(nil, uint64(r.log.next))
+	for at := from; at < to; {
+		end := min(to, (at/sector+1)*sector)
+		w, err := sc.window(at, int(end-at))
+		if err != nil {
+			return false, err
+		}
+		begins := at == from && end-at < lengthEnd && zeros(due[:min(end-at, 8)])
+		ends := end == to && end-at == 1 // of records without headers the last byte says so
+		if zeros(w[:end-at]) && !begins && !ends {
+			return true, nil
+		}
+		at = end
+	}
+	return false, nil
+}
+
+func zeros(p []byte) bool { return len(bytes.Trim(p, "\x00")) == 0 }
+
+// behind finds the batch with which the log goes on behind the flaw at pos: the one where the batch at pos would end, if its length is to be believed, else the
+// first valid one that another or the end of the file follows. A payload may hold what looks like a batch: what a log has is a chain of them. nil if none.
+func (r *recovery) behind(sc *scanner, pos int64) (int64, *record.Batch, error) {
+	if b, err := sc.header(pos); err == nil {
+		at := pos + int64(b.Size)
+		if next, err := r.candidate(sc, at); next != nil || err != nil {
+			return at, next, err
+		}
+	}
+	budget := int64(behindBytesMax)
+	first, firstBatch, err := r.search(sc, pos+1, &budget)
+	for at, b := first, firstBatch; b != nil && err == nil; at, b, err = r.search(sc, at+1, &budget) {
+		end := at + int64(b.Size)
+		if end == sc.end {
+			return at, b, nil
+		}
+		if next, err := r.candidate(sc, end); next != nil || err != nil {
+			return at, b, err
+		}
+	}
+	return first, firstBatch, err
+}
+
+// candidate returns the batch at pos if it is valid and may continue the log, else nil.
+func (r *recovery) candidate(sc *scanner, pos int64) (*record.Batch, error) {
+	b, err := sc.batch(pos)
+	var f flaw
+	if errors.As(err, &f) || err == io.EOF {
+		return nil, nil
+	}
+	if err != nil || b.BaseOffset < r.log.next || b.LastOffset()-r.log.last().base > 1<<31-1 || b.BaseOffset >= r.from && b.LeaderEpoch < r.epoch {
+		return nil, err
+	}
+	return &b, nil
+}
+
+// search tries every position from pos on for a valid batch that could continue the log. A batch counts if its CRC holds and its offset lies not before the
+// log's end. budget falls below zero if the search gave up, at the position returned.
+func (r *recovery) search(sc *scanner, pos int64, budget *int64) (int64, *record.Batch, error) {
+	const magicAt = 16
+	for sc.end-pos >= record.HeaderSize {
+		w, err := sc.window(pos, record.HeaderSize)
+		if err != nil {
+			return pos, nil, err
+		}
+		skip := bytes.IndexByte(w[magicAt:], 2)
+		if skip < 0 {
+			pos += int64(len(w) - magicAt)
+			continue
+		}
+		if skip > 0 {
+			pos += int64(skip)
+			continue // the window again, from there on: the header must lie in it whole
+		}
+		if r.plausible(w, sc.end-pos) {
+			b, err := sc.batch(pos)
+			var f flaw
+			if err == nil {
+				return pos, &b, nil
+			}
+			if !errors.As(err, &f) {
+				return pos, nil, err
+			}
+			if *budget -= int64(b.Size); *budget < 0 {
+				return pos, nil, nil
+			}
+		}
+		pos++
+	}
+	return pos, nil, nil
+}
+
+// plausible reports whether a header could be that of a batch which continues the log; it is cheap and says nothing of the CRC.
+func (r *recovery) plausible(h []byte, left int64) bool {
+	size := int64(int32(binary.BigEndian.Uint32(h[8:]))) + record.LogOverhead
+	base := record.Offset(binary.BigEndian.Uint64(h))
+	return size >= record.HeaderSize && size <= left && base >= r.log.next && base-r.log.last().base < 1<<31
+}
+
+// cutLast cuts the last segment's file at size, durably.
+func (d *Dir) cutLast(l *Log, size stream.Pos) error {
+	s := l.last()
+	if err := s.file.Truncate(int64(size)); err != nil {
+		return err
+	}
+	return s.file.SyncData()
+}

@@ -1,0 +1,216 @@
+package sim
+
+import (
+	"fmt"
+
+	"odradek/core"
+	"odradek/core/record"
+	"odradek/core/stream"
+)
+
+// beginStop has the process stop in order: the core is told, and says when it is done. Until then everything may happen that happens to a process.
+func (n *node) beginStop() bool {
+	if n.p.stopping {
+		return false
+	}
+	n.p.stopping = true
+	n.tell(lane{kind: core.EvStop}, core.Event{Kind: core.EvStop})
+	return true
+}
+
+// finishStop ends the process as the production host does: what is queued is carried out. After a clean stop that is no more than the removal of streams
+// that are gone, and nothing is left to sync; a node that was not ready has synced nothing, and the host does. The power may still fail in here.
+func (n *node) finishStop(clean bool) {
+	w := n.w
+	for _, d := range n.p.dirs {
+		d.finish(clean)
+		if n.cut {
+			return // the present event notices
+		}
+	}
+	if clean {
+		n.checkStopped()
+	}
+	for _, d := range n.p.dirs {
+		if d.dir.Err() != nil {
+			continue
+		}
+		if err := d.dir.CloseFiles(); err != nil && !n.cut {
+			w.fail(Crash, "stop", err.Error())
+		}
+		if n.cut {
+			return
+		}
+	}
+	w.ledger.stopped(func(topic string, partition int32) bool {
+		d := n.dirOf(topic, partition)
+		return d == nil || d.lost || d.failed
+	})
+	n.disk.Crash()
+	n.down("stopped")
+	if w.phase == phaseStop {
+		w.enter(phaseDone)
+	}
+}
+
+// finish carries out what a directory has queued, and syncs what is left.
+func (d *logDir) finish(clean bool) {
+	for d.endRound(); len(d.queue) > 0; d.endRound() {
+		ops := d.queue
+		done, _ := d.dir.Write(ops, nil)
+		d.queue = ops[done:]
+		if d.n.cut || d.dir.Err() != nil {
+			break
+		}
+	}
+	if !d.n.cut && d.dir.Err() == nil {
+		d.dir.WantAll()
+		if d.round = d.dir.BeginSync(); d.round != nil {
+			if clean {
+				d.n.w.fail(Crash, "stop", fmt.Sprintf("%d streams are not synced after a clean stop", d.round.Streams()))
+			}
+			d.round.Run()
+			d.dir.EndSync(d.round, nil)
+		}
+	}
+	d.failed = d.dir.Err() != nil
+}
+
+// endRound ends the round in flight at once.
+func (d *logDir) endRound() {
+	if d.round == nil {
+		return
+	}
+	for _, i := range d.steps {
+		d.round.Step(i)
+	}
+	d.dir.EndSync(d.round, nil)
+	d.round, d.steps = nil, nil
+}
+
+// checkStopped: after a clean stop every directory that stands is marked, and every recovery point is its log's end, so that the next start reads nothing.
+// One that was given up has no mark.
+func (n *node) checkStopped() {
+	for _, d := range n.p.dirs {
+		if _, ok := n.disk.DurableData(d.root + core.CleanMark); ok == d.lost {
+			n.w.fail(Correctness, "stop", fmt.Sprintf("directory %d is marked as clean: %t; it was given up: %t", d.dir.ID(), ok, d.lost))
+		}
+		if d.lost || d.failed {
+			continue
+		}
+		points := d.entries(core.RecoveryPointCheckpoint)
+		for _, id := range d.dir.Streams() {
+			t, ok := n.p.view.Image.TopicByID(id.Topic)
+			if !ok {
+				continue // the metadata log, or on its way out
+			}
+			view, _ := d.dir.View(id)
+			if point := points[fmt.Sprintf("%s %d", t.Name, id.Partition)]; point != view.Next() {
+				n.w.fail(Correctness, "stop", fmt.Sprintf("%s-%d: the recovery point is %d, the log ends at %d", t.Name, id.Partition, point, view.Next()))
+			}
+		}
+	}
+}
+
+// checkEntries: no file of checkpoints says more of a stream than recovery found, be it that what was durable is not there or that the entry was another
+// topic's, of the same name.
+func (n *node) checkEntries(opened []core.Event) {
+	for _, d := range n.p.dirs {
+		for _, name := range checkpointFiles {
+			entries := d.entries(name)
+			for i := range opened {
+				o, id := opened[i].Opened, opened[i].Stream
+				if at := entries[fmt.Sprintf("%s %d", o.Topic, id.Partition)]; n.p.where[id] == d && at > o.LogEnd {
+					n.w.fail(Correctness, "checkpoint", fmt.Sprintf("%s says %d of %s-%d, which ends at %d", name, at, o.Topic, id.Partition, o.LogEnd))
+				}
+			}
+		}
+	}
+}
+
+// checkNew: a partition is made only when no file of checkpoints has an entry of its name: it would be taken for the new one's.
+func (n *node) checkNew(op *core.DiskOp) {
+	for _, name := range checkpointFiles {
+		if at, ok := n.p.dirs[op.Dir].entries(name)[fmt.Sprintf("%s %d", op.Topic, op.Stream.Partition)]; ok {
+			n.w.fail(Correctness, "checkpoint", fmt.Sprintf("%s-%d is made while %s says %d of an earlier one", op.Topic, op.Stream.Partition, name, at))
+		}
+	}
+}
+
+var checkpointFiles = []string{core.LogStartCheckpoint, core.RecoveryPointCheckpoint, core.HighWatermarkCheckpoint}
+
+// checkPoints is asked when a file of recovery points or high watermarks is about to be written: the platter must have everything below them, whatever the
+// core believes.
+func (n *node) checkPoints(s *core.Store) {
+	if n.w.cfg.BlackBox || s.Slot.Name != core.RecoveryPointCheckpoint && s.Slot.Name != core.HighWatermarkCheckpoint {
+		return
+	}
+	entries, err := core.ParseCheckpoint(s.Bytes)
+	if err != nil {
+		n.w.fail(Correctness, "checkpoint", err.Error())
+		return
+	}
+	d := n.p.dirs[s.Slot.Dir]
+	starts := d.entries(core.LogStartCheckpoint) // below a log start nothing need be there
+	for _, e := range entries {
+		id, ok := d.streamOf(e.Topic, e.Partition)
+		if !ok {
+			continue
+		}
+		folder := fmt.Sprintf("%s%s-%d", d.root, e.Topic, e.Partition)
+		if end := max(d.durableEnd(folder, id), starts[fmt.Sprintf("%s %d", e.Topic, e.Partition)]); e.Offset > end {
+			n.w.fail(Correctness, "checkpoint", fmt.Sprintf("%s says %d of %s, of which the platter has %d", s.Slot.Name, e.Offset, folder, end))
+		}
+	}
+}
+
+// streamOf finds the stream that a partition's folder holds; false while the topic is gone, or another's folder still has its place.
+func (d *logDir) streamOf(topic string, partition int32) (stream.ID, bool) {
+	t, ok := d.n.p.view.Image.Topic(topic)
+	if !ok {
+		return stream.ID{}, false
+	}
+	id := stream.ID{Topic: t.ID, Partition: partition}
+	_, ok = d.dir.View(id)
+	return id, ok
+}
+
+// durableEnd is the offset behind the last batch that the platter has of a folder; an empty log ends where its last segment begins, or anywhere if it has
+// none.
+func (d *logDir) durableEnd(folder string, id stream.ID) record.Offset {
+	names, _ := d.n.disk.DurableNames(folder)
+	var last string
+	for _, name := range names {
+		if len(name) == len("00000000000000000000.log") && name[20:] == ".log" && name > last {
+			last = name
+		}
+	}
+	view, _ := d.dir.View(id)
+	if last == "" {
+		return view.Next()
+	}
+	var end record.Offset
+	fmt.Sscanf(last, "%d.log", &end)
+	data, _ := d.n.disk.DurableData(folder + "/" + last)
+	for it := record.Batches(data); it.Next(); {
+		end = it.Batch.NextOffset()
+	}
+	return end
+}
+
+// entries reads a checkpoint file as the disk has it, by "topic partition".
+func (d *logDir) entries(name string) map[string]record.Offset {
+	out := map[string]record.Offset{}
+	text, err := d.n.disk.Data(d.root + name)
+	if err != nil {
+		return out
+	}
+	list, err := core.ParseCheckpoint(text)
+	if err != nil {
+		d.n.w.fail(Correctness, "checkpoint", name+": "+err.Error())
+	}
+	for _, e := range list {
+		out[fmt.Sprintf("%s %d", e.Topic, e.Partition)] = e.Offset
+	}
+	return out
+}
