@@ -51,7 +51,8 @@ func (c *Core) onBoot(b *Boot) {
 	m.committed = image.Empty()
 	m.replayer = image.NewReplayer(m.committed)
 	m.loadedTo = o.LogStart
-	if m.quorum, m.state, err = quorum.Boot(c.self, log, b.QuorumState); err != nil {
+	limits := stream.RollLimits{Bytes: cfg.Metadata.SegmentBytes, Ms: cfg.Metadata.SegmentMs}
+	if m.quorum, m.state, err = quorum.Boot(c.self, log, b.QuorumState, newestEpoch(b.Snapshots), limits); err != nil {
 		c.halt("quorum-state: " + err.Error())
 		return
 	}
@@ -63,9 +64,18 @@ func (c *Core) onBoot(b *Boot) {
 		m.created = true
 		c.fx.Stores = append(c.fx.Stores, Store{Slot: QuorumStateSlot, Version: 1, Bytes: m.state})
 	}
-	if m.reading = o.LogEnd > o.LogStart; m.reading {
-		c.load()
+	if m.reading = o.LogEnd > 0 || len(b.Snapshots) > 0 || b.Bootstrap; m.reading {
+		c.bootSources(b)
+	} else {
+		m.quorum.Loaded()
 	}
+}
+
+func newestEpoch(list []Snapshot) record.Epoch {
+	if len(list) == 0 {
+		return record.NoEpoch
+	}
+	return list[len(list)-1].Epoch
 }
 
 // onOpened keeps what recovery found until the committed image says whose it is.
@@ -113,7 +123,7 @@ func (c *Core) takeUpSlice(n int) {
 	}
 	if c.takeUps = c.takeUps[n:]; len(c.takeUps) == 0 {
 		c.takeUps = nil
-		c.maybeUnfence()
+		c.advanceStage()
 	}
 }
 
@@ -147,10 +157,9 @@ func (c *Core) takeUp(id stream.ID) {
 
 // openReplica starts a replica's machines from what recovery found, or anew.
 func (c *Core) openReplica(id stream.ID, t *image.Topic, o *Opened) *replica {
-	cfg, err := config.ParseTopic(c.cfg, topicEntries(c.meta.committed, t.Name))
-	if err != nil {
-		c.note(NoteConfigIgnored, KeyValue{"topic", t.Name}, KeyValue{"reason", err.Error()})
-		cfg = c.cfg.Topic
+	cfg, ignored := config.StoredTopic(c.cfg, topicEntries(c.meta.committed, t.Name))
+	if id.Partition == 0 {
+		c.tellIgnored(t.Name, ignored)
 	}
 	settings := partition.Settings{FlushMessages: cfg.FlushMessages, FlushMs: cfg.FlushMs, MinInsync: cfg.MinInsync,
 		Roll:      stream.RollLimits{Bytes: cfg.SegmentBytes, Ms: cfg.SegmentMs, Index: stream.IndexLimits{Interval: cfg.IndexInterval, Bytes: cfg.IndexBytes}},

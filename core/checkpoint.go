@@ -45,8 +45,12 @@ func checkpointText(count int, lines []byte) []byte {
 	return append(append(out, '\n'), lines...)
 }
 
-// ParseCheckpoint reads Kafka's text form. The error says which line is wrong.
+// ParseCheckpoint reads Kafka's text form. The error says which line is wrong. An empty file is none that was cut short, for it is replaced whole: Kafka
+// makes it so at its first start and may end before it writes anything.
 func ParseCheckpoint(text []byte) ([]CheckpointEntry, error) {
+	if len(text) == 0 {
+		return nil, nil
+	}
 	lines := strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
 	if len(lines) < 2 || lines[0] != "0" {
 		return nil, fmt.Errorf("line 1: a checkpoint begins with its version, 0")

@@ -30,7 +30,7 @@ func TestCheckpointRoundTrip(t *testing.T) {
 }
 
 func TestCheckpointRefusals(t *testing.T) {
-	for _, text := range []string{"", "1\n0\n", "0\n", "0\n2\na 0 1\n", "0\n1\na 0\n", "0\n1\na -1 0\n", "0\n1\na 0 x\n", "0\n1\n 0 1\n"} {
+	for _, text := range []string{"\n", "1\n0\n", "0\n", "0\n2\na 0 1\n", "0\n1\na 0\n", "0\n1\na -1 0\n", "0\n1\na 0 x\n", "0\n1\n 0 1\n"} {
 		if got, err := ParseCheckpoint([]byte(text)); err == nil {
 			t.Errorf("%q is read as %v", text, got)
 		}

@@ -32,6 +32,7 @@ type Core struct {
 	fx  *Effects // of the running Step
 
 	meta     metadata
+	snaps    snapshots
 	replicas map[stream.ID]*replica
 	opened   map[stream.ID]*Opened      // recovered, not yet taken up
 	offline  map[stream.ID]bool         // partitions whose directory is missing or failed before they were made
@@ -101,6 +102,7 @@ const (
 	timerReply                          // a reply parked on the metadata log
 	timerRetention                      // the next look for segments to delete
 	timerFlush                          // flush.ms of a relaxed partition
+	timerSnapshot                       // the next snapshot of the metadata by time
 	timerPoints                         // the next pass of checkpoints
 	timerMarks                          // the next look for high watermarks that moved
 )
@@ -173,7 +175,7 @@ func (c *Core) Deadline() (Instant, bool) {
 }
 
 func (c *Core) hasWork() bool {
-	return len(c.meta.replay) > 0 || (len(c.takeUps) > 0 && c.canTakeUp()) || len(c.retained) > 0 || c.asking || c.storing
+	return len(c.meta.replay) > 0 || (len(c.takeUps) > 0 && c.canTakeUp()) || len(c.retained) > 0 || c.asking || c.storing || c.buildingSnapshot()
 }
 
 // work carries on with what is done in slices.
@@ -184,6 +186,7 @@ func (c *Core) work() {
 	c.replaySlice(workPerStep)
 	c.takeUpSlice(workPerStep)
 	c.retainSlice(workPerStep)
+	c.snapshotSlice()
 	c.passSlice(checkpointsPerStep)
 	c.storeSlice(workPerStep)
 	c.carryOnStopping()
@@ -212,6 +215,8 @@ func (c *Core) onTimeout() {
 			c.retentionDue()
 		case timerFlush:
 			c.flushDue(key.id)
+		case timerSnapshot:
+			c.snapshotDue()
 		case timerPoints:
 			c.pointsDue()
 		case timerMarks:

@@ -77,11 +77,13 @@ type Slot struct {
 	Name string
 }
 
-// Store replaces the file of a slot atomically: write aside, fsync, rename, fsync the directory. It completes with Stored(slot, version).
+// Store replaces the file of a slot atomically: write aside, fsync, rename, fsync the directory. Or, with Remove, it removes it, durably; a file that is not
+// there is removed already. It completes with Stored(slot, version).
 type Store struct {
 	Slot    Slot
 	Version uint64
 	Bytes   []byte
+	Remove  bool
 }
 
 // JobKind says which fields of a Job count.
@@ -90,7 +92,7 @@ type JobKind uint8
 // The jobs. Each completes exactly once, in any order.
 const (
 	JobLocate JobKind = iota + 1 // Locate, Budget: completes with Located
-	JobLoad                      // Stream, From: completes with Loaded
+	JobLoad                      // Stream, From; or Slot, Pos: completes with Loaded
 )
 
 // LoadBytes is the size of a piece that a Load brings.
@@ -104,6 +106,8 @@ type Job struct {
 	Budget int64 // bytes over all partitions of a Locate; the first batch of all is given whole whatever its size
 	Stream stream.ID
 	From   record.Offset
+	Slot   Slot  // of batches; without a name: none
+	Pos    int64 // in the slot's file: where a batch begins
 }
 
 // LocatePartition asks for the batches of one partition from an offset on, or for the first record at or after a time.
@@ -137,7 +141,11 @@ const (
 	NoteDamaged       NoteKind = "damaged"              // offsets of a log are lost; they answer CORRUPT_MESSAGE
 	NoteLogCut        NoteKind = "log-cut"              // recovery cut the tail of a log: an interrupted write
 	NoteStrayDeleted  NoteKind = "stray-deleted"        // a folder of a topic that is deleted
-	NoteConfigIgnored NoteKind = "topic-config-ignored" // a stored topic config cannot be read; the node's defaults hold
+	NoteConfigIgnored NoteKind = "topic-config-ignored" // stored configs of a topic do not act; for each the node's default holds
+	NoteUnclean       NoteKind = "unclean-election"     // the last known leader leads, though it may lack records
+	NoteBadSnapshot   NoteKind = "snapshot-damaged"     // a metadata snapshot cannot be read; the one before it and the log serve
+	NoteNotTakenOver  NoteKind = "not-taken-over"       // what Kafka kept in this directory and this node does not act on
+	NoteUnprotected   NoteKind = "access-not-enforced"  // stored ACLs or credentials protect nothing here
 )
 
 // Note is one line of the operators' log: a change of state.

@@ -78,9 +78,11 @@ type Boot struct {
 	Seed        [32]byte
 	Config      []KeyValue // the node's configuration, parsed by core/config
 	Dirs        []Dir
-	Streams     int    // how many Opened events follow
-	QuorumState []byte // the quorum-state file, nil if there is none
-	Metadata    Opened // the metadata log
+	Streams     int        // how many Opened events follow
+	QuorumState []byte     // the quorum-state file, nil if there is none
+	Metadata    Opened     // the metadata log
+	Snapshots   []Snapshot // of the metadata log, by rising end
+	Bootstrap   bool       // bootstrap.checkpoint is there: what kafka-storage format wants a new cluster to begin with
 }
 
 // KeyValue is one configuration entry as it was given.

@@ -3,6 +3,7 @@ package core
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"odradek/core/controller"
 	"odradek/core/errcode"
@@ -25,6 +26,7 @@ type metadata struct {
 	created   bool
 	state     []byte // quorum-state to be stored
 	replayer  *image.Replayer
+	bootstrap []image.Record // of bootstrap.checkpoint: how an empty log is to begin; nil: as this node does by itself
 	committed *image.Image
 	tail      []tailImage // uncommitted, by rising end
 	replay    []replayed  // records read back at boot, not yet replayed
@@ -44,6 +46,7 @@ type metadata struct {
 type tailImage struct {
 	end    record.Offset
 	img    *image.Image
+	bytes  int64
 	topics []record.UUID // touched by the batch
 }
 
@@ -86,6 +89,8 @@ func (c *Core) onStored(slot Slot, version uint64) {
 		}
 	case slot.Name == CleanMark:
 		c.dirs[slot.Dir].marked = true
+	case strings.HasPrefix(slot.Name, SnapshotFolder+"/"):
+		c.snapshotStored(slot)
 	default:
 		c.checkpointStored(slot, version)
 	}
@@ -105,6 +110,10 @@ func (c *Core) onLoaded(job JobID, loaded *Loaded) {
 		return
 	}
 	m.loading = 0
+	if c.snaps.reading != nil {
+		c.snapshotLoaded(loaded)
+		return
+	}
 	it := record.Batches(loaded.Bytes)
 	for it.Next() {
 		b := it.Batch
@@ -125,25 +134,50 @@ func (c *Core) onLoaded(job JobID, loaded *Loaded) {
 }
 
 func (c *Core) decodeMetadata(b *record.Batch) error {
-	if b.BaseOffset != c.meta.loadedTo {
-		return fmt.Errorf("expected offset %d", c.meta.loadedTo)
+	from := c.meta.loadedTo // a snapshot may end within a batch
+	if b.BaseOffset > from || b.NextOffset() <= from {
+		return fmt.Errorf("expected offset %d", from)
 	}
 	if err := b.CheckCRC(); err != nil {
 		return err
 	}
-	if b.Control() {
-		return nil // LeaderChange: recovery put its epoch into the cache
-	}
+	c.snaps.bytes += int64(b.Size)
 	records := b.Records(nil, nil)
 	for records.Next() {
 		r := &records.Record
+		if b.BaseOffset+record.Offset(r.OffsetDelta) < from {
+			continue
+		}
+		if b.Control() { // of LeaderChange recovery put the epoch into the cache
+			control, err := parseControl(r)
+			if err == nil {
+				err = c.meta.quorum.Take(control)
+			}
+			if err != nil {
+				return err
+			}
+			continue
+		}
 		decoded, _, err := image.ParseRecord(r.Value)
+		if err == nil {
+			err = checkLevel(decoded)
+		}
 		if err != nil {
 			return err
 		}
 		c.meta.replay = append(c.meta.replay, replayed{image.At{Offset: b.BaseOffset + record.Offset(r.OffsetDelta), Epoch: b.LeaderEpoch, Timestamp: b.BaseTimestamp}, decoded})
 	}
 	return records.Err()
+}
+
+// checkLevel refuses a metadata.version whose records this node may not know.
+func checkLevel(r image.Record) error {
+	f, ok := r.(*image.FeatureLevelRecord)
+	if ok && f.Name == image.MetadataVersion && (f.Level < image.MetadataVersionMin || f.Level > image.MetadataVersionLatest) {
+		return fmt.Errorf("metadata.version %d is finalized, and this node knows %d to %d: a newer release opens it, or Kafka itself lowers it",
+			f.Level, image.MetadataVersionMin, image.MetadataVersionLatest)
+	}
+	return nil
 }
 
 // replaySlice replays up to n records read back, then asks for more or begins to lead.
@@ -156,6 +190,10 @@ func (c *Core) replaySlice(n int) {
 	for i := range m.replay[:n] {
 		r := &m.replay[i]
 		if err := m.replayer.Apply(r.record, r.at); err != nil {
+			if c.snaps.reading != nil {
+				c.snapshotFailed(err)
+				return
+			}
 			c.halt("metadata log: " + err.Error())
 			return
 		}
@@ -163,6 +201,12 @@ func (c *Core) replaySlice(n int) {
 	m.replay = m.replay[n:]
 	if len(m.replay) > 0 || m.loading != 0 {
 		return
+	}
+	if r := c.snaps.reading; r != nil && !r.footer {
+		c.loadSnapshot()
+		return
+	} else if r != nil {
+		c.snapshotRead()
 	}
 	if m.loadedTo < m.quorum.Ends.Log {
 		c.load()
@@ -184,14 +228,15 @@ func (c *Core) lead() {
 }
 
 // appendMetadata makes one atomic batch of records, appends it and replays it into the working image. It returns the offset whose commit commits it.
-// The caller has checked that the quorum is active; after that nothing can fail but the directory.
+// Records have the versions of the finalized metadata.version. The caller has checked that the quorum is active; after that nothing can fail but the directory.
 func (c *Core) appendMetadata(records []image.Record) record.Offset {
 	m := &c.meta
+	level := c.working().Feature(image.MetadataVersion)
 	m.builder.Reset(record.PlainSpec(0))
 	var value []byte
 	for _, r := range records {
 		var err error
-		if value, err = image.AppendRecord(value[:0], r, image.VersionFor(r, controller.MetadataVersion)); err != nil {
+		if value, err = image.AppendRecord(value[:0], r, image.VersionFor(r, level)); err != nil {
 			panic("invariant: own metadata record cannot be written: " + err.Error())
 		}
 		m.builder.Append(c.now.Wall, nil, value, nil)
@@ -211,7 +256,7 @@ func (c *Core) appendMetadataBatch(records []image.Record) record.Offset {
 	}
 	c.dirs[metadataDir].free -= int64(b.Size)
 	c.fx.Disk = append(c.fx.Disk, DiskOp{Kind: DiskAppend, Stream: stream.Metadata, Generation: m.quorum.Generation, Batch: b, Sync: true})
-	tail := tailImage{end: b.NextOffset()}
+	tail := tailImage{end: b.NextOffset(), bytes: int64(b.Size)}
 	if records == nil {
 		m.replayer.Skip(image.At{Offset: b.LastOffset(), Epoch: b.LeaderEpoch, Timestamp: b.BaseTimestamp})
 	}
@@ -261,6 +306,7 @@ func (c *Core) metadataCommitted() {
 	for ; n < len(m.tail) && m.tail[n].end <= hw; n++ {
 		old := m.committed
 		m.committed = m.tail[n].img
+		c.snaps.bytes += m.tail[n].bytes
 		for _, id := range m.tail[n].topics {
 			c.topicChanged(old, id)
 		}
@@ -273,6 +319,7 @@ func (c *Core) metadataCommitted() {
 	c.producing.granted(c, hw)
 	c.releaseReplies(hw)
 	c.advanceStage()
+	c.maybeSnapshot(false)
 }
 
 // advanceStage carries the start of this incarnation on, as far as it goes.
@@ -290,10 +337,16 @@ func (c *Core) advanceStage() {
 			}
 		}
 		c.maybeUnfence()
-	case m.stage == stageUnfencing && committed:
+	case m.stage == stageRegistered:
+		c.maybeUnfence()
+	case m.stage == stageUnfencing && committed && len(c.takeUps) == 0:
 		m.stage = stageReady
 		c.startRetention()
 		c.startCheckpoints()
+		c.armSnapshot()
+		c.cleanMetadata()
+		c.maybeSnapshot(false)
+		c.tellTakenOver()
 		c.note(NoteReady, KeyValue{"epoch", fmt.Sprint(m.quorum.Epoch())}, KeyValue{"topics", fmt.Sprint(m.committed.TopicCount())})
 	}
 }
@@ -304,8 +357,8 @@ func (c *Core) register() {
 	if m.replayer.Open() {
 		c.appendMetadata([]image.Record{controller.Abort()})
 	}
-	if c.working().Feature("metadata.version") == 0 {
-		c.appendMetadata(controller.Bootstrap())
+	if c.working().Feature(image.MetadataVersion) == 0 {
+		c.appendMetadata(controller.Bootstrap(m.bootstrap, c.cfg.Topic.MinInsync))
 	}
 	m.broker = controller.Broker{ID: c.self, Incarnation: c.incarnation, Epoch: int64(m.quorum.Ends.Log), Endpoints: c.endpoints()}
 	m.stageAt = c.appendAll(controller.Register(c.working(), c.registration()))
@@ -340,6 +393,8 @@ func (c *Core) maybeUnfence() {
 	if !c.allStored() {
 		return
 	}
-	m.stageAt = c.appendMetadata([]image.Record{controller.Unfence(m.broker)})
+	elected := controller.Elect(c.working(), c.registration())
+	c.tellUnclean(elected)
+	m.stageAt = c.appendAll(append([]image.Record{controller.Unfence(m.broker)}, elected...))
 	m.stage = stageUnfencing
 }

@@ -25,7 +25,9 @@ func (c *Core) place(records []image.Record) {
 			continue
 		}
 		dir := c.emptiest()
-		p.Directories[at] = c.dirs[dir].id
+		if len(p.Directories) > at { // an older metadata.version knows none, and Kafka has then but one directory
+			p.Directories[at] = c.dirs[dir].id
+		}
 		if c.placed == nil {
 			c.placed = map[stream.ID]stream.DirID{}
 		}
@@ -144,6 +146,9 @@ func (c *Core) registration() controller.Broker {
 
 // tellDirectories writes down where recovery found the partitions of which the metadata log says nothing, or something else.
 func (c *Core) tellDirectories() {
+	if c.working().Feature(image.MetadataVersion) < image.MetadataVersionDirectories {
+		return // no record could
+	}
 	var records []image.Record
 	for t := range c.working().Topics() {
 		for i := range t.Partitions {

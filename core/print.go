@@ -1,6 +1,7 @@
 package core
 
 import (
+	"bytes"
 	"strconv"
 
 	"github.com/cespare/xxhash/v2"
@@ -128,6 +129,14 @@ func (b *Boot) print(l *line) {
 	}
 	l.text("quorum", strconv.Quote(string(b.QuorumState)))
 	b.Metadata.print(l)
+	for _, s := range b.Snapshots {
+		l.text("snapshot", s.name())
+		l.num("bytes", s.Bytes)
+		l.num("last", int64(s.Last))
+	}
+	if b.Bootstrap {
+		l.word(" bootstrap")
+	}
 }
 
 func (o *Opened) print(l *line) {
@@ -321,7 +330,14 @@ func (fx *Effects) Append(dst []byte) []byte {
 		l.word("Store")
 		s.Slot.print(&l)
 		l.num("version", int64(s.Version))
-		l.text("bytes", strconv.Quote(string(s.Bytes)))
+		switch {
+		case s.Remove:
+			l.word(" remove")
+		case bytes.IndexByte(s.Bytes, 0) >= 0: // a snapshot of the metadata; all others are text
+			l.sum("bytes", s.Bytes)
+		default:
+			l.text("bytes", strconv.Quote(string(s.Bytes)))
+		}
 		l.word("\n")
 	}
 	for i := range fx.Jobs {
@@ -353,6 +369,11 @@ func (j *Job) print(l *line) {
 	if j.Kind == JobLoad {
 		l.word("Load")
 		l.num("job", int64(j.ID))
+		if j.Slot.Name != "" {
+			j.Slot.print(l)
+			l.num("pos", j.Pos)
+			return
+		}
 		l.stream(j.Stream)
 		l.num("from", int64(j.From))
 		return

@@ -6,6 +6,7 @@ func (c *Core) startRetention() { c.after(timerKey{timerRetention, 0}, c.cfg.Ret
 // retentionDue queues every partition; they are looked at in slices.
 func (c *Core) retentionDue() {
 	c.retained = c.sortedReplicas()
+	c.cleanMetadata()
 	c.startRetention()
 }
 

@@ -2,6 +2,8 @@ package core
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -9,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"odradek/core/api"
+	"odradek/core/image"
 	"odradek/core/record"
 	"odradek/core/stream"
 	"odradek/internal/golden"
@@ -17,7 +20,7 @@ import (
 // TestScripts runs the stories of testdata: after each command the events and effects it caused.
 func TestScripts(t *testing.T) {
 	golden.Run(t, "testdata/*.txt", func(t *testing.T, out *strings.Builder) func(string) {
-		n := &testNode{t: t, held: map[string]bool{}, out: out}
+		n := &testNode{t: t, held: map[string]bool{}, out: out, files: map[string][]byte{}}
 		return func(line string) { n.command(strings.Fields(line)) }
 	})
 }
@@ -35,7 +38,9 @@ type testNode struct {
 	stores  map[Slot]string
 	log     []byte // of the metadata stream
 	logEnd  record.Offset
-	state   []byte // quorum-state
+	bases   []record.Offset   // of the metadata stream's segments
+	files   map[string][]byte // snapshots of the metadata and the bootstrap file, by slot
+	state   []byte            // quorum-state
 	epochs  []stream.EpochStart
 	corr    int32
 	topics  map[string]record.UUID
@@ -117,6 +122,11 @@ func (n *testNode) command(words []string) {
 		n.step(Event{Kind: EvTimeout})
 	case "located":
 		n.located(f)
+	case "damage":
+		names := slices.Sorted(maps.Keys(n.files))
+		n.files[names[len(names)-1]][f.num("at", 0)] ^= 1
+	case "format":
+		n.files[BootstrapName] = bootstrapFile(n.t)
 	default:
 		n.t.Fatalf("unknown command %q", words[0])
 	}
@@ -132,7 +142,8 @@ func (n *testNode) boot(f fields) {
 	n.core, n.waiting, n.ends, n.stores = New(), nil, map[stream.ID]record.Offset{}, map[Slot]string{}
 	config := []KeyValue{{"listeners", "PLAINTEXT://h:9092"}}
 	for _, key := range []string{"log.flush.interval.messages", "log.segment.bytes", "num.partitions", "log.retention.check.interval.ms",
-		"log.flush.offset.checkpoint.interval.ms", "replica.high.watermark.checkpoint.interval.ms"} {
+		"log.flush.offset.checkpoint.interval.ms", "replica.high.watermark.checkpoint.interval.ms",
+		"metadata.log.max.record.bytes.between.snapshots", "metadata.log.max.snapshot.interval.ms", "metadata.log.segment.bytes", "metadata.max.retention.bytes"} {
 		if v, ok := f[key]; ok {
 			config = append(config, KeyValue{key, v})
 		}
@@ -142,11 +153,64 @@ func (n *testNode) boot(f fields) {
 		dirs = append(dirs, Dir{ID: record.UUID{15: byte(200 + i)}, Free: 1 << 30})
 	}
 	meta := Opened{Exists: n.state != nil, Topic: stream.MetadataName, LogEnd: n.logEnd, Durable: n.logEnd, Epochs: n.epochs}
-	if n.logEnd > 0 {
-		meta.Segments = []stream.Segment{{Size: stream.Pos(len(n.log))}}
+	meta.Segments = n.segments()
+	if len(n.bases) > 0 {
+		meta.LogStart = n.bases[0]
 	}
-	n.step(Event{Kind: EvBoot, Boot: &Boot{ClusterID: "c", NodeID: 1, Incarnation: record.UUID{1}, Config: config,
-		Dirs: dirs, Streams: int(f.num("streams", 0)), QuorumState: n.state, Metadata: meta}})
+	boot := &Boot{ClusterID: "c", NodeID: 1, Incarnation: record.UUID{1}, Config: config,
+		Dirs: dirs, Streams: int(f.num("streams", 0)), QuorumState: n.state, Metadata: meta}
+	for _, name := range slices.Sorted(maps.Keys(n.files)) {
+		s := Snapshot{Bytes: int64(len(n.files[name]))}
+		if _, err := fmt.Sscanf(name, SnapshotFolder+"/%020d-%010d", &s.End, &s.Epoch); err == nil {
+			boot.Snapshots = append(boot.Snapshots, s)
+		}
+	}
+	_, boot.Bootstrap = n.files[BootstrapName]
+	n.step(Event{Kind: EvBoot, Boot: boot})
+}
+
+// segments are those of the metadata stream.
+func (n *testNode) segments() []stream.Segment {
+	list := make([]stream.Segment, len(n.bases))
+	for i := range n.bases {
+		list[i].Base = n.bases[i]
+	}
+	for it := record.Batches(n.log); it.Next(); {
+		for i := range list {
+			if it.Batch.BaseOffset >= list[i].Base && (i+1 == len(list) || it.Batch.BaseOffset < list[i+1].Base) {
+				list[i].Size += stream.Pos(it.Batch.Size)
+			}
+		}
+	}
+	return list
+}
+
+// bootstrapFile is what kafka-storage format leaves.
+func bootstrapFile(t *testing.T) (file []byte) {
+	var b record.Builder
+	var next record.Offset
+	batch := func(attributes record.Attributes, key, value []byte) {
+		spec := record.PlainSpec(attributes)
+		spec.BaseOffset, spec.LeaderEpoch = next, 0
+		b.Reset(spec)
+		b.Append(1, key, value, nil)
+		built, err := b.Build(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		file, next = append(file, built.Data...), next+1
+	}
+	control := func(c image.Control) {
+		value, _ := image.AppendControl(nil, c)
+		batch(record.AttrControl, record.AppendControlKey(nil, c.ControlType()), value)
+	}
+	control(&image.SnapshotHeader{})
+	for _, r := range []image.Record{&image.FeatureLevelRecord{Name: image.MetadataVersion, Level: 25}, &image.FeatureLevelRecord{Name: "eligible.leader.replicas.version", Level: 1}} {
+		value, _ := image.AppendRecord(nil, r, 0)
+		batch(0, nil, value)
+	}
+	control(&image.SnapshotFooter{})
+	return file
 }
 
 // opened tells of a stream that recovery found, one of a topic of the last boot. lost=5-9 are the offsets 5 to 8.
@@ -209,15 +273,22 @@ func (n *testNode) step(ev Event) {
 		if stores[i].Slot == QuorumStateSlot {
 			n.state = stores[i].Bytes
 		}
+		if s := stores[i]; s.Remove {
+			delete(n.files, s.Slot.Name)
+		} else if strings.HasSuffix(s.Slot.Name, ".checkpoint") {
+			n.files[s.Slot.Name] = slices.Clone(s.Bytes)
+		}
 		n.stores[stores[i].Slot] = string(stores[i].Bytes)
 		n.complete(Event{Kind: EvStored, Slot: stores[i].Slot, Version: stores[i].Version})
 	}
 	for _, j := range jobs {
-		if j.Kind == JobLoad {
+		if j.Slot.Name != "" {
+			n.complete(Event{Kind: EvLoaded, Job: j.ID, Loaded: &Loaded{Bytes: n.files[j.Slot.Name][j.Pos:]}})
+		} else if j.Kind == JobLoad {
 			n.complete(Event{Kind: EvLoaded, Job: j.ID, Loaded: &Loaded{Bytes: n.from(j.From)}})
 		}
 	}
-	if at, ok := n.core.Deadline(); ok && at <= n.now.Mono && ev.Kind != EvTimeout {
+	if at, ok := n.core.Deadline(); ok && at <= n.now.Mono && (ev.Kind != EvTimeout || n.core.buildingSnapshot()) {
 		n.step(Event{Kind: EvTimeout})
 	}
 }
@@ -250,6 +321,15 @@ func (n *testNode) disk(op *DiskOp) {
 		n.complete(Event{Kind: EvWritten, Stream: op.Stream, Generation: op.Generation, UpTo: end})
 		if op.Sync {
 			n.complete(Event{Kind: EvDurable, Stream: op.Stream, Generation: op.Generation, UpTo: end})
+		}
+	case DiskRoll:
+		if op.Stream == stream.Metadata {
+			n.bases = append(n.bases, op.Base)
+		}
+	case DiskDelete:
+		for op.Stream == stream.Metadata && len(n.bases) > 1 && n.bases[1] <= op.To {
+			n.bases = n.bases[1:]
+			n.log = n.from(n.bases[0])
 		}
 	case DiskSync, DiskCheckpoint:
 		end = n.ends[op.Stream]

@@ -254,7 +254,12 @@ func (n *node) job(id core.JobID) {
 		}
 		job := p.jobs[i]
 		p.jobs = append(p.jobs[:i], p.jobs[i+1:]...)
-		ev := segment.Answer(&job, n.viewed, n.codec())
+		var ev core.Event
+		if job.Slot.Name != "" {
+			ev = p.dirs[job.Slot.Dir].dir.LoadSlot(&job)
+		} else {
+			ev = segment.Answer(&job, n.viewed, n.codec())
+		}
 		if !n.cut {
 			n.w.after(n.w.opt.Core.draw(&n.rng), event{kind: evCore, who: n.id, life: n.life, core: &ev})
 		}

@@ -17,6 +17,7 @@ type purpose uint64
 const (
 	forKnobs   purpose = 1
 	forNetwork purpose = 2
+	forImages  purpose = 3     // snapshots of the metadata
 	forClient  purpose = 0x100 // + client
 	forNode    purpose = 0x200 // + node: delays of the host
 	forDisk    purpose = 0x300 // + node: what a power loss keeps
@@ -136,6 +137,7 @@ func Draw(seed uint64) Options {
 	o.Downtime = pick(&rng, 20*Millisecond, 300*Millisecond, 2*Second)
 	o.Safety = pick(&rng, 2*Second, 5*Second, 12*Second)
 	o.SkewMs = int64(between(&rng, -30_000, 30_000))
+	o.Node = append(o.Node, drawSnapshots(seed)...)
 	for k := range o.Faults {
 		// Drawn whether used or not, so that a kind more or less shifts nothing.
 		on, mean := rng.IntN(100) < faultTable[k].percent, pick(&rng, o.Safety/2, o.Safety/4, o.Safety/8)
@@ -148,6 +150,21 @@ func Draw(seed uint64) Options {
 	o.Dirs = pick(&rng, 1, 1, 2)
 	o.SyncAll = pick(&rng, 16, 1, 3)
 	return o
+}
+
+// drawSnapshots has two seeds of three write snapshots of the metadata every few records, and most of these clean its log.
+func drawSnapshots(seed uint64) []core.KeyValue {
+	rng := source(seed, forImages)
+	if rng.IntN(3) == 0 {
+		return nil
+	}
+	return []core.KeyValue{
+		{Key: "metadata.log.max.record.bytes.between.snapshots", Value: pick(&rng, "1", "300", "1000", "3000")},
+		{Key: "metadata.log.max.snapshot.interval.ms", Value: pick(&rng, "0", "20", "500")},
+		{Key: "metadata.log.segment.bytes", Value: pick(&rng, "256", "700", "3000")},
+		{Key: "metadata.max.retention.bytes", Value: pick(&rng, "1", "2000", "5000", "-1")},
+		{Key: "metadata.max.retention.ms", Value: pick(&rng, "-1", "-1", "200")},
+	}
 }
 
 func drawTopic(rng *prng.Source, i int) TopicOptions {

@@ -30,6 +30,9 @@ func (n *node) recoverDirs() ([]core.Event, error) {
 	if err != nil {
 		return nil, err
 	}
+	if boot.Snapshots, boot.Bootstrap, err = p.dirs[0].dir.Snapshots(); err != nil {
+		return nil, err
+	}
 	events := []core.Event{{Kind: core.EvBoot, Boot: boot}}
 	for _, d := range p.dirs {
 		if events, err = d.recover(boot, events); err != nil {

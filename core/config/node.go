@@ -48,6 +48,12 @@ var NodeKeys = []Key{
 	{Name: "max.connections", Type: Int, Default: "10000", Min: 1, Max: math.MaxInt32, Doc: "Most connections in all."},
 	{Name: "max.connections.per.ip", Type: Int, Default: "10000", Min: 1, Max: math.MaxInt32, Doc: "Most connections from one address."},
 	{Name: "message.max.bytes", Type: Int, Default: "1048588", Min: 0, Max: math.MaxInt32, Doc: "Default of max.message.bytes."},
+	{Name: "metadata.log.max.record.bytes.between.snapshots", Type: Long, Default: "20971520", Min: 1, Max: math.MaxInt64, Doc: "Bytes of metadata log after which a snapshot is written."},
+	{Name: "metadata.log.max.snapshot.interval.ms", Type: Long, Default: "3600000", Min: 0, Max: math.MaxInt64, Doc: "Time after which a snapshot is written if anything changed; 0: none by time."},
+	{Name: "metadata.log.segment.bytes", Type: Int, Default: "1073741824", Min: 256, Max: math.MaxInt32, Doc: "Size at which a segment of the metadata log is full."},
+	{Name: "metadata.log.segment.ms", Type: Long, Default: "604800000", Min: 1, Max: math.MaxInt64, Doc: "Age at which a segment of the metadata log is full."},
+	{Name: "metadata.max.retention.bytes", Type: Long, Default: "104857600", Min: -1, Max: math.MaxInt64, Doc: "Size of metadata log and snapshots above which the oldest snapshot goes, and the log below the next; -1: no bound."},
+	{Name: "metadata.max.retention.ms", Type: Long, Default: "604800000", Min: -1, Max: math.MaxInt64, Doc: "Age above which snapshots go, while a newer one is there; -1: no bound."},
 	{Name: "min.insync.replicas", Type: Int, Default: "1", Min: 1, Max: math.MaxInt32, Doc: "Default of the topic config."},
 	{Name: "node.id", Type: Int, Default: "1", Min: 0, Max: math.MaxInt32, Doc: "This node's number."},
 	{Name: "num.partitions", Type: Int, Default: "1", Min: 1, Max: math.MaxInt32, Doc: "Partitions of a topic made without a number."},
@@ -97,6 +103,16 @@ type Listener struct {
 	Port int32
 }
 
+// Metadata is what holds for the metadata log.
+type Metadata struct {
+	SnapshotBytes  int64 // of log between snapshots
+	SnapshotMs     int64 // between snapshots; 0: no matter
+	SegmentBytes   int32
+	SegmentMs      int64
+	RetentionBytes int64
+	RetentionMs    int64
+}
+
 // Node is a node's configuration.
 type Node struct {
 	NodeID               record.NodeID
@@ -117,6 +133,7 @@ type Node struct {
 	RecoveryPointMs      int64 // log.flush.offset.checkpoint.interval.ms
 	HighWatermarkMs      int64 // replica.high.watermark.checkpoint.interval.ms
 	AdminListener        string
+	Metadata             Metadata
 	Topic                Topic // what a topic without entries of its own gets
 
 	topicDefaults []Entry
@@ -144,6 +161,14 @@ func ParseNode(entries []Entry) (*Node, error) {
 		RecoveryPointMs:      v.long("log.flush.offset.checkpoint.interval.ms"),
 		HighWatermarkMs:      v.long("replica.high.watermark.checkpoint.interval.ms"),
 		AdminListener:        v.text("admin.listener"),
+		Metadata: Metadata{
+			SnapshotBytes:  v.long("metadata.log.max.record.bytes.between.snapshots"),
+			SnapshotMs:     v.long("metadata.log.max.snapshot.interval.ms"),
+			SegmentBytes:   int32(v.long("metadata.log.segment.bytes")),
+			SegmentMs:      v.long("metadata.log.segment.ms"),
+			RetentionBytes: v.long("metadata.max.retention.bytes"),
+			RetentionMs:    v.long("metadata.max.retention.ms"),
+		},
 	}
 	if roles := v.text("process.roles"); roles != "broker,controller" && roles != "controller,broker" {
 		return nil, fmt.Errorf("process.roles=%s is not served yet: leave it out or set broker,controller", roles)

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"odradek/core/record"
 )
@@ -114,6 +115,42 @@ func ParseTopic(node *Node, entries []Entry) (Topic, error) {
 
 		SegmentJitterMs: v.long("segment.jitter.ms"),
 	}, nil
+}
+
+// Ignored is a stored config that does not act, and why.
+type Ignored struct {
+	Entry
+	Why string
+}
+
+// StoredTopic reads the entries of a topic that is there, whoever made it: each acts that can, the node's defaults hold for the rest, which are returned.
+// Where compaction keeps a topic's records, retention must not delete them: a cleanup.policy without delete puts it out of force.
+func StoredTopic(node *Node, entries []Entry) (Topic, []Ignored) {
+	var acting []Entry
+	var ignored []Ignored
+	kept := false
+	for _, e := range entries {
+		if policies := splitList(e.Value); e.Key == "cleanup.policy" && !slices.Contains(policies, "delete") {
+			kept = true
+		} else if e.Key == "cleanup.policy" && len(policies) == 1 {
+			continue
+		}
+		if _, err := parse(TopicKeys, []Entry{e}); err == nil {
+			acting = append(acting, e)
+		} else if e.Key == "cleanup.policy" {
+			ignored = append(ignored, Ignored{e, "does not act in this version"})
+		} else {
+			ignored = append(ignored, Ignored{e, err.Error()})
+		}
+	}
+	t, err := ParseTopic(node, acting)
+	if err != nil {
+		panic("invariant: configs that are right one by one are wrong together: " + err.Error())
+	}
+	if kept {
+		t.RetentionMs, t.RetentionSize = -1, -1
+	}
+	return t, ignored
 }
 
 // level is the compression level that the topic's codec is to have.

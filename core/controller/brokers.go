@@ -2,26 +2,44 @@ package controller
 
 import (
 	"slices"
+	"strconv"
 
 	"odradek/core/image"
 	"odradek/core/record"
 )
 
-// MetadataVersion is the finalized metadata.version of a new cluster: Kafka 4.2's 29 (4.2-IV1).
+// MetadataVersion is the metadata.version that is finalized for a new cluster: Kafka 4.2's 29 (4.2-IV1). A log that Kafka wrote keeps its own.
 const MetadataVersion = 29
 
 // ProducerIDBlock is how many producer ids a broker gets at a time (Kafka's ProducerIdsBlock).
 const ProducerIDBlock = 1000
 
-// Bootstrap returns what the first leader of an empty metadata log writes, in one metadata transaction (RECORDS §3). Only metadata.version is
-// finalized: every other feature waits until what it turns on exists.
-func Bootstrap() []image.Record {
-	name := "Bootstrap records"
-	return []image.Record{
-		&image.BeginTransactionRecord{Name: &name},
-		&image.FeatureLevelRecord{Name: "metadata.version", Level: MetadataVersion},
-		&image.EndTransactionRecord{},
+// Bootstrap returns what the first leader of an empty metadata log writes, in one metadata transaction where the level knows them (RECORDS §3): the records
+// of bootstrap.checkpoint, if kafka-storage format left one. By itself a node finalizes only metadata.version: every other feature waits until what it turns
+// on exists. Eligible leader replicas need a min.insync.replicas that is the same for all brokers.
+func Bootstrap(format []image.Record, minInsync int32) []image.Record {
+	records := format
+	if records == nil {
+		records = []image.Record{&image.FeatureLevelRecord{Name: image.MetadataVersion, Level: MetadataVersion}}
 	}
+	var level int16
+	elr := false
+	for _, r := range records {
+		if f, ok := r.(*image.FeatureLevelRecord); ok && f.Name == image.MetadataVersion {
+			level = f.Level
+		} else if ok && f.Name == elrFeature {
+			elr = f.Level > 0
+		}
+	}
+	if elr {
+		value := strconv.Itoa(int(minInsync))
+		records = append(slices.Clone(records), &image.ConfigRecord{ResourceType: image.ResourceBroker, Name: "min.insync.replicas", Value: &value})
+	}
+	if level < image.MetadataVersionTransaction {
+		return records
+	}
+	name := "Bootstrap records"
+	return slices.Concat([]image.Record{&image.BeginTransactionRecord{Name: &name}}, records, []image.Record{&image.EndTransactionRecord{}})
 }
 
 // Abort returns the record that ends the open transaction of an earlier leader.
@@ -41,14 +59,20 @@ type Broker struct {
 
 // Register returns the records of a new incarnation: its registration, fenced, and in the same batch a new leader epoch for every partition it leads, so
 // that it never leads in an epoch it led before (DESIGN §4). What lies in a directory that it does not have has no leader; what had none for that reason
-// has one again.
+// has one again. What the finalized metadata.version does not know is left out, as Kafka does.
 func Register(img *image.Image, b Broker) []image.Record {
-	features := []image.FeatureRange{{Name: "metadata.version", Min: 7, Max: MetadataVersion}}
-	records := []image.Record{
-		&image.RegisterControllerRecord{ControllerID: b.ID, IncarnationID: b.Incarnation, Features: features},
-		&image.RegisterBrokerRecord{BrokerID: b.ID, IncarnationID: b.Incarnation, BrokerEpoch: b.Epoch, EndPoints: b.Endpoints,
-			Features: features, Fenced: true, LogDirs: b.LogDirs},
+	level := img.Feature(image.MetadataVersion)
+	features := []image.FeatureRange{{Name: image.MetadataVersion, Min: image.MetadataVersionMin, Max: image.MetadataVersionLatest}}
+	registration := &image.RegisterBrokerRecord{BrokerID: b.ID, IncarnationID: b.Incarnation, BrokerEpoch: b.Epoch, EndPoints: b.Endpoints,
+		Features: features, Fenced: true}
+	if level >= image.MetadataVersionDirectories {
+		registration.LogDirs = b.LogDirs
 	}
+	var records []image.Record
+	if level >= image.MetadataVersionControllers {
+		records = append(records, &image.RegisterControllerRecord{ControllerID: b.ID, IncarnationID: b.Incarnation, Features: features})
+	}
+	records = append(records, registration)
 	for t := range img.Topics() {
 		for i := range t.Partitions {
 			p := t.Partitions[i]
@@ -72,7 +96,10 @@ func lead(t *image.Topic, partition int, leader record.NodeID) image.Record {
 
 // DirectoryFailed returns the records that follow when a broker has lost a directory: it keeps b.LogDirs, and what lay in the lost one has no leader.
 func DirectoryFailed(img *image.Image, b Broker, lost record.UUID) []image.Record {
-	records := []image.Record{&image.BrokerRegistrationChangeRecord{BrokerID: b.ID, BrokerEpoch: b.Epoch, LogDirs: b.LogDirs}}
+	var records []image.Record
+	if img.Feature(image.MetadataVersion) >= image.MetadataVersionDirectories {
+		records = append(records, &image.BrokerRegistrationChangeRecord{BrokerID: b.ID, BrokerEpoch: b.Epoch, LogDirs: b.LogDirs})
+	}
 	for t := range img.Topics() {
 		for i := range t.Partitions {
 			if p := t.Partitions[i]; p.Leader == b.ID && p.DirectoryOf(b.ID) == lost {

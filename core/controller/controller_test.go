@@ -151,7 +151,7 @@ func TestDeleteTopics(t *testing.T) {
 // TestRegisterRaisesEpochs: a new incarnation never leads in an epoch that it led before.
 func TestRegisterRaisesEpochs(t *testing.T) {
 	s := state(t)
-	img := replay(t, image.Empty(), Bootstrap()[1:2])
+	img := replay(t, image.Empty(), Bootstrap(nil, 1)[1:2])
 	records, _ := s.CreateTopics(img, create(topic("a")))
 	img = replay(t, img, records)
 	b := Broker{ID: 1, Incarnation: record.UUID{7}, Epoch: 9, LogDirs: []record.UUID{{8}}}

@@ -105,11 +105,11 @@ func (s *State) createTopic(img *image.Image, t *kmsg.CreateTopicsRequestTopic, 
 	id := s.NewID()
 	out.TopicID, out.NumPartitions, out.ReplicationFactor = id, partitions, factor
 	out.Configs = describeConfigs(s.Config, entries)
-	return s.topicRecords(t.Topic, id, partitions, entries), nil
+	return s.topicRecords(img, t.Topic, id, partitions, entries), nil
 }
 
 // topicRecords makes a topic in Kafka's order: TopicRecord, its ConfigRecords, its PartitionRecords.
-func (s *State) topicRecords(name string, id record.UUID, partitions int32, entries []config.Entry) []image.Record {
+func (s *State) topicRecords(img *image.Image, name string, id record.UUID, partitions int32, entries []config.Entry) []image.Record {
 	records := make([]image.Record, 0, int(partitions)+len(entries)+1)
 	records = append(records, &image.TopicRecord{Name: name, ID: id})
 	for _, e := range entries {
@@ -117,8 +117,12 @@ func (s *State) topicRecords(name string, id record.UUID, partitions int32, entr
 		records = append(records, &image.ConfigRecord{ResourceType: image.ResourceTopic, ResourceName: name, Name: e.Key, Value: &value})
 	}
 	for i := range partitions {
+		var directories []record.UUID // of its own: who places the partition writes in it
+		if img.Feature(image.MetadataVersion) >= image.MetadataVersionDirectories {
+			directories = []record.UUID{image.DirUnassigned}
+		}
 		records = append(records, &image.PartitionRecord{PartitionID: i, TopicID: id, Replicas: []record.NodeID{s.Self}, Isr: []record.NodeID{s.Self},
-			Leader: s.Self, Directories: []record.UUID{image.DirUnassigned}})
+			Leader: s.Self, Directories: directories})
 	}
 	return records
 }

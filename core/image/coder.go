@@ -230,6 +230,11 @@ func (c *coder) optNodes(s *[]record.NodeID) {
 	nullArray(c, s, 4, int32s[record.NodeID])
 }
 
+func (c *coder) optUUIDs(s *[]record.UUID) {
+	c.omit = *s == nil
+	nullArray(c, s, 16, (*coder).uuid)
+}
+
 // optional and optInt8 are for tags: a default is left out.
 func (c *coder) optString(s **string) { c.omit = *s == nil; c.nullString(s) }
 func (c *coder) optInt8(v *int8, def int8) {

@@ -18,6 +18,7 @@ func brokerOf(r *RegisterBrokerRecord) *Broker {
 	return &Broker{
 		ID: r.BrokerID, Incarnation: r.IncarnationID, Epoch: r.BrokerEpoch, Endpoints: tidy(r.EndPoints), Features: tidy(r.Features),
 		Rack: r.Rack, Fenced: r.Fenced, InControlledShutdown: r.InControlledShutdown, LogDirs: tidy(r.LogDirs),
+		CordonedLogDirs: r.CordonedLogDirs,
 	}
 }
 
@@ -50,6 +51,9 @@ func (d *Draft) brokerChange(r *BrokerRegistrationChangeRecord) error {
 	}
 	if len(r.LogDirs) > 0 {
 		b.LogDirs = r.LogDirs
+	}
+	if r.CordonedLogDirs != nil {
+		b.CordonedLogDirs = r.CordonedLogDirs
 	}
 	d.img.brokers.put(&d.own.brokers, nodeKey(b.ID), &b)
 	return nil

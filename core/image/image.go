@@ -98,6 +98,7 @@ type Broker struct {
 	Fenced               bool
 	InControlledShutdown bool
 	LogDirs              []record.UUID
+	CordonedLogDirs      []record.UUID // empty: none are; nil: the broker has not said
 }
 
 // ConfigEntry is one config of a resource.
@@ -159,6 +160,16 @@ func (img *Image) ConfigValue(kind ResourceType, resource, name string) (string,
 		}
 	}
 	return "", false
+}
+
+// ConfigCount returns how many configs are set for resources of a kind.
+func (img *Image) ConfigCount(kind ResourceType) (n int) {
+	for k, entries := range img.configs.all() {
+		if k.kind == kind {
+			n += len(entries)
+		}
+	}
+	return n
 }
 
 // Feature returns the finalized level of a feature, 0 if there is none.

@@ -128,11 +128,11 @@ func (w world) drawBroker(t *rapid.T) Record {
 		return &UnfenceBrokerRecord{id, epoch}
 	case 3, 4:
 		return &BrokerRegistrationChangeRecord{BrokerID: id, BrokerEpoch: epoch, Fenced: int8(rapid.IntRange(-1, 1).Draw(t, "f")),
-			InControlledShutdown: int8(rapid.IntRange(0, 1).Draw(t, "s")), LogDirs: genDirs(t, 1)}
+			InControlledShutdown: int8(rapid.IntRange(0, 1).Draw(t, "s")), LogDirs: genDirs(t, 1), CordonedLogDirs: genDirs(t, 2)}
 	case 5:
 		return &RegisterControllerRecord{ControllerID: id, IncarnationID: uid(7)}
 	}
-	return &RegisterBrokerRecord{BrokerID: id, BrokerEpoch: epoch, Fenced: true, Rack: text("r"), LogDirs: genDirs(t, 2),
+	return &RegisterBrokerRecord{BrokerID: id, BrokerEpoch: epoch, Fenced: true, Rack: text("r"), LogDirs: genDirs(t, 2), CordonedLogDirs: genDirs(t, 1),
 		EndPoints: []Endpoint{{"P", "h", 9, 0}}, Features: []FeatureRange{{"f", 0, 1}}}
 }
 

@@ -90,7 +90,8 @@ func (n *naive) one(r Record) error {
 		return n.partition(r)
 	case *RegisterBrokerRecord:
 		n.brokers[r.BrokerID] = Broker{ID: r.BrokerID, Incarnation: r.IncarnationID, Epoch: r.BrokerEpoch, Endpoints: r.EndPoints,
-			Features: r.Features, Rack: r.Rack, Fenced: r.Fenced, InControlledShutdown: r.InControlledShutdown, LogDirs: r.LogDirs}
+			Features: r.Features, Rack: r.Rack, Fenced: r.Fenced, InControlledShutdown: r.InControlledShutdown, LogDirs: r.LogDirs,
+			CordonedLogDirs: r.CordonedLogDirs}
 	case *UnregisterBrokerRecord, *FenceBrokerRecord, *UnfenceBrokerRecord, *BrokerRegistrationChangeRecord:
 		return n.broker(r)
 	case *ProducerIDsRecord:
@@ -184,6 +185,9 @@ func (n *naive) broker(r Record) error {
 			b.InControlledShutdown = b.InControlledShutdown || r.InControlledShutdown == 1
 			if len(r.LogDirs) > 0 {
 				b.LogDirs = r.LogDirs
+			}
+			if r.CordonedLogDirs != nil {
+				b.CordonedLogDirs = r.CordonedLogDirs
 			}
 		}
 	}

@@ -9,7 +9,7 @@ import (
 // Type is the type id of a metadata record (RECORDS §5).
 type Type uint16
 
-// The metadata records of Kafka 4.2. 6, 13 and 16 are unused; 7, 8 and 21 are read and no longer written.
+// The metadata records of Kafka 4.3. 6, 13 and 16 are unused; 7, 8 and 21 are read and no longer written.
 const (
 	TypeRegisterBroker            Type = 0
 	TypeUnregisterBroker          Type = 1
@@ -52,7 +52,7 @@ var kinds = [...]struct {
 	max  int16
 	make func() Record
 }{
-	TypeRegisterBroker:            {"RegisterBroker", 3, func() Record { return &RegisterBrokerRecord{Fenced: true} }},
+	TypeRegisterBroker:            {"RegisterBroker", 4, func() Record { return &RegisterBrokerRecord{Fenced: true} }},
 	TypeUnregisterBroker:          {"UnregisterBroker", 0, func() Record { return &UnregisterBrokerRecord{} }},
 	TypeTopic:                     {"Topic", 0, func() Record { return &TopicRecord{} }},
 	TypePartition:                 {"Partition", 2, func() Record { return &PartitionRecord{} }},
@@ -66,7 +66,7 @@ var kinds = [...]struct {
 	TypeFeatureLevel:              {"FeatureLevel", 0, func() Record { return &FeatureLevelRecord{} }},
 	TypeClientQuota:               {"ClientQuota", 0, func() Record { return &ClientQuotaRecord{} }},
 	TypeProducerIDs:               {"ProducerIds", 0, func() Record { return &ProducerIDsRecord{} }},
-	TypeBrokerRegistrationChange:  {"BrokerRegistrationChange", 2, func() Record { return &BrokerRegistrationChangeRecord{} }},
+	TypeBrokerRegistrationChange:  {"BrokerRegistrationChange", 3, func() Record { return &BrokerRegistrationChangeRecord{} }},
 	TypeAccessControlEntry:        {"AccessControlEntry", 0, func() Record { return &AccessControlEntryRecord{} }},
 	TypeRemoveAccessControlEntry:  {"RemoveAccessControlEntry", 0, func() Record { return &RemoveAccessControlEntryRecord{} }},
 	TypeNoOp:                      {"NoOp", 0, func() Record { return &NoOpRecord{} }},
@@ -97,7 +97,8 @@ const (
 	MetadataVersionControllers int16 = 15
 	MetadataVersionDirectories int16 = 17
 	MetadataVersionElr         int16 = 23
-	MetadataVersionLatest      int16 = 29
+	MetadataVersionCordoned    int16 = 30
+	MetadataVersionLatest      int16 = 30 // Kafka 4.3's 4.3-IV0
 )
 
 // VersionFor returns the version in which r is written under metadata.version level.
@@ -105,6 +106,8 @@ func VersionFor(r Record, level int16) int16 {
 	switch r := r.(type) {
 	case *RegisterBrokerRecord:
 		switch {
+		case level >= MetadataVersionCordoned:
+			return 4
 		case level >= MetadataVersionDirectories:
 			return 3
 		case level >= 8:
@@ -121,6 +124,8 @@ func VersionFor(r Record, level int16) int16 {
 		return 0
 	case *BrokerRegistrationChangeRecord: // by content
 		switch {
+		case r.CordonedLogDirs != nil:
+			return 3
 		case len(r.LogDirs) > 0:
 			return 2
 		case r.InControlledShutdown != 0:
@@ -151,7 +156,7 @@ func AppendRecord(dst []byte, r Record, version int16) ([]byte, error) {
 }
 
 // ParseRecord reads the value of a metadata record; the result does not alias value. Errors: ErrUnknown for a type or version that
-// Kafka 4.2 does not know, ErrMalformed for everything else, bytes left over included.
+// Kafka 4.3 does not know, ErrMalformed for everything else, bytes left over included.
 func ParseRecord(value []byte) (Record, int16, error) {
 	c := coder{buf: value}
 	var frame, kind, version uint32

@@ -46,6 +46,7 @@ type RegisterBrokerRecord struct {
 	Fenced               bool          // default true
 	InControlledShutdown bool          // versions 1+
 	LogDirs              []record.UUID // versions 3+
+	CordonedLogDirs      []record.UUID // versions 4+: directories that take no new partition; nil: null, the broker has not said yet
 }
 
 // Type returns TypeRegisterBroker.
@@ -69,13 +70,18 @@ func (r *RegisterBrokerRecord) code(c *coder, version int16) {
 	} else {
 		c.lacks(r.InControlledShutdown, "InControlledShutdown")
 	}
-	c.tags(1, func(uint32) bool {
-		if version < 3 {
-			c.lacks(len(r.LogDirs) > 0, "LogDirs")
+	c.tags(2, func(tag uint32) bool {
+		switch {
+		case tag == 0 && version >= 3:
+			c.omit = len(r.LogDirs) == 0
+			c.uuids(&r.LogDirs)
+		case tag == 1 && version >= 4:
+			c.optUUIDs(&r.CordonedLogDirs)
+		default:
+			c.lacks(tag == 0 && len(r.LogDirs) > 0, "LogDirs")
+			c.lacks(tag == 1 && r.CordonedLogDirs != nil, "CordonedLogDirs")
 			return false
 		}
-		c.omit = len(r.LogDirs) == 0
-		c.uuids(&r.LogDirs)
 		return true
 	})
 }
@@ -118,6 +124,7 @@ type BrokerRegistrationChangeRecord struct {
 	Fenced               int8          // −1 unfence, 0 same, 1 fence
 	InControlledShutdown int8          // versions 1+: 0 same, 1 enter
 	LogDirs              []record.UUID // versions 2+: directories still online; empty: same
+	CordonedLogDirs      []record.UUID // versions 3+: nil: same
 }
 
 // Type returns TypeBrokerRegistrationChange.
@@ -126,7 +133,7 @@ func (*BrokerRegistrationChangeRecord) Type() Type { return TypeBrokerRegistrati
 func (r *BrokerRegistrationChangeRecord) code(c *coder, version int16) {
 	int32s(c, &r.BrokerID)
 	int64s(c, &r.BrokerEpoch)
-	c.tags(3, func(tag uint32) bool {
+	c.tags(4, func(tag uint32) bool {
 		switch {
 		case tag == 0:
 			c.optInt8(&r.Fenced, 0)
@@ -135,9 +142,12 @@ func (r *BrokerRegistrationChangeRecord) code(c *coder, version int16) {
 		case tag == 2 && version >= 2:
 			c.omit = len(r.LogDirs) == 0
 			c.uuids(&r.LogDirs)
+		case tag == 3 && version >= 3:
+			c.optUUIDs(&r.CordonedLogDirs)
 		default:
 			c.lacks(tag == 1 && r.InControlledShutdown != 0, "InControlledShutdown")
 			c.lacks(tag == 2 && len(r.LogDirs) > 0, "LogDirs")
+			c.lacks(tag == 3 && r.CordonedLogDirs != nil, "CordonedLogDirs")
 			return false
 		}
 		return true

@@ -139,8 +139,7 @@ func (r *PartitionChangeRecord) tag(c *coder, version int16, tag uint32) bool {
 	case tag == 7 && version >= 2:
 		c.optNodes(&r.LastKnownElr)
 	case tag == 8 && version >= 1:
-		c.omit = r.Directories == nil
-		nullArray(c, &r.Directories, 16, (*coder).uuid)
+		c.optUUIDs(&r.Directories)
 	default:
 		c.lacks(version < 2 && (r.Elr != nil || r.LastKnownElr != nil), "ELR")
 		c.lacks(version < 1 && r.Directories != nil, "Directories")

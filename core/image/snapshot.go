@@ -28,6 +28,7 @@ func (img *Image) clusterRecords(yield func(Record) bool) bool {
 		if !yield(&RegisterBrokerRecord{
 			BrokerID: b.ID, IncarnationID: b.Incarnation, BrokerEpoch: b.Epoch, EndPoints: b.Endpoints, Features: b.Features,
 			Rack: b.Rack, Fenced: b.Fenced, InControlledShutdown: b.InControlledShutdown, LogDirs: b.LogDirs,
+			CordonedLogDirs: b.CordonedLogDirs,
 		}) {
 			return false
 		}
@@ -107,4 +108,60 @@ func (img *Image) otherRecords(yield func(Record) bool) bool {
 		}
 	}
 	return true
+}
+
+// Cursor walks over Records in pieces: what a snapshot's data batches are made from, some at a time. The image stays as it is meanwhile.
+type Cursor struct {
+	img       *Image
+	stage     int
+	records   []Record // gathered, to be given
+	topics    []*Topic // to be given
+	partition int      // of topics[0]: the next one; -1: the topic itself
+}
+
+// Cursor returns a cursor at the first record.
+func (img *Image) Cursor() *Cursor { return &Cursor{img: img, partition: -1} }
+
+// Next returns up to n further records; none at the end.
+func (c *Cursor) Next(n int) []Record {
+	var out []Record
+	gather := func(r Record) bool { c.records = append(c.records, r); return true }
+	for len(out) < n {
+		switch {
+		case len(c.records) > 0:
+			k := min(n-len(out), len(c.records))
+			out = append(out, c.records[:k]...)
+			c.records = c.records[k:]
+		case len(c.topics) > 0:
+			out = append(out, c.topicRecord())
+		case c.stage == 0:
+			c.img.clusterRecords(gather)
+			c.stage++
+		case c.stage == 1:
+			c.topics = make([]*Topic, 0, c.img.TopicCount())
+			for t := range c.img.Topics() {
+				c.topics = append(c.topics, t)
+			}
+			c.stage++
+		case c.stage == 2:
+			c.img.otherRecords(gather)
+			c.stage++
+		default:
+			return out
+		}
+	}
+	return out
+}
+
+func (c *Cursor) topicRecord() (r Record) {
+	t := c.topics[0]
+	if c.partition < 0 {
+		r = &TopicRecord{t.Name, t.ID}
+	} else {
+		r = t.Partitions[c.partition].record(t.ID, int32(c.partition), c.img.Feature(MetadataVersion))
+	}
+	if c.partition++; c.partition == len(t.Partitions) {
+		c.topics, c.partition = c.topics[1:], -1
+	}
+	return r
 }

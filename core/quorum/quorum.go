@@ -8,14 +8,14 @@
 package quorum
 
 import (
+	"fmt"
+	"slices"
+
 	"odradek/core/errcode"
 	"odradek/core/image"
 	"odradek/core/record"
 	"odradek/core/stream"
 )
-
-// RollLimits of the metadata log: Kafka's metadata.log.segment.bytes and .ms.
-var RollLimits = stream.RollLimits{Bytes: 1 << 30, Ms: 604800000}
 
 // Quorum is the metadata log's replica on this node.
 type Quorum struct {
@@ -28,23 +28,66 @@ type Quorum struct {
 	start  record.Offset // log end when this leadership began: its LeaderChange batch lies there
 	hw     record.Offset
 	failed bool
+	limits stream.RollLimits
+	kraft  int16 // level of kraft.version; 1: the voters are in the log
+	voters *image.Voters
 }
 
 // Boot takes up the log that recovery found and the quorum-state file, nil if there is none. It returns the state to store: the epoch in which this
 // incarnation will lead. A node whose log was written in a later epoch than its state file says has lost the file: it must not reuse that epoch either.
-func Boot(self record.NodeID, log stream.Log, state []byte) (*Quorum, []byte, error) {
-	q := &Quorum{Log: log, self: self, hw: log.Start}
+// snapshot is the epoch of its newest snapshot, NoEpoch without one. A state that names other voters is not this node's to lead.
+func Boot(self record.NodeID, log stream.Log, state []byte, snapshot record.Epoch, limits stream.RollLimits) (*Quorum, []byte, error) {
+	q := &Quorum{Log: log, self: self, hw: log.Start, limits: limits}
+	next := image.QuorumState{Leader: self, Voted: record.NoNode}
 	if state != nil {
 		s, err := image.ParseQuorumState(state)
 		if err != nil {
 			return nil, nil, err
 		}
-		q.epoch = s.Epoch
+		if len(s.Voters) > 0 && !slices.Equal(s.Voters, []record.NodeID{self}) {
+			return nil, nil, notAlone(s.Voters)
+		}
+		q.epoch, next.Version = s.Epoch, s.Version
 	}
-	q.epoch = max(q.epoch, log.Epochs.Latest()) + 1
-	q.loaded = log.Ends.Log == log.Start
-	next := image.QuorumState{Leader: self, Epoch: q.epoch, Voted: record.NoNode, Voters: []record.NodeID{self}}
+	q.epoch = max(q.epoch, log.Epochs.Latest(), snapshot) + 1
+	next.Epoch = q.epoch
+	if next.Version == 0 {
+		next.Voters = []record.NodeID{self}
+	}
 	return q, next.Append(nil), nil
+}
+
+func notAlone(voters []record.NodeID) error {
+	return fmt.Errorf("the metadata quorum has the voters %v, and this node would lead alone: only a directory of a single controller opens", voters)
+}
+
+// Take notes a control record that was read back. An error: other voters than this node.
+func (q *Quorum) Take(r image.Control) error {
+	switch r := r.(type) {
+	case *image.KRaftVersion:
+		q.kraft = r.Level
+	case *image.Voters:
+		q.voters = r
+		if len(r.Voters) != 1 || r.Voters[0].ID != q.self {
+			var ids []record.NodeID
+			for i := range r.Voters {
+				ids = append(ids, r.Voters[i].ID)
+			}
+			return notAlone(ids)
+		}
+	}
+	return nil
+}
+
+// SnapshotControls returns what a snapshot's first batch holds behind its header: the voters, where kraft.version keeps them in the log.
+func (q *Quorum) SnapshotControls() (controls []image.Control) {
+	if q.kraft > 0 {
+		controls = append(controls, &image.KRaftVersion{Level: q.kraft})
+		if q.voters != nil {
+			controls = append(controls, q.voters)
+		}
+	}
+	return controls
 }
 
 // Epoch returns the epoch that this node leads in, or is about to.
@@ -94,7 +137,7 @@ func (q *Quorum) Append(b *record.Batch) (rolled bool) {
 	if !q.Active() {
 		panic("invariant: metadata appended without leading")
 	}
-	return q.Log.Append(b, q.epoch, RollLimits, b.MaxTimestamp)
+	return q.Log.Append(b, q.epoch, q.limits, b.MaxTimestamp)
 }
 
 // CanAppend returns why records cannot be appended now, or None.

@@ -15,7 +15,7 @@ import (
 const slotBytesMax = 64 << 20
 
 // Store replaces the file of a slot so that a crash leaves the old or the new one whole: written aside, synced, renamed, name synced. A folder
-// on the way is made if it is missing. It returns Stored or IOFailed; ok is false for a fenced directory, which says nothing.
+// on the way is made if it is missing. Or it removes the file. It returns Stored or IOFailed; ok is false for a fenced directory, which says nothing.
 func (d *Dir) Store(s core.Store) (ev core.Event, ok bool) {
 	if d.fenced != nil {
 		return ev, false
@@ -43,6 +43,12 @@ func (d *Dir) WriteSlot(s core.Store) error {
 		return fmt.Errorf("slot %q is no path below log directory %d", name, d.id)
 	}
 	folder := folderOf(name)
+	if s.Remove {
+		if err := d.fs.Remove(name); err != nil && !errors.Is(err, vfs.ErrNotExist) {
+			return err
+		}
+		return d.fs.SyncDir(folder)
+	}
 	if folder == "" {
 		// the root is there
 	} else if err := d.fs.Mkdir(folder); err == nil {

@@ -57,6 +57,10 @@ func (q *jobQueue) take() (core.Job, bool) {
 func (s *Store) read() {
 	defer s.readers.Done()
 	for job, ok := s.jobs.take(); ok; job, ok = s.jobs.take() {
+		if job.Slot.Name != "" {
+			s.complete([]core.Event{s.lanes[job.Slot.Dir].dir.LoadSlot(&job)})
+			continue
+		}
 		s.complete([]core.Event{segment.Answer(&job, s.viewed, s.codec)})
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"odradek/core"
 	"odradek/core/api"
 	"odradek/core/config"
-	"odradek/core/controller"
 	"odradek/core/errcode"
 	"odradek/core/image"
 	"odradek/core/query"
@@ -59,16 +58,13 @@ func policyOf(view *query.View, topic string) *record.Policy {
 	for i, e := range set {
 		entries[i] = config.Entry{Key: e.Name, Value: e.Value}
 	}
-	t, err := config.ParseTopic(view.Config, entries)
-	if err != nil {
-		return &view.Config.Topic.Policy // the core has said so in a Note
-	}
+	t, _ := config.StoredTopic(view.Config, entries) // the core has said in a Note what does not act
 	return &t.Policy
 }
 
 func featuresOf(img *image.Image) Features {
 	supported := kmsg.NewApiVersionsResponseSupportedFeature()
-	supported.Name, supported.MinVersion, supported.MaxVersion = "metadata.version", 7, controller.MetadataVersion
+	supported.Name, supported.MinVersion, supported.MaxVersion = image.MetadataVersion, image.MetadataVersionMin, image.MetadataVersionLatest
 	f := Features{Supported: []kmsg.ApiVersionsResponseSupportedFeature{supported}, FinalizedEpoch: int64(img.Offset())}
 	for name, level := range img.Features() {
 		finalized := kmsg.NewApiVersionsResponseFinalizedFeature()

@@ -92,6 +92,9 @@ func (j *job) textCheckpoint() error {
 	if err != nil {
 		return err
 	}
+	if len(text) == 0 { // Kafka makes it so at its first start, before it has anything to write
+		return nil
+	}
 	lines := strings.SplitAfter(string(text), "\n")
 	if lines[len(lines)-1] == "" {
 		lines = lines[:len(lines)-1]

@@ -124,6 +124,10 @@ func (n *Node) recover(boot *core.Boot) ([]store.Recovered, error) {
 		for i, d := range n.dirs {
 			dirs = append(dirs, segment.OpenDirWith(d.fs, stream.DirID(i), n.index))
 		}
+		var err error
+		if boot.Snapshots, boot.Bootstrap, err = dirs[0].Snapshots(); err != nil {
+			return nil, err
+		}
 		s, found, err := store.Open(store.Options{Dirs: dirs, Complete: n.complete, Codec: &n.codec, Release: n.frames.Release})
 		var failed *store.DirError
 		switch {

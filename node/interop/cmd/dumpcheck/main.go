@@ -15,20 +15,19 @@ import (
 )
 
 func main() {
-	keep := flag.String("kafka", "", "have Apache Kafka write this directory, which stays, instead of a node a temporary one")
-	release := flag.String("release", "", "with -kafka: the release whose metadata.version Kafka formats with, such as 4.2-IV1 (default: its own)")
-	kill := flag.Bool("kill", false, "with -kafka: end Kafka with SIGKILL, so that its partitions keep their leader")
+	cases := flag.String("kafka", "", "check directories that Apache Kafka wrote: names of cases, separated by commas, or all")
+	keep := flag.String("dir", "", "with -kafka: keep the directories below this one")
 	flag.Parse()
 	if flag.NArg() != 2 {
-		fmt.Fprintln(os.Stderr, "usage: dumpcheck [-kafka DIR] BINARY CLASSPATH-FILE")
+		fmt.Fprintln(os.Stderr, "usage: dumpcheck [-kafka CASES [-dir DIR]] BINARY CLASSPATH-FILE")
 		os.Exit(2)
 	}
 	classpath, err := os.ReadFile(flag.Arg(1))
 	tool := &tool{classpath: string(bytes.TrimSpace(classpath))}
 	switch {
 	case err != nil:
-	case *keep != "":
-		err = checkKafka(flag.Arg(0), tool, *keep, *release, *kill)
+	case *cases != "":
+		err = checkKafka(flag.Arg(0), tool, *keep, *cases)
 	default:
 		err = check(flag.Arg(0), tool)
 	}
@@ -54,8 +53,8 @@ func check(binary string, tool *tool) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("%d records in %d batches and %d .log files, %d metadata records, %d other files: as produced, no complaint\n",
-		sum.records, sum.batches, sum.logs, sum.metadata, sum.others)
+	fmt.Printf("%d records in %d batches and %d .log files, %d metadata records and %d snapshots of them, %d other files: as produced, no complaint\n",
+		sum.records, sum.batches, sum.logs, sum.metadata, sum.checkpoints, sum.others)
 	if out, err := exec.Command(binary, "dump", "--verify", data).CombinedOutput(); err != nil {
 		return fmt.Errorf("odradek dump --verify: %w\n%s", err, tail(string(out)))
 	}
@@ -68,6 +67,7 @@ type node struct {
 	data    string
 	address string
 	admin   string
+	set     []string // further settings, key=value
 	cmd     *exec.Cmd
 	exited  chan error
 	log     bytes.Buffer
@@ -85,8 +85,12 @@ func freeAddress() string {
 // start runs the node with small segments and waits until it is ready.
 func (n *node) start() error {
 	n.log.Reset()
-	n.cmd = exec.Command(n.binary, "serve", "--data", n.data, "--set", "listeners=PLAINTEXT://"+n.address, "--set", "admin.listener="+n.admin,
-		"--set", fmt.Sprintf("log.segment.bytes=%d", segmentBytes))
+	args := []string{"serve", "--data", n.data, "--set", "listeners=PLAINTEXT://" + n.address, "--set", "admin.listener=" + n.admin,
+		"--set", fmt.Sprintf("log.segment.bytes=%d", segmentBytes), "--set", "metadata.log.max.record.bytes.between.snapshots=2000"}
+	for _, s := range n.set {
+		args = append(args, "--set", s)
+	}
+	n.cmd = exec.Command(n.binary, args...)
 	n.cmd.Stderr, n.cmd.Stdout, n.cmd.Dir = &n.log, &n.log, filepath.Dir(n.data)
 	if err := n.cmd.Start(); err != nil {
 		return err

@@ -17,7 +17,7 @@ const (
 	partitions   = 3
 	perPartition = 1500 // records of a topic's partition
 	kcatRecords  = 1500
-	roundTimeout = 60 * time.Second
+	roundTimeout = 40 * time.Second
 )
 
 var codecs = []string{"none", "gzip", "snappy", "lz4", "zstd"}
@@ -33,7 +33,6 @@ type entry struct{ key, value string }
 type written struct {
 	logs                         map[string][]entry
 	topics, removed, partitioned int
-	foreign                      bool // Kafka wrote it: there are topics and metadata records besides
 }
 
 // write fills the directory: two rounds of producing with every codec, idempotent and not, with a kill -9 between them; then a clean stop.
@@ -111,12 +110,7 @@ func (w *written) round(ctx context.Context, address string, round int) error {
 }
 
 func (w *written) create(ctx context.Context, admin *kadm.Client, topic string, count int32) error {
-	var configs map[string]*string
-	if w.foreign { // Kafka refuses small segments under the key that we take
-		small := fmt.Sprint(segmentBytes)
-		configs = map[string]*string{"internal.segment.bytes": &small}
-	}
-	if _, err := admin.CreateTopic(ctx, count, 1, configs, topic); err != nil {
+	if _, err := admin.CreateTopic(ctx, count, 1, nil, topic); err != nil {
 		return fmt.Errorf("create %s: %w", topic, err)
 	}
 	w.topics++
