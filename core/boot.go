@@ -86,10 +86,6 @@ func (c *Core) onOpened(id stream.ID, o *Opened) {
 		c.note(NoteLogCut, KeyValue{"topic", o.Topic}, KeyValue{"partition", fmt.Sprint(id.Partition)}, KeyValue{"bytes", fmt.Sprint(o.Cut)},
 			KeyValue{"end", fmt.Sprint(o.LogEnd)})
 	}
-	for _, r := range o.Lost {
-		c.note(NoteDamaged, KeyValue{"topic", o.Topic}, KeyValue{"partition", fmt.Sprint(id.Partition)}, KeyValue{"from", fmt.Sprint(r.From)},
-			KeyValue{"to", fmt.Sprint(r.To)}, KeyValue{"why", r.Why})
-	}
 	c.maybeUnfence()
 }
 
@@ -169,8 +165,7 @@ func (c *Core) openReplica(id stream.ID, t *image.Topic, o *Opened) *replica {
 	rep.Partition = partition.New(c.self, t.Name, stream.NewLog(id, o.Dir, o.LogStart, o.LogEnd, o.Durable, o.Segments, o.Epochs), o.HighWatermark, settings)
 	rep.producers.Restore(o.Producers, c.now.Wall)
 	rep.readEnd = rep.ReadEnd()
-	rep.lost = o.Lost
-	rep.forgetLost()
+	c.takeLost(rep, o, cfg.Compacted)
 	rep.floor, rep.point = rep.HighWatermark(), rep.sound(min(o.RecoveryPoint, o.LogEnd))
 	if len(o.Segments) == 0 && o.LogStart > 0 || len(o.Segments) > 0 && o.LogStart > o.Segments[0].Base {
 		c.promise(id, o.LogStart)

@@ -119,6 +119,7 @@ type Opened struct {
 type OffsetRange struct {
 	From, To record.Offset
 	Why      string // for people
+	Gap      bool   // between two segments: in a compacted topic nothing is lost there
 }
 
 // Request is one request of a client, decoded and, where it carries batches, prepared by its connection.

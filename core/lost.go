@@ -1,8 +1,26 @@
 package core
 
-import "odradek/core/record"
+import (
+	"fmt"
+	"slices"
+
+	"odradek/core/record"
+)
 
 // Damage that recovery found below what was durable once is never cut: its offsets are lost, and everything around them is served (decision 4).
+
+// takeLost takes over what recovery found to be lost, and tells. Kafka's cleaner leaves gaps between the segments of a compacted topic; elsewhere nobody does.
+func (c *Core) takeLost(rep *replica, o *Opened, compacted bool) {
+	rep.lost = o.Lost
+	if compacted {
+		rep.lost = slices.DeleteFunc(slices.Clone(o.Lost), func(r OffsetRange) bool { return r.Gap })
+	}
+	for _, r := range rep.lost {
+		c.note(NoteDamaged, KeyValue{"topic", rep.Topic}, KeyValue{"partition", fmt.Sprint(rep.ID.Partition)}, KeyValue{"from", fmt.Sprint(r.From)},
+			KeyValue{"to", fmt.Sprint(r.To)}, KeyValue{"why", r.Why})
+	}
+	rep.forgetLost()
+}
 
 // isLost reports whether the bytes of an offset are damaged.
 func (r *replica) isLost(offset record.Offset) bool {
@@ -26,8 +44,10 @@ func (r *replica) whole(from, end record.Offset) record.Offset {
 
 // sound returns point, or where the first lost range begins: a recovery point never passes one, so that each start looks again.
 func (r *replica) sound(point record.Offset) record.Offset {
-	if len(r.lost) > 0 {
-		return min(point, r.lost[0].From)
+	for i := range r.lost {
+		if !r.lost[i].Gap { // a gap is found again without reading
+			return min(point, r.lost[i].From)
+		}
 	}
 	return point
 }

@@ -161,6 +161,9 @@ func (o *Opened) print(l *line) {
 	for _, r := range o.Lost {
 		l.num("lost", int64(r.From))
 		l.num("to", int64(r.To))
+		if r.Gap {
+			l.word(" gap")
+		}
 	}
 	if o.Damage != "" {
 		l.text("damage", strconv.Quote(o.Damage))

@@ -223,7 +223,7 @@ func (n *testNode) opened(f fields) {
 	}
 	if from, to, ok := strings.Cut(f["lost"], "-"); ok {
 		r := fields{"from": from, "to": to}
-		o.Lost = []OffsetRange{{record.Offset(r.num("from", 0)), record.Offset(r.num("to", 0)), "crc"}}
+		o.Lost = []OffsetRange{{From: record.Offset(r.num("from", 0)), To: record.Offset(r.num("to", 0)), Why: "crc"}}
 	}
 	id := stream.ID{Topic: n.topics[f["topic"]], Partition: int32(f.num("partition", 0))}
 	n.ends[id] = o.LogEnd

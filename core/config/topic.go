@@ -77,6 +77,7 @@ type Topic struct {
 	IndexInterval int32
 	IndexBytes    int32
 
+	Compacted       bool // by Kafka, when the directory was its own: offsets are missing where records were
 	SegmentJitterMs int64
 }
 
@@ -128,9 +129,11 @@ type Ignored struct {
 func StoredTopic(node *Node, entries []Entry) (Topic, []Ignored) {
 	var acting []Entry
 	var ignored []Ignored
-	kept := false
+	kept, compacted := false, false
 	for _, e := range entries {
-		if policies := splitList(e.Value); e.Key == "cleanup.policy" && !slices.Contains(policies, "delete") {
+		policies := splitList(e.Value)
+		compacted = compacted || e.Key == "cleanup.policy" && slices.Contains(policies, "compact")
+		if e.Key == "cleanup.policy" && !slices.Contains(policies, "delete") {
 			kept = true
 		} else if e.Key == "cleanup.policy" && len(policies) == 1 {
 			continue
@@ -144,6 +147,7 @@ func StoredTopic(node *Node, entries []Entry) (Topic, []Ignored) {
 		}
 	}
 	t, err := ParseTopic(node, acting)
+	t.Compacted = compacted
 	if err != nil {
 		panic("invariant: configs that are right one by one are wrong together: " + err.Error())
 	}

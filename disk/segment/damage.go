@@ -72,7 +72,7 @@ func (r *recovery) span(sc *scanner, pos int64) (record.Offset, error) {
 // lose enters offsets from the log's end up to but not including to as lost. The log goes on there.
 func (r *recovery) lose(to record.Offset, why string) {
 	l := r.log
-	if n := len(r.lost); n > 0 && r.lost[n-1].To == l.next {
+	if n := len(r.lost); n > 0 && r.lost[n-1].To == l.next && !r.lost[n-1].Gap {
 		r.lost[n-1].To = to
 	} else if to > l.next {
 		r.lost = append(r.lost, core.OffsetRange{From: l.next, To: to, Why: why})

@@ -136,7 +136,9 @@ func (r *recovery) segment(base, next record.Offset) error {
 		return err
 	}
 	if base > l.next {
-		r.lose(base, fmt.Sprintf("%s begins at offset %d and what is before it ends at %d", l.path(base), base, l.next))
+		r.lost = append(r.lost, core.OffsetRange{From: l.next, To: base, Gap: true,
+			Why: fmt.Sprintf("%s begins at offset %d and what is before it ends at %d", l.path(base), base, l.next)})
+		l.next = base
 	}
 	sc := &scanner{file: file, path: l.path(base), end: size, buf: r.window(size)}
 	if next != record.NoOffset && next <= r.from {
@@ -335,8 +337,10 @@ func (r *recovery) opened() *core.Opened {
 	if r.from == r.point {
 		o.RecoveryPoint = durable // else the state that belongs to it is not on disk
 	}
-	if len(o.Lost) > 0 {
-		o.RecoveryPoint = min(o.RecoveryPoint, o.Lost[0].From)
+	for _, x := range o.Lost {
+		if !x.Gap { // a gap is found again without reading
+			o.RecoveryPoint = min(o.RecoveryPoint, x.From)
+		}
 	}
 	o.Durable = max(durable, o.LogStart)
 	o.HighWatermark = max(min(r.floor, l.next), o.LogStart)
