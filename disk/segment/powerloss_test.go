@@ -52,3 +52,22 @@ func TestRollSealsWhatIsBefore(t *testing.T) {
 		}
 	}
 }
+
+// A sector that ends within the first bytes of a batch, behind its offset, and that was never written: all the CRC covers is there, and only the offset reads zero.
+// This is an interrupted write. An offset that reads zero elsewhere is damage.
+func TestOffsetOfAnInterruptedWrite(t *testing.T) {
+	for _, c := range []struct {
+		pad int // so that the second batch begins so far before a sector's end
+		cut bool
+	}{{sector - 9 - 70, true}, {sector - 30 - 70, false}} {
+		one, two := stamped(spec{n: 1, pid: -1, pad: c.pad}), stamped(spec{base: 1, n: 1, pid: -1, pad: 700})
+		lost := slices.Clone(two)
+		clear(lost[:min(9, sector-len(one))])
+		_, dir := lay(t, []record.Offset{0}, [][]byte{slices.Concat(one, lost)})
+		all, err := recoverAll(dir)
+		check(t, err)
+		if o := all[0]; (o.Cut > 0) != c.cut || (len(o.Lost) > 0) == c.cut {
+			t.Errorf("%d bytes before the sector's end: %s", sector-len(one), printOpened(o))
+		}
+	}
+}
