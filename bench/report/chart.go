@@ -7,6 +7,7 @@ import (
 	"os"
 	"strconv"
 
+	stdfont "golang.org/x/image/font"
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/plotter"
@@ -43,10 +44,12 @@ type point struct {
 // The size of a picture: as wide as the text of a printed page.
 const (
 	width    = 7.2 * vg.Inch
-	height   = 4.1 * vg.Inch
-	legend   = 1.15 * vg.Inch
+	height   = 4.2 * vg.Inch
+	legend   = 1.45 * vg.Inch
 	dpi      = 120
 	fontSize = 12
+	edge     = 5 // points around everything
+	lines    = fontSize * 1.7
 )
 
 // Colours that keep apart for most colour-blind eyes (Okabe and Ito), ordered so that neighbours differ in brightness too; besides each series has a shape and a
@@ -93,30 +96,42 @@ func (c *chart) draw(path string) error {
 	return nil
 }
 
-// on draws the data left and the legend beside it, where it covers nothing.
+// face is the type of all text.
+func face(size vg.Length, weight stdfont.Weight) font.Font {
+	return font.Font{Typeface: "Liberation", Variant: "Sans", Size: size, Weight: weight}
+}
+
+// on draws the title and what y is on top, the data below, the legend beside them, where it covers nothing. The axes' names are written here and not by the
+// library, which leaves room for them at the wrong place where a scale is logarithmic.
 func (c *chart) on(canvas draw.Canvas) error {
 	canvas.SetColor(color.White)
 	canvas.Fill(canvas.Rectangle.Path())
 	p := plot.New()
-	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = c.title, c.xLabel, c.yLabel
-	p.Title.TextStyle.Font.Size, p.Title.Padding = fontSize+1, vg.Points(8)
 	for _, a := range []*plot.Axis{&p.X, &p.Y} {
-		a.Label.TextStyle.Font.Size, a.Tick.Label.Font.Size, a.Label.Padding = fontSize, fontSize-1, vg.Points(4)
+		a.Tick.Label.Font = face(fontSize-1, stdfont.WeightNormal)
 	}
 	grid := plotter.NewGrid()
 	grid.Vertical.Color, grid.Horizontal.Color = color.Gray{220}, color.Gray{220}
 	p.Add(grid)
 	keys := plot.NewLegend()
-	keys.Top, keys.Left, keys.Padding, keys.ThumbnailWidth = true, true, vg.Points(5), vg.Points(26)
-	keys.TextStyle.Font = font.From(plot.DefaultFont, fontSize-1)
+	keys.Top, keys.Left, keys.Padding, keys.ThumbnailWidth = true, true, vg.Points(6), vg.Points(28)
+	keys.TextStyle.Font = face(fontSize-1, stdfont.WeightNormal)
 	for i, s := range c.series {
 		if err := c.add(p, &keys, s, i); err != nil {
 			return err
 		}
 	}
 	c.axes(p)
-	p.Draw(draw.Crop(canvas, vg.Points(4), -legend, vg.Points(4), -vg.Points(4)))
-	keys.Draw(draw.Crop(canvas, width-legend+vg.Points(10), 0, 0, -vg.Points(34)))
+	data := draw.Crop(canvas, edge, -legend, edge+lines, -edge-2*lines)
+	p.Draw(data)
+	write := func(text string, x, y vg.Length, size vg.Length, weight stdfont.Weight, align draw.XAlignment) {
+		style := draw.TextStyle{Color: color.Black, Font: face(size, weight), XAlign: align, Handler: plot.DefaultTextHandler}
+		canvas.FillText(style, vg.Point{X: x, Y: y}, text)
+	}
+	write(c.title, edge, height-edge-lines*0.8, fontSize+1, stdfont.WeightBold, draw.XLeft)
+	write(c.yLabel, edge, height-edge-lines*1.7, fontSize, stdfont.WeightNormal, draw.XLeft)
+	write(c.xLabel, (width-legend)/2+edge, edge+lines*0.2, fontSize, stdfont.WeightNormal, draw.XCenter)
+	keys.Draw(draw.Crop(canvas, width-legend+vg.Points(10), 0, 0, -edge-2*lines))
 	return nil
 }
 
@@ -128,13 +143,16 @@ type bars struct {
 
 func (c *chart) add(p *plot.Plot, keys *plot.Legend, s series, i int) error {
 	var b bars
+	aside := float64(i) - float64(len(c.series)-1)/2
 	for _, pt := range s.points {
-		x := pt.x
-		if c.categories != nil {
-			x += (float64(i) - float64(len(c.series)-1)/2) * 0.05 // side by side, so that bars do not lie on one another
-			if c.unconnected {
-				x += (float64(i) - float64(len(c.series)-1)/2) * 0.07
-			}
+		x := pt.x // series stand a little side by side, so that bars do not lie on one another
+		switch {
+		case c.unconnected:
+			x += aside * 0.12
+		case c.categories != nil:
+			x += aside * 0.05
+		case c.logX:
+			x *= math.Pow(1.02, aside)
 		}
 		b.XYs = append(b.XYs, plotter.XY{X: x, Y: pt.y.Median})
 		b.YErrors = append(b.YErrors, struct{ Low, High float64 }{pt.y.Median - pt.y.Low, pt.y.High - pt.y.Median})

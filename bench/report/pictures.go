@@ -126,7 +126,7 @@ func (r *Results) latencyBatch() *chart {
 }
 
 func (r *Results) latencyRate() *chart {
-	c := &chart{name: "latency-rate", title: "Latency against offered rate", xLabel: "records due per second (100 bytes each, 16K batches)", yLabel: "ms", logX: true, logY: true,
+	c := &chart{name: "latency-rate", title: "Latency against offered rate", xLabel: "records due per second (100 bytes each, 16K batches)", yLabel: "time from due, ms", logX: true, logY: true,
 		caption: "Prepared 16K batches are sent when the schedule says, whatever the broker does. ack: from due to acknowledged; e2e: from due to a consumer that reads along.",
 		further: "Where a line turns upwards the broker (or the machine) no longer keeps up, and what is due waits in a queue that grows until the end of the run."}
 	for _, l := range []line{{"ack p50", "ack_p50"}, {"ack p99", "ack_p99"}, {"ack p99.9", "ack_p999"}, {"e2e p50", "e2e_p50"}, {"e2e p99", "e2e_p99"}} {
@@ -176,10 +176,10 @@ func (r *Results) ratios() *chart {
 }
 
 func (r *Results) calls() *chart {
-	c := &chart{name: "calls-batch", title: "Fsyncs and system calls against batch size", xLabel: "batch size, bytes", yLabel: "per record", logY: true, categories: batchNames(),
+	c := &chart{name: "calls-batch", title: "Fsyncs and system calls against batch size", xLabel: "batch size, bytes", yLabel: "calls of the broker per record", logY: true, categories: batchNames(),
 		caption: "Of the broker's process, no codec, acks=all. Calls are reads and writes of files and sockets as the kernel counts them (sendmsg is not among them); fsyncs are the node's own count.",
 		further: "Group commit: an fsync covers everything written before it begins, so there are fewer of them than requests."}
-	for _, l := range []line{{"reads, writes", "calls_per_record"}, {"fsyncs", "fsyncs_per_record"}} {
+	for _, l := range []line{{"read + write", "calls_per_record"}, {"fsyncs", "fsyncs_per_record"}} {
 		c.series = append(c.series, r.collect(l.name, l.metric, func(s *Summary) (float64, bool) {
 			x, known := batchIndex(s.Cell.Batch)
 			return x, known && like(s.Cell, func(d, c *cell.Cell) { d.Batch = c.Batch })
