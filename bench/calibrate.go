@@ -25,7 +25,7 @@ func calibrateCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "calibrate",
 		Short: "Measure the machine, and the generator against a target that only answers",
-		Args:  cobra.NoArgs,
+		Args:  oneOf(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return calibrate(cmd.Context(), dir, cmd.OutOrStdout())
 		},
@@ -36,7 +36,7 @@ func calibrateCommand() *cobra.Command {
 
 // fakeCommand is the null target in a process of its own. It ends with its standard input.
 func fakeCommand() *cobra.Command {
-	return &cobra.Command{Use: "fake", Hidden: true, Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+	return &cobra.Command{Use: "fake", Hidden: true, Args: oneOf(cobra.NoArgs), RunE: func(cmd *cobra.Command, _ []string) error {
 		f, err := target.NewFake(target.FakeOptions{Echo: true})
 		if err != nil {
 			return err
@@ -62,24 +62,29 @@ func calibrate(ctx context.Context, dir string, out io.Writer) error {
 	defer end()
 	c := cell.Default()
 	c.Batch, c.Payload = 64<<10, "random"
-	r, err := null(address, c)
+	r, err := null(address, c, false)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "generator, prepared batches\t%.2f million records/s of 100 bytes from one thread\n", float64(r.Records)/r.Seconds()/1e6)
 	c.Mode = cell.Client
-	if r, err = null(address, c); err != nil {
+	if r, err = null(address, c, false); err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "generator, records gathered\t%.2f million records/s of 100 bytes from one thread\n", float64(r.Records)/r.Seconds()/1e6)
 	c = cell.Default()
-	for _, rate := range []float64{2_000, 10_000} {
-		c.Batch, c.Record, c.Rate, c.Producers = 0, 100, rate, 1
-		if r, err = null(address, c); err != nil {
-			return err
+	for _, spin := range []bool{false, true} {
+		for _, rate := range []float64{2_000, 10_000} {
+			c.Batch, c.Rate, c.Producers = 0, rate, 1
+			if r, err = null(address, c, spin); err != nil {
+				return err
+			}
+			name := fmt.Sprintf("generator at %.0f requests/s", rate)
+			if spin {
+				name += ", --spin"
+			}
+			fmt.Fprintf(out, "%s\tadds before sending p50 %s p99 %s; after the answer p50 %s p99 %s\n", name, at(r.Late, 50), at(r.Late, 99), at(r.Back, 50), at(r.Back, 99))
 		}
-		fmt.Fprintf(out, "generator at %.0f requests/s adds\tbefore sending p50 %s p99 %s; after the answer p50 %s p99 %s\n", rate,
-			at(r.Late, 50), at(r.Late, 99), at(r.Back, 50), at(r.Back, 99))
 	}
 	return nil
 }
@@ -90,8 +95,8 @@ func at(h *measure.Histogram, p float64) string {
 }
 
 // null runs a cell against a target that only answers.
-func null(address string, c cell.Cell) (*load.Result, error) {
-	cfg := load.Config{Cell: c, Topic: "null", Warmup: 300 * time.Millisecond, Length: 3 * time.Second, Workers: 1, Seed: 1, Echoed: true}
+func null(address string, c cell.Cell, spin bool) (*load.Result, error) {
+	cfg := load.Config{Cell: c, Topic: "null", Warmup: 300 * time.Millisecond, Length: 3 * time.Second, Workers: 1, Seed: 1, Echoed: true, Spin: spin}
 	for range c.Partitions {
 		cfg.Leaders = append(cfg.Leaders, address)
 	}

@@ -58,7 +58,7 @@ Data goes to stdout, messages to stderr. Exit codes: 0 ok, 1 failed, 2 usage, 3 
   go run ./bench sweep --cells 'broker/*/zstd' --cells batch=4K,linger=10ms,mode=client,rate=10K --out /var/tmp/some
   go run ./bench sweep --bootstrap 127.0.0.1:9092 --pid 4711 --warmup 60s --out /var/tmp/kafka
   go run ./bench sweep --cells rate=250K --stall 500ms --out /var/tmp/stall`,
-		Args: cobra.NoArgs,
+		Args: oneOf(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return sweep(cmd.Context(), &f, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
@@ -77,6 +77,7 @@ Data goes to stdout, messages to stderr. Exit codes: 0 ok, 1 failed, 2 usage, 3 
 	flags.Uint64Var(&f.plan.Seed, "seed", 1, "of payloads, orders and arrivals")
 	flags.BoolVar(&f.plan.Poisson, "poisson", false, "arrivals at random instead of evenly spaced")
 	flags.IntVar(&f.plan.Workers, "workers", 1, "threads of the generator")
+	flags.BoolVar(&f.plan.Spin, "spin", false, "never let the generator sleep while answers are due: it takes a processor whole")
 	flags.DurationVar(&f.plan.Pause, "stall", 0, "stop the embedded node for so long in each run")
 	return cmd
 }
@@ -150,7 +151,7 @@ func sweep(ctx context.Context, f *sweepFlags, stdout, stderr io.Writer) error {
 	}
 	fmt.Fprintf(stderr, "%d cells × %d runs against %s\n", len(cells), f.reps, t.Name())
 	failure := carryOut(ctx, f, t, cells, scratch, store, stderr)
-	return errors.Join(failure, publish(f, cells, store, stdout, stderr))
+	return errors.Join(failure, publish(f.out, cells, store, stdout, stderr))
 }
 
 // target is the broker to measure; the embedded node is built first.
@@ -176,13 +177,13 @@ func carryOut(ctx context.Context, f *sweepFlags, t target.Target, cells []cell.
 }
 
 // publish writes the report of what has been run, also after a failure.
-func publish(f *sweepFlags, cells []cell.Cell, store *run.Store, stdout, stderr io.Writer) error {
+func publish(dir string, cells []cell.Cell, store *run.Store, stdout, stderr io.Writer) error {
 	summaries, err := report.Summarize(cells, store.Records)
 	if err != nil || len(summaries) == 0 {
 		return err
 	}
-	results := &report.Results{Target: f.plan.Target, Machine: report.DescribeMachine(f.out), Plan: f.plan, Cells: summaries}
-	files, err := results.Write(f.out)
+	results := &report.Results{Target: store.Plan.Target, Machine: report.DescribeMachine(dir), Plan: store.Plan, Cells: summaries, Command: command(os.Args[1:])}
+	files, err := results.Write(dir)
 	if err != nil {
 		return err
 	}
@@ -194,4 +195,16 @@ func publish(f *sweepFlags, cells []cell.Cell, store *run.Store, stdout, stderr 
 	}
 	fmt.Fprintln(stderr, strings.Join(files, "\n"))
 	return nil
+}
+
+// command is how this program was called, to be read and called again.
+func command(args []string) string {
+	words := []string{"go", "run", "./bench"}
+	for _, a := range args {
+		if strings.ContainsAny(a, " *?'\"$") {
+			a = "'" + strings.ReplaceAll(a, "'", `'\''`) + "'"
+		}
+		words = append(words, a)
+	}
+	return strings.Join(words, " ")
 }

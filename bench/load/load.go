@@ -22,6 +22,7 @@ type Config struct {
 	ValuesMax int64
 	Workers   int // threads; producers are dealt out among them
 	Poisson   bool
+	Spin      bool // never sleep while answers are due: it takes a processor whole, and spares the time that waking up takes
 	Seed      uint64
 	// Echoed says that the target's base offsets are the time at which it answered.
 	Echoed bool

@@ -329,6 +329,9 @@ func (l *loop) patience() int64 {
 	if l.cfg.Cell.Acks == 0 && l.written() && (l.waiting > 0 || l.schedule == nil) {
 		return 0 // there is room, and no answer will come to say so
 	}
+	if l.cfg.Spin && l.flying > 0 {
+		return 0
+	}
 	next := l.to
 	if l.stopped {
 		next = l.giveUp

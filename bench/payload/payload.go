@@ -15,12 +15,12 @@ const StampSize = 8
 // SizeMin is the smallest record: its stamp, and as much again that is payload.
 const SizeMin = 16
 
-// ringSize is how many different records a set holds. At 100 bytes that is 400 KB: more than the window of snappy, LZ4 or gzip, so that no codec finds a
-// record of the lap before.
-const ringSize = 4096
-
-// ringBytesMax bounds the memory of the ring where records are large.
-const ringBytesMax = 8 << 20
+// The ring of a set is larger than the largest batch with the largest window that a codec looks back, so that no codec finds a record of the lap before. Of very
+// small records there are fewer: more of them do not fit into a batch either.
+const (
+	ringBytes = 4 << 20
+	ringMost  = 64 << 10
+)
 
 // Names are the sets, in the order in which reports show them.
 func Names() []string { return []string{"log", "json", "card", "random", "zeros"} }
@@ -51,7 +51,7 @@ func New(name string, size int, seed uint64) (*Set, error) {
 	if !slices.Contains(Names(), name) {
 		return nil, fmt.Errorf("no payload set %q: there are %v", name, Names())
 	}
-	n := min(ringSize, max(16, ringBytesMax/size))
+	n := min(ringBytes/size, ringMost)
 	s := &Set{Name: name}
 	rng := rand.New(rand.NewPCG(seed, 0x0d12ade4))
 	users := newZipf(rng, 10_000)

@@ -20,6 +20,7 @@ type Results struct {
 	Target  string     `json:"target"`
 	Machine Machine    `json:"machine"`
 	Plan    run.Plan   `json:"plan"`
+	Command string     `json:"command"` // that repeats it
 	Cells   []*Summary `json:"cells"`
 }
 

@@ -1,6 +1,8 @@
 package report
 
 import (
+	"cmp"
+	"fmt"
 	"path/filepath"
 	"slices"
 
@@ -60,12 +62,7 @@ func (r *Results) collect(name, metric string, match func(*Summary) (x float64, 
 			}
 		}
 	}
-	slices.SortFunc(s.points, func(a, b point) int {
-		if a.x < b.x {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(s.points, func(a, b point) int { return cmp.Compare(a.x, b.x) })
 	return s
 }
 
@@ -143,8 +140,8 @@ func (r *Results) linger(metric, name, title string) *chart {
 		caption: "One client, batch.size 16K, no codec, acks=all, at most 5 requests under way. Each point is a rate of records due.",
 		further: "Without linger a batch leaves as soon as the connection has room, so batches grow by themselves when it has none. With linger each record pays for company at low rates, and nothing where batches fill before it ends."}
 	for _, linger := range cell.Lingers() {
-		s := series{name: "linger " + linger.String()}
-		for _, sum := range r.Cells {
+		s := series{name: fmt.Sprintf("linger %d ms", linger.Milliseconds())}
+		for _, sum := range byRate(r.Cells) {
 			if sum.Cell.Linger != linger || !clientLike(sum.Cell, func(_, _ *cell.Cell) {}) {
 				continue
 			}
@@ -157,6 +154,11 @@ func (r *Results) linger(metric, name, title string) *chart {
 		c.series = append(c.series, s)
 	}
 	return c
+}
+
+// byRate orders cells by the rate they ask for: what they get may turn back where the broker cannot follow.
+func byRate(cells []*Summary) []*Summary {
+	return slices.SortedStableFunc(slices.Values(cells), func(a, b *Summary) int { return cmp.Compare(a.Cell.Rate, b.Cell.Rate) })
 }
 
 // ratios shows compression by payload set.

@@ -27,6 +27,8 @@ type Metric struct {
 	Name string
 	Unit string
 	of   func(*figures) float64 // NaN: not known
+	// pooled: where not every run knows it, it is computed from all runs' histograms together, without an interval.
+	pooled bool
 }
 
 // figures is a run with its histograms read.
@@ -67,18 +69,18 @@ func percentile(h *measure.Histogram, p float64) float64 {
 // Metrics are all figures, in the order of the columns.
 func Metrics() []Metric {
 	out := []Metric{
-		{"throughput", "MB/s", func(f *figures) float64 { return per(float64(f.Values)/1e6, f.Seconds) }},
-		{"records_rate", "records/s", func(f *figures) float64 { return per(float64(f.Records), f.Seconds) }},
-		{"batches_rate", "batches/s", func(f *figures) float64 { return per(float64(f.Batches), f.Seconds) }},
+		{Name: "throughput", Unit: "MB/s", of: func(f *figures) float64 { return per(float64(f.Values)/1e6, f.Seconds) }},
+		{Name: "records_rate", Unit: "records/s", of: func(f *figures) float64 { return per(float64(f.Records), f.Seconds) }},
+		{Name: "batches_rate", Unit: "batches/s", of: func(f *figures) float64 { return per(float64(f.Batches), f.Seconds) }},
 	}
 	for _, h := range histograms() {
 		for _, p := range []struct {
 			name string
 			p    float64
 		}{{"p50", 50}, {"p99", 99}, {"p999", 99.9}} {
-			out = append(out, Metric{h.name + "_" + p.name, "ms", func(f *figures) float64 { return percentile(h.of(f), p.p) }})
+			out = append(out, Metric{Name: h.name + "_" + p.name, Unit: "ms", pooled: true, of: func(f *figures) float64 { return percentile(h.of(f), p.p) }})
 		}
-		out = append(out, Metric{h.name + "_max", "ms", func(f *figures) float64 {
+		out = append(out, Metric{Name: h.name + "_max", Unit: "ms", of: func(f *figures) float64 {
 			if h.of(f).Count() == 0 {
 				return unknown
 			}
@@ -104,13 +106,13 @@ func histograms() []kind {
 
 func costs() []Metric {
 	return []Metric{
-		{"cpu_per_gb", "s/GB", func(f *figures) float64 {
+		{Name: "cpu_per_gb", Unit: "s/GB", of: func(f *figures) float64 {
 			return used(f, func(u *measure.Usage) float64 { return per(u.CPU.Seconds(), float64(f.SinceValues)/1e9) })
 		}},
-		{"cpu_per_record", "µs", func(f *figures) float64 {
+		{Name: "cpu_per_record", Unit: "µs", of: func(f *figures) float64 {
 			return used(f, func(u *measure.Usage) float64 { return per(u.CPU.Seconds()*1e6, float64(f.SinceRecords)) })
 		}},
-		{"fsyncs_per_record", "", func(f *figures) float64 {
+		{Name: "fsyncs_per_record", Unit: "", of: func(f *figures) float64 {
 			return used(f, func(u *measure.Usage) float64 {
 				if u.Fsyncs < 0 {
 					return unknown
@@ -118,28 +120,28 @@ func costs() []Metric {
 				return per(float64(u.Fsyncs), float64(f.SinceRecords))
 			})
 		}},
-		{"calls_per_record", "", func(f *figures) float64 {
+		{Name: "calls_per_record", Unit: "", of: func(f *figures) float64 {
 			return used(f, func(u *measure.Usage) float64 { return per(float64(u.Reads+u.Writes), float64(f.SinceRecords)) })
 		}},
-		{"wire_per_record", "B", func(f *figures) float64 { return per(float64(f.SinceWire), float64(f.SinceRecords)) }},
-		{"disk_per_record", "B", func(f *figures) float64 {
+		{Name: "wire_per_record", Unit: "B", of: func(f *figures) float64 { return per(float64(f.SinceWire), float64(f.SinceRecords)) }},
+		{Name: "disk_per_record", Unit: "B", of: func(f *figures) float64 {
 			if f.Disk == 0 {
 				return unknown
 			}
 			return per(float64(f.Disk), float64(f.DiskOf))
 		}},
-		{"ratio", "", func(f *figures) float64 { return per(float64(f.SinceValues), float64(f.SinceWire)) }},
-		{"memory", "MB", func(f *figures) float64 {
+		{Name: "ratio", Unit: "", of: func(f *figures) float64 { return per(float64(f.SinceValues), float64(f.SinceWire)) }},
+		{Name: "memory", Unit: "MB", of: func(f *figures) float64 {
 			if f.Memory == 0 {
 				return unknown
 			}
 			return float64(f.Memory) / 1e6
 		}},
-		{"fdatasync_p50", "ms", func(f *figures) float64 { return f.Machine.FsyncP50.Seconds() * 1e3 }},
-		{"fdatasync_p99", "ms", func(f *figures) float64 { return f.Machine.FsyncP99.Seconds() * 1e3 }},
-		{"disk_write", "MB/s", func(f *figures) float64 { return f.Machine.WriteMBs }},
-		{"loopback", "MB/s", func(f *figures) float64 { return f.Machine.LoopMBs }},
-		{"memory_copy", "GB/s", func(f *figures) float64 { return f.Machine.MemoryGBs }},
+		{Name: "fdatasync_p50", Unit: "ms", of: func(f *figures) float64 { return f.Machine.FsyncP50.Seconds() * 1e3 }},
+		{Name: "fdatasync_p99", Unit: "ms", of: func(f *figures) float64 { return f.Machine.FsyncP99.Seconds() * 1e3 }},
+		{Name: "disk_write", Unit: "MB/s", of: func(f *figures) float64 { return f.Machine.WriteMBs }},
+		{Name: "loopback", Unit: "MB/s", of: func(f *figures) float64 { return f.Machine.LoopMBs }},
+		{Name: "memory_copy", Unit: "GB/s", of: func(f *figures) float64 { return f.Machine.MemoryGBs }},
 	}
 }
 
@@ -199,11 +201,11 @@ func (s *Summary) measure() error {
 		for i := range all {
 			values = append(values, m.of(&all[i]))
 		}
-		i := measure.Bootstrap(values)
-		if i.Runs == 0 && m.Unit == "ms" {
-			// Each run alone has too few for this percentile; together they may have enough.
-			i = measure.Bootstrap([]float64{m.of(merged)})
+		if m.pooled && slices.ContainsFunc(values, math.IsNaN) {
+			// A run alone has too few for this percentile; together they may have enough.
+			values = []float64{m.of(merged)}
 		}
+		i := measure.Bootstrap(values)
 		if i.Runs > 0 {
 			s.Metrics[m.Name] = i
 		}

@@ -20,6 +20,7 @@ type Plan struct {
 	Seed    uint64        `json:"seed"`
 	Poisson bool          `json:"poisson"`
 	Workers int           `json:"workers"`
+	Spin    bool          `json:"spin,omitempty"`
 	Pause   time.Duration `json:"pause_ns,omitempty"`
 }
 
@@ -61,6 +62,21 @@ func Open(dir string, plan Plan) (*Store, error) {
 		return s, s.write(plan)
 	}
 	return s, nil
+}
+
+// Read returns the plan and the runs of a directory, and writes nothing.
+func Read(dir string) (*Store, error) {
+	text, err := os.ReadFile(filepath.Join(dir, fileName))
+	if err != nil {
+		return nil, err
+	}
+	line, _, _ := bytes.Cut(text, []byte("\n"))
+	s := new(Store)
+	if err := json.Unmarshal(line, &s.Plan); err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, fileName), err)
+	}
+	_, err = s.read(text)
+	return s, err
 }
 
 // read takes in the whole lines and returns how many bytes they are.

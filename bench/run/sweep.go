@@ -104,7 +104,7 @@ func attempt(ctx context.Context, o *Options, c cell.Cell, r *Record) (err error
 		return err
 	}
 	cfg := load.Config{Cell: c, Topic: topic, Leaders: leaders, Warmup: o.Plan.Warmup, Length: o.Plan.Length, Workers: o.Plan.Workers,
-		Poisson: o.Plan.Poisson, Seed: o.Plan.Seed, ValuesMax: valuesMax}
+		Poisson: o.Plan.Poisson, Spin: o.Plan.Spin, Seed: o.Plan.Seed, ValuesMax: valuesMax}
 	if r.Machine, err = measure.Calibrate(o.Scratch); err != nil {
 		return fmt.Errorf("calibration: %w", err)
 	}
