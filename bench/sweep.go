@@ -128,7 +128,15 @@ func sweep(ctx context.Context, f *sweepFlags, stdout, stderr io.Writer) error {
 	if err := os.MkdirAll(f.out, 0o755); err != nil {
 		return err
 	}
-	scratch, err := os.MkdirTemp(f.out, "node-")
+	f.plan.Target = f.name()
+	store, err := run.Open(f.out, f.plan)
+	if errors.Is(err, run.ErrOtherPlan) {
+		return usageError{err}
+	} else if err != nil {
+		return err
+	}
+	defer store.Close()
+	scratch, err := scratchDir(f.out)
 	if err != nil {
 		return err
 	}
@@ -138,20 +146,35 @@ func sweep(ctx context.Context, f *sweepFlags, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer t.Close()
-	f.plan.Target = t.Name()
-	store, err := run.Open(f.out, f.plan)
-	if errors.Is(err, run.ErrOtherPlan) {
-		return usageError{err}
-	} else if err != nil {
-		return err
-	}
-	defer store.Close()
 	if _, err := t.Bootstrap(ctx); err != nil {
 		return err
 	}
 	fmt.Fprintf(stderr, "%d cells × %d runs against %s\n", len(cells), f.reps, t.Name())
 	failure := carryOut(ctx, f, t, cells, scratch, store, stderr)
 	return errors.Join(failure, publish(f.out, cells, store, stdout, stderr))
+}
+
+// name is what the target is called, known before there is one.
+func (f *sweepFlags) name() string {
+	if len(f.bootstrap) > 0 {
+		return (&target.External{Addresses: f.bootstrap}).Name()
+	}
+	return target.NewNode("", "", f.set).Name()
+}
+
+// scratchDir makes a directory for the node below dir, and removes those that a killed sweep has left: the store is locked, so nobody uses them.
+func scratchDir(dir string) (string, error) {
+	const prefix = "node-"
+	left, err := filepath.Glob(filepath.Join(dir, prefix+"*"))
+	if err != nil {
+		return "", err
+	}
+	for _, l := range left {
+		if err := os.RemoveAll(l); err != nil {
+			return "", err
+		}
+	}
+	return os.MkdirTemp(dir, prefix)
 }
 
 // target is the broker to measure; the embedded node is built first.

@@ -46,7 +46,7 @@ type sighting struct {
 }
 
 const (
-	fetchWait = 200 * time.Millisecond
+	fetchWait = 100 * time.Millisecond
 	fetchMost = 4 << 20
 	seenMax   = 10 * time.Second
 	// scratchSize holds the records of the largest batch that a cell makes.

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"bytes"
 	"image/color"
 	"io"
 	"math"
@@ -85,7 +86,7 @@ func (c *chart) draw(path string) error {
 		if err != nil {
 			return err
 		}
-		_, err = out.WriteTo(f)
+		err = write(f, out.WriterTo, out.ext)
 		if e := f.Close(); err == nil {
 			err = e
 		}
@@ -94,6 +95,20 @@ func (c *chart) draw(path string) error {
 		}
 	}
 	return nil
+}
+
+// write writes a picture. An SVG names the type it was set in; where that is missing, one of the same widths shall be taken.
+func write(f io.Writer, picture io.WriterTo, ext string) error {
+	var b bytes.Buffer
+	if _, err := picture.WriteTo(&b); err != nil {
+		return err
+	}
+	out := b.Bytes()
+	if ext == ".svg" {
+		out = bytes.ReplaceAll(out, []byte("font-family:Liberation Sans"), []byte("font-family:Liberation Sans,Arial,Helvetica,sans-serif"))
+	}
+	_, err := f.Write(out)
+	return err
 }
 
 // face is the type of all text.

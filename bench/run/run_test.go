@@ -101,6 +101,10 @@ func TestResume(t *testing.T) {
 			t.Errorf("%s was run %d times", c.ID(), times[c.ID()])
 		}
 	}
+	if _, err := Open(dir, plan); err == nil || !strings.Contains(err.Error(), "another sweep") {
+		t.Errorf("two sweeps in one directory: %v", err)
+	}
+	_ = s.Close()
 	other := plan
 	other.Length = time.Second
 	if _, err := Open(dir, other); !errors.Is(err, ErrOtherPlan) {

@@ -6,10 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
+	"io"
 	"os"
 	"path/filepath"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Plan is what must not change between a sweep and its continuation.
@@ -37,25 +39,33 @@ const fileName = "runs.jsonl"
 // ErrOtherPlan is returned for a directory whose runs were made otherwise.
 var ErrOtherPlan = errors.New("the directory holds runs of another plan: choose another --out")
 
-// Open reads the runs of a directory, or begins a new file. A last line that an interruption has cut is left out.
-func Open(dir string, plan Plan) (*Store, error) {
+// Open reads the runs of a directory, or begins a new file, and locks it. A last line that an interruption has cut is left out.
+func Open(dir string, plan Plan) (_ *Store, err error) {
 	s := &Store{Plan: plan}
 	path := filepath.Join(dir, fileName)
-	text, err := os.ReadFile(path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if s.file, err = os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			s.file.Close()
+		}
+	}()
+	if err := unix.Flock(int(s.file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		return nil, fmt.Errorf("%s: another sweep is at work in this directory (%w)", path, err)
+	}
+	text, err := io.ReadAll(s.file)
+	if err != nil {
 		return nil, err
 	}
 	whole, err := s.read(text)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	if s.file, err = os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o644); err != nil {
-		return nil, err
-	}
 	if err := s.file.Truncate(int64(whole)); err != nil {
 		return nil, err
 	}
-	if _, err := s.file.Seek(int64(whole), 0); err != nil {
+	if _, err := s.file.Seek(int64(whole), io.SeekStart); err != nil {
 		return nil, err
 	}
 	if whole == 0 {
