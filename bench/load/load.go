@@ -51,6 +51,10 @@ type Result struct {
 	Late *measure.Histogram // sent − due, of each batch: it includes waiting for room among the requests under way
 	Back *measure.Histogram // acknowledgement − answered, where the target echoes that
 
+	// How long the generator's threads ran, and how long of that they were ready and had no processor: where it is much, others had the machine, and
+	// tails are theirs.
+	Ran, Waited int64
+
 	Unanswered int64 // measured batches that had no acknowledgement when the run was given up; they count as having waited until then
 	Errors     int64
 	FirstError string
@@ -151,6 +155,8 @@ func (r *Result) add(o *Result) {
 	r.Late.Merge(o.Late)
 	r.Back.Merge(o.Back)
 	r.Unanswered += o.Unanswered
+	r.Ran += o.Ran
+	r.Waited += o.Waited
 	r.Errors += o.Errors
 	if r.FirstError == "" {
 		r.FirstError = o.FirstError

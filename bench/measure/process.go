@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Usage is what a process has used since it began.
@@ -83,4 +85,15 @@ func Memory(pid int) (now, most int64) {
 		return 0, 0
 	}
 	return field(string(text), "VmRSS:") << 10, field(string(text), "VmHWM:") << 10
+}
+
+// ThreadWaited is for how many nanoseconds the calling thread has been ready to run without a processor since it began; 0 where that cannot be read.
+func ThreadWaited() int64 {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/self/task/%d/schedstat", unix.Gettid()))
+	if err != nil {
+		return 0
+	}
+	var ran, waited int64
+	_, _ = fmt.Sscan(string(text), &ran, &waited)
+	return waited
 }

@@ -53,7 +53,8 @@ type figure struct{ Name, Value string }
 func (r *Results) calibration() []figure {
 	names := []struct{ metric, name, unit string }{
 		{"fdatasync_p50", "append 4 KiB + fdatasync, p50", "ms"}, {"fdatasync_p99", "the same, p99", "ms"}, {"disk_write", "sequential write of 32 MiB, synced", "MB/s"},
-		{"loopback", "loopback", "MB/s"}, {"memory_copy", "memory copy", "GB/s"}}
+		{"loopback", "loopback", "MB/s"}, {"memory_copy", "memory copy", "GB/s"},
+		{"generator_waited", "time in which the generator was ready and had no processor", "%"}}
 	var out []figure
 	for _, n := range names {
 		var all []float64

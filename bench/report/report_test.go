@@ -34,7 +34,7 @@ func invented(t *testing.T, cells []cell.Cell) []run.Record {
 			}
 			n := int64(1000 * (i + 1) * (rep + 10))
 			r := run.Record{ID: c.ID(), Cell: c, Rep: rep, Begun: time.Unix(1_795_000_000, 0).UTC(), Seconds: 2, Records: n, Batches: n / 10, Values: n * 100,
-				SinceRecords: n, SinceBatches: n / 10, SinceValues: n * 100, SinceWire: n * 110, Disk: n * 105, DiskOf: n, Memory: 50e6,
+				SinceRecords: n, SinceBatches: n / 10, SinceValues: n * 100, SinceWire: n * 110, Disk: n * 105, DiskOf: n, Memory: 50e6, Ran: 1000, Waited: 30,
 				Usage:   &measure.Usage{CPU: time.Duration(n) * time.Microsecond, Reads: n, Writes: 2 * n, Fsyncs: n / 100},
 				Machine: measure.Machine{FsyncP50: 150 * time.Microsecond, FsyncP99: 300 * time.Microsecond, WriteMBs: 400, LoopMBs: 3000, MemoryGBs: 10},
 				Due:     text, Sent: text, Late: text}

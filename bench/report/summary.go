@@ -137,6 +137,7 @@ func costs() []Metric {
 			}
 			return float64(f.Memory) / 1e6
 		}},
+		{Name: "generator_waited", Unit: "%", of: func(f *figures) float64 { return per(100*float64(f.Waited), float64(f.Ran)) }},
 		{Name: "fdatasync_p50", Unit: "ms", of: func(f *figures) float64 { return f.Machine.FsyncP50.Seconds() * 1e3 }},
 		{Name: "fdatasync_p99", Unit: "ms", of: func(f *figures) float64 { return f.Machine.FsyncP99.Seconds() * 1e3 }},
 		{Name: "disk_write", Unit: "MB/s", of: func(f *figures) float64 { return f.Machine.WriteMBs }},

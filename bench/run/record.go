@@ -35,6 +35,9 @@ type Record struct {
 	Disk      int64          `json:"disk_bytes,omitempty"` // of the topic's log files at the end
 	DiskOf    int64          `json:"disk_records,omitempty"`
 
+	Ran    int64 `json:"generator_ran_ns,omitempty"`
+	Waited int64 `json:"generator_waited_ns,omitempty"` // for a processor
+
 	Unanswered int64  `json:"unanswered,omitempty"`
 	Due        string `json:"ack_minus_due"` // histograms in nanoseconds, HdrHistogram V2 compressed
 	Sent       string `json:"ack_minus_sent"`
@@ -47,7 +50,7 @@ func (r *Record) take(l *load.Result) (err error) {
 	r.Seconds = l.Seconds()
 	r.Records, r.Batches, r.Values = l.Records, l.Batches, l.Values
 	r.SinceRecords, r.SinceBatches, r.SinceValues, r.SinceWire = l.SinceRecords, l.SinceBatches, l.SinceValues, l.SinceWire
-	r.DiskOf, r.Unanswered = l.AllRecords, l.Unanswered
+	r.DiskOf, r.Unanswered, r.Ran, r.Waited = l.AllRecords, l.Unanswered, l.Ran, l.Waited
 	for to, h := range map[*string]*measure.Histogram{&r.Due: l.Due, &r.Sent: l.Sent, &r.Late: l.Late} {
 		if *to, err = h.Encode(); err != nil {
 			return err
