@@ -45,6 +45,9 @@ func (h *Histogram) Count() int64 {
 // Max is the longest, as exact as the histogram is.
 func (h *Histogram) Max() int64 { return h.h.Max() }
 
+// Min is the shortest, as exact as the histogram is.
+func (h *Histogram) Min() int64 { return h.h.Min() }
+
 // enoughBeyond is how many durations must lie beyond a percentile for it to be told.
 const enoughBeyond = 1
 

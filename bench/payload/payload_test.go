@@ -10,7 +10,7 @@ import (
 
 func TestSets(t *testing.T) {
 	for _, name := range Names() {
-		for _, size := range []int{SizeMin, 100, 1000, 10_000} {
+		for _, size := range []int{SizeMin, 500, 10_000} {
 			a, err := New(name, size, 1)
 			if err != nil {
 				t.Fatal(err)
