@@ -61,8 +61,13 @@ type Result struct {
 	Places     []Place
 }
 
-// drainMax bounds the wait for what is still due or under way when the time is over.
-const drainMax = 10 * time.Second
+// drainMin and drainMax bound the wait for what is still due or under way when the time is over: twice that time, within them.
+const (
+	drainMin = 3 * time.Second
+	drainMax = 10 * time.Second
+)
+
+func drain(length time.Duration) int64 { return int64(min(max(2*length, drainMin), drainMax)) }
 
 // Load is a run that is ready to begin: its batches are encoded and its connections open.
 type Load struct {

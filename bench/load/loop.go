@@ -129,7 +129,7 @@ func (l *loop) close() {
 func (l *loop) begin(start int64) {
 	l.start, l.from = start, start+int64(l.cfg.Warmup)
 	l.to = l.from + int64(l.cfg.Length)
-	l.giveUp = l.to + int64(drainMax)
+	l.giveUp = l.to + drain(l.cfg.Length)
 	l.result.From, l.result.To = l.from, l.to
 	if l.schedule != nil {
 		l.schedule.start = start
@@ -197,7 +197,7 @@ func (l *loop) stop(now int64) {
 	if l.schedule == nil {
 		l.to = min(l.to, max(now, l.from+1))
 		l.result.To = l.to
-		l.giveUp = now + int64(drainMax)
+		l.giveUp = now + drain(l.cfg.Length)
 	} else {
 		l.arrive(l.to) // what was due before the end and not yet taken up
 	}
