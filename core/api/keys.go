@@ -19,6 +19,7 @@ const (
 	DeleteTopics    Key = 20
 	DeleteRecords   Key = 21
 	InitProducerID  Key = 22
+	DescribeConfigs Key = 32
 	DescribeCluster Key = 60
 )
 
@@ -46,6 +47,7 @@ var Served = []Range{
 	{DeleteTopics, 1, 6, 0, "DeleteTopics"},
 	{DeleteRecords, 0, 2, 0, "DeleteRecords"},
 	{InitProducerID, 0, 5, 0, "InitProducerId"},
+	{DescribeConfigs, 1, 4, 0, "DescribeConfigs"},
 	{DescribeCluster, 0, 2, 0, "DescribeCluster"},
 }
 

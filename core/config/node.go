@@ -137,6 +137,7 @@ type Node struct {
 	Topic                Topic // what a topic without entries of its own gets
 
 	topicDefaults []Entry
+	given         []Entry // as ParseNode got them
 }
 
 // ParseNode reads a node's entries. A later entry of a key wins over an earlier one. The error names the key and what to do.
@@ -146,6 +147,7 @@ func ParseNode(entries []Entry) (*Node, error) {
 		return nil, err
 	}
 	n := &Node{
+		given:                entries,
 		NodeID:               record.NodeID(v.long("node.id")),
 		AutoCreateTopics:     v.flag("auto.create.topics.enable"),
 		NumPartitions:        int32(v.long("num.partitions")),

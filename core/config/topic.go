@@ -27,7 +27,7 @@ const (
 //
 // Defaults are the node's keys of topicSynonyms.
 var TopicKeys = []Key{
-	{Name: "cleanup.policy", Type: String, Default: "delete", Valid: []string{"delete"}, Doc: "What happens to old segments. Compaction is not served yet."},
+	{Name: "cleanup.policy", Type: List, Default: "delete", Valid: []string{"delete"}, Doc: "What happens to old segments; empty: they stay. Compaction is not served yet."},
 	{Name: "compression.gzip.level", Type: Int, Default: "-1", Min: -1, Max: 9, Doc: "Level of gzip where the topic compresses; -1 is the codec's own."},
 	{Name: "compression.lz4.level", Type: Int, Default: "9", Min: 1, Max: 17, Doc: "Level of lz4 where the topic compresses."},
 	{Name: "compression.type", Type: String, Default: "producer", Valid: compressions, Doc: "Codec of stored batches; producer keeps what was sent."},
@@ -172,30 +172,4 @@ func level(v *values, codec string) int {
 func CheckTopic(node *Node, entries []Entry) error {
 	_, err := ParseTopic(node, entries)
 	return err
-}
-
-// TopicValue is one config of a topic: its value, and whether the topic sets it itself.
-type TopicValue struct {
-	Name, Value string
-	Own         bool
-}
-
-// DescribeTopic lists every config of a topic with these entries, in the table's order.
-func DescribeTopic(node *Node, entries []Entry) []TopicValue {
-	var out []TopicValue
-	for i := range TopicKeys {
-		v := TopicValue{Name: TopicKeys[i].Name, Value: TopicKeys[i].Default}
-		for _, e := range node.topicDefaults {
-			if e.Key == v.Name {
-				v.Value = e.Value
-			}
-		}
-		for _, e := range entries {
-			if e.Key == v.Name {
-				v.Value, v.Own = e.Value, true
-			}
-		}
-		out = append(out, v)
-	}
-	return out
 }

@@ -165,13 +165,10 @@ func (s *State) checkAssignment(list []kmsg.CreateTopicsRequestTopicReplicaAssig
 // describeConfigs lists the new topic's configs as CreateTopics 5 and later return them.
 func describeConfigs(node *config.Node, entries []config.Entry) []kmsg.CreateTopicsResponseTopicConfig {
 	var out []kmsg.CreateTopicsResponseTopicConfig
-	for _, v := range config.DescribeTopic(node, entries) {
+	for _, s := range config.TopicSettings(node, entries) {
 		c := kmsg.NewCreateTopicsResponseTopicConfig()
-		value := v.Value
-		c.Name, c.Value, c.Source = v.Name, &value, int8(kmsg.ConfigSourceDefaultConfig)
-		if v.Own {
-			c.Source = int8(kmsg.ConfigSourceDynamicTopicConfig)
-		}
+		value := s.Value()
+		c.Name, c.Value, c.Source = s.Key.Name, &value, int8(s.Synonyms[0].Source)
 		out = append(out, c)
 	}
 	sort.Slice(out, func(i, j int) bool { return out[i].Name < out[j].Name })

@@ -33,7 +33,15 @@ func coldRequests() []kmsg.Request {
 	drop.TopicNames, drop.Topics = []string{"a", ""}, []kmsg.DeleteTopicsRequestTopic{{Topic: kmsg.StringPtr("a")}, {}}
 	trim := kmsg.NewPtrDeleteRecordsRequest()
 	trim.Topics = []kmsg.DeleteRecordsRequestTopic{{Topic: "a", Partitions: []kmsg.DeleteRecordsRequestTopicPartition{{Partition: 1, Offset: 7}, {}}}, {}}
-	return []kmsg.Request{list, metadata, find, versions, create, drop, trim, kmsg.NewPtrInitProducerIDRequest(), kmsg.NewPtrDescribeClusterRequest()}
+	all := []kmsg.Request{list, metadata, find, versions, create, drop, trim, kmsg.NewPtrInitProducerIDRequest(), kmsg.NewPtrDescribeClusterRequest()}
+	return append(all, adminRequests()...)
+}
+
+// adminRequests are those of coldRequests about configs and partitions.
+func adminRequests() []kmsg.Request {
+	describe := kmsg.NewPtrDescribeConfigsRequest()
+	describe.Resources = []kmsg.DescribeConfigsRequestResource{{}, {ResourceType: kmsg.ConfigResourceTypeTopic, ResourceName: "a", ConfigNames: []string{"x", ""}}}
+	return []kmsg.Request{describe}
 }
 
 // Each cold key served has a shape, and the walk ends exactly where kmsg's encoding does, in every version.

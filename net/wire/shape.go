@@ -46,6 +46,7 @@ var shapes = map[api.Key][]field{
 	api.DeleteTopics:    {list(text()).until(5), arr(text(), fix(16)).since(6), fix(4)},
 	api.DeleteRecords:   {arr(text(), arr(fix(4), fix(8))), fix(4)},
 	api.InitProducerID:  {text(), fix(4), fix(8).since(3), fix(2).since(3)},
+	api.DescribeConfigs: {arr(fix(1), text(), list(text())), fix(1), fix(1).since(3)},
 	api.DescribeCluster: {fix(1), fix(1).since(1), fix(1).since(2)},
 }
 
