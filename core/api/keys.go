@@ -9,18 +9,21 @@ type Key int16
 
 // The API keys that this broker knows by name.
 const (
-	Produce         Key = 0
-	Fetch           Key = 1
-	ListOffsets     Key = 2
-	Metadata        Key = 3
-	FindCoordinator Key = 10
-	ApiVersions     Key = 18
-	CreateTopics    Key = 19
-	DeleteTopics    Key = 20
-	DeleteRecords   Key = 21
-	InitProducerID  Key = 22
-	DescribeConfigs Key = 32
-	DescribeCluster Key = 60
+	Produce                 Key = 0
+	Fetch                   Key = 1
+	ListOffsets             Key = 2
+	Metadata                Key = 3
+	FindCoordinator         Key = 10
+	ApiVersions             Key = 18
+	CreateTopics            Key = 19
+	DeleteTopics            Key = 20
+	DeleteRecords           Key = 21
+	InitProducerID          Key = 22
+	DescribeConfigs         Key = 32
+	AlterConfigs            Key = 33
+	CreatePartitions        Key = 37
+	IncrementalAlterConfigs Key = 44
+	DescribeCluster         Key = 60
 )
 
 // Range is one row of the table of APIs: the versions served, both ends included. Refused names the first version really served,
@@ -48,6 +51,9 @@ var Served = []Range{
 	{DeleteRecords, 0, 2, 0, "DeleteRecords"},
 	{InitProducerID, 0, 5, 0, "InitProducerId"},
 	{DescribeConfigs, 1, 4, 0, "DescribeConfigs"},
+	{AlterConfigs, 0, 2, 0, "AlterConfigs"},
+	{CreatePartitions, 0, 3, 0, "CreatePartitions"},
+	{IncrementalAlterConfigs, 0, 1, 0, "IncrementalAlterConfigs"},
 	{DescribeCluster, 0, 2, 0, "DescribeCluster"},
 }
 

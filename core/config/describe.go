@@ -54,13 +54,19 @@ func TopicSettings(node *Node, entries []Entry) []Setting {
 func NodeSettings(node *Node) []Setting {
 	out := make([]Setting, 0, len(NodeKeys))
 	for i := range NodeKeys {
-		out = append(out, Setting{Key: &NodeKeys[i], Synonyms: node.synonyms(&NodeKeys[i]), ReadOnly: true})
+		out = append(out, Setting{Key: &NodeKeys[i], Synonyms: node.synonyms(&NodeKeys[i]), ReadOnly: !NodeKeys[i].Dynamic()})
 	}
 	return out
 }
 
 func (n *Node) synonyms(k *Key) []Synonym {
 	var out []Synonym
+	if value, ok := acting(n.dynamic.own, k); ok {
+		out = append(out, Synonym{k.Name, value, FromBroker})
+	}
+	if value, ok := acting(n.dynamic.cluster, k); ok {
+		out = append(out, Synonym{k.Name, value, FromBrokerDefault})
+	}
 	if value, ok := lookup(n.given, k.Name); ok {
 		out = append(out, Synonym{k.Name, value, FromFile})
 	}

@@ -138,6 +138,7 @@ type Node struct {
 
 	topicDefaults []Entry
 	given         []Entry // as ParseNode got them
+	dynamic       dynamic // as At found it
 }
 
 // ParseNode reads a node's entries. A later entry of a key wins over an earlier one. The error names the key and what to do.
@@ -189,6 +190,9 @@ func ParseNode(entries []Entry) (*Node, error) {
 	}
 	for _, s := range topicSynonyms {
 		n.topicDefaults = append(n.topicDefaults, Entry{s[0], v.text(s[1])})
+	}
+	if err := CheckTopic(n, nil); err != nil {
+		return nil, err
 	}
 	n.Topic, err = ParseTopic(n, nil)
 	return n, err

@@ -84,16 +84,16 @@ type Topic struct {
 // Durable reports whether a record counts only when it is fsynced.
 func (t *Topic) Durable() bool { return t.FlushMessages == 1 }
 
+func parseTopic(node *Node, entries []Entry) (values, error) {
+	all := make([]Entry, 0, len(node.topicDefaults)+len(entries))
+	return parse(TopicKeys, append(append(all, node.topicDefaults...), entries...))
+}
+
 // ParseTopic reads a topic's own entries over the node's defaults. The error names the key and what to do.
 func ParseTopic(node *Node, entries []Entry) (Topic, error) {
-	all := make([]Entry, 0, len(node.topicDefaults)+len(entries))
-	all = append(append(all, node.topicDefaults...), entries...)
-	v, err := parse(TopicKeys, all)
+	v, err := parseTopic(node, entries)
 	if err != nil {
 		return Topic{}, err
-	}
-	if low, high := v.long("min.compaction.lag.ms"), v.long("max.compaction.lag.ms"); low > high {
-		return Topic{}, fmt.Errorf("min.compaction.lag.ms (%d) must not exceed max.compaction.lag.ms (%d)", low, high)
 	}
 	return Topic{
 		Policy: record.Policy{
@@ -168,8 +168,15 @@ func level(v *values, codec string) int {
 	return record.DefaultLevel
 }
 
-// CheckTopic reports what is wrong with the entries of a new topic: an unknown key (with the nearest one), a bad value, one that asks for what is not done.
+// CheckTopic reports what is wrong with the entries of a new topic: an unknown key (with the nearest one), a bad value, one that asks for what is not done, or
+// two that contradict each other. A topic that is there may have such a pair, since the node's defaults change under it; nothing that reads them cares.
 func CheckTopic(node *Node, entries []Entry) error {
-	_, err := ParseTopic(node, entries)
-	return err
+	v, err := parseTopic(node, entries)
+	if err != nil {
+		return err
+	}
+	if low, high := v.long("min.compaction.lag.ms"), v.long("max.compaction.lag.ms"); low > high {
+		return fmt.Errorf("min.compaction.lag.ms (%d) must not exceed max.compaction.lag.ms (%d)", low, high)
+	}
+	return nil
 }

@@ -117,12 +117,7 @@ func (s *State) topicRecords(img *image.Image, name string, id record.UUID, part
 		records = append(records, &image.ConfigRecord{ResourceType: image.ResourceTopic, ResourceName: name, Name: e.Key, Value: &value})
 	}
 	for i := range partitions {
-		var directories []record.UUID // of its own: who places the partition writes in it
-		if img.Feature(image.MetadataVersion) >= image.MetadataVersionDirectories {
-			directories = []record.UUID{image.DirUnassigned}
-		}
-		records = append(records, &image.PartitionRecord{PartitionID: i, TopicID: id, Replicas: []record.NodeID{s.Self}, Isr: []record.NodeID{s.Self},
-			Leader: s.Self, Directories: directories})
+		records = append(records, s.partitionRecord(img, id, i))
 	}
 	return records
 }

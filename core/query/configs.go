@@ -44,7 +44,7 @@ func (v *View) settings(asked *kmsg.DescribeConfigsRequestResource) ([]config.Se
 		if _, ok := v.Image.Topic(name); !ok {
 			return nil, errcode.UnknownTopicOrPartition, errcode.UnknownTopicOrPartition.String()
 		}
-		return config.TopicSettings(v.Config, entries(v.Image, image.ResourceTopic, name)), errcode.None, ""
+		return config.TopicSettings(v.Config, config.Entries(v.Image, image.ResourceTopic, name)), errcode.None, ""
 	case kmsg.ConfigResourceTypeBroker:
 		if name == "" {
 			return stored(v.Image, image.ResourceBroker, "", config.FromBrokerDefault), errcode.None, ""
@@ -93,14 +93,6 @@ func stored(img *image.Image, kind image.ResourceType, name string, from config.
 			k = &config.Key{Name: e.Name, Type: config.String}
 		}
 		out = append(out, config.Setting{Key: k, Synonyms: []config.Synonym{{Name: e.Name, Value: e.Value, Source: from}}})
-	}
-	return out
-}
-
-func entries(img *image.Image, kind image.ResourceType, name string) []config.Entry {
-	var out []config.Entry
-	for _, e := range img.Config(kind, name) {
-		out = append(out, config.Entry{Key: e.Name, Value: e.Value})
 	}
 	return out
 }

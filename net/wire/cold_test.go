@@ -41,7 +41,14 @@ func coldRequests() []kmsg.Request {
 func adminRequests() []kmsg.Request {
 	describe := kmsg.NewPtrDescribeConfigsRequest()
 	describe.Resources = []kmsg.DescribeConfigsRequestResource{{}, {ResourceType: kmsg.ConfigResourceTypeTopic, ResourceName: "a", ConfigNames: []string{"x", ""}}}
-	return []kmsg.Request{describe}
+	alter := kmsg.NewPtrAlterConfigsRequest()
+	alter.Resources = []kmsg.AlterConfigsRequestResource{{}, {ResourceName: "a", Configs: []kmsg.AlterConfigsRequestResourceConfig{{Name: "x"}, {Name: "y", Value: kmsg.StringPtr("z")}}}}
+	step := kmsg.NewPtrIncrementalAlterConfigsRequest()
+	step.Resources = []kmsg.IncrementalAlterConfigsRequestResource{{}, {ResourceName: "a",
+		Configs: []kmsg.IncrementalAlterConfigsRequestResourceConfig{{Name: "x"}, {Name: "y", Op: kmsg.IncrementalAlterConfigOpAppend, Value: kmsg.StringPtr("z")}}}}
+	grow := kmsg.NewPtrCreatePartitionsRequest()
+	grow.Topics = []kmsg.CreatePartitionsRequestTopic{{}, {Topic: "a", Count: 3, Assignment: []kmsg.CreatePartitionsRequestTopicAssignment{{Replicas: []int32{1, 2}}, {}}}}
+	return []kmsg.Request{describe, alter, step, grow}
 }
 
 // Each cold key served has a shape, and the walk ends exactly where kmsg's encoding does, in every version.
