@@ -26,7 +26,7 @@ func (c *Core) onBoot(b *Boot) {
 		c.halt("configuration: " + err.Error())
 		return
 	}
-	c.node = cfg
+	c.node, c.absent = cfg, b.Absent
 	c.cfg, c.clusterID, c.self, c.incarnation = cfg, b.ClusterID, b.NodeID, b.Incarnation
 	c.random = prng.New(b.Seed)
 	c.unopened = b.Streams
@@ -35,7 +35,7 @@ func (c *Core) onBoot(b *Boot) {
 		return
 	}
 	for _, d := range b.Dirs {
-		c.dirs = append(c.dirs, dirState{id: d.ID, free: d.Free})
+		c.dirs = append(c.dirs, dirState{id: d.ID, path: d.Path, total: d.Total, free: d.Free})
 	}
 	if b.Metadata.Damage != "" {
 		c.halt("metadata log: " + b.Metadata.Damage)

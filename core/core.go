@@ -28,6 +28,7 @@ type Core struct {
 	incarnation record.UUID
 	random      prng.Source
 	dirs        []dirState
+	absent      []string // paths of directories that were given up before this incarnation began
 	halted      bool
 
 	now Now      // of the running Step
@@ -61,6 +62,8 @@ type Core struct {
 // dirState is one log directory.
 type dirState struct {
 	id     record.UUID
+	path   string
+	total  int64 // bytes of its file system
 	free   int64 // bytes; debited by each append, set right by Space
 	failed bool
 	marked bool // the clean mark is stored: nothing follows

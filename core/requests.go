@@ -36,6 +36,12 @@ func (c *Core) onRequest(r *Request) {
 		c.onIncrementalAlterConfigs(r)
 	case api.CreatePartitions:
 		c.onCreatePartitions(r)
+	case api.DescribeLogDirs:
+		c.onDescribeLogDirs(r)
+	case api.OffsetForLeaderEpoch:
+		c.onOffsetForLeaderEpoch(r)
+	case api.DescribeProducers:
+		c.onDescribeProducers(r)
 	case api.InitProducerID:
 		c.onInitProducerID(r)
 	default:

@@ -48,7 +48,18 @@ func adminRequests() []kmsg.Request {
 		Configs: []kmsg.IncrementalAlterConfigsRequestResourceConfig{{Name: "x"}, {Name: "y", Op: kmsg.IncrementalAlterConfigOpAppend, Value: kmsg.StringPtr("z")}}}}
 	grow := kmsg.NewPtrCreatePartitionsRequest()
 	grow.Topics = []kmsg.CreatePartitionsRequestTopic{{}, {Topic: "a", Count: 3, Assignment: []kmsg.CreatePartitionsRequestTopicAssignment{{Replicas: []int32{1, 2}}, {}}}}
-	return []kmsg.Request{describe, alter, step, grow}
+	epochs := kmsg.NewPtrOffsetForLeaderEpochRequest()
+	epochs.Topics = []kmsg.OffsetForLeaderEpochRequestTopic{{}, {Topic: "a", Partitions: []kmsg.OffsetForLeaderEpochRequestTopicPartition{{LeaderEpoch: 3}, {}}}}
+	dirs := kmsg.NewPtrDescribeLogDirsRequest()
+	dirs.Topics = []kmsg.DescribeLogDirsRequestTopic{{Topic: "a", Partitions: []int32{1, 2}}, {}}
+	producers := kmsg.NewPtrDescribeProducersRequest()
+	producers.Topics = []kmsg.DescribeProducersRequestTopic{{Topic: "a", Partitions: []int32{1, 2}}, {}}
+	resources := kmsg.NewPtrListConfigResourcesRequest()
+	resources.ResourceTypes = []int8{2, 16}
+	topics := kmsg.NewPtrDescribeTopicPartitionsRequest()
+	topics.Topics, topics.Cursor = []kmsg.DescribeTopicPartitionsRequestTopic{{Topic: "a"}, {}}, &kmsg.DescribeTopicPartitionsRequestCursor{Topic: "a", Partition: 3}
+	first := kmsg.NewPtrDescribeTopicPartitionsRequest()
+	return []kmsg.Request{describe, alter, step, grow, epochs, dirs, producers, resources, topics, first}
 }
 
 // Each cold key served has a shape, and the walk ends exactly where kmsg's encoding does, in every version.
