@@ -1,13 +1,12 @@
 package core
 
 import (
-	"slices"
-
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"odradek/core/api"
 	"odradek/core/errcode"
 	"odradek/core/record"
+	"odradek/core/stream"
 )
 
 // onDescribeLogDirs answers DescribeLogDirs: what each directory holds of the partitions asked for, all if none are named. A directory that is given up
@@ -29,16 +28,9 @@ func (c *Core) onDescribeLogDirs(r *Request) {
 			}
 		}
 	}
-	for t := range c.meta.committed.Topics() {
-		asked := func(partition int32) bool {
-			return req.Topics == nil || slices.ContainsFunc(req.Topics, func(a kmsg.DescribeLogDirsRequestTopic) bool {
-				return a.Topic == t.Name && slices.Contains(a.Partitions, partition)
-			})
-		}
-		for i := range t.Partitions {
-			if rep, _ := c.replicaFor(t.Name, t.ID, int32(i)); rep != nil && !c.dirs[rep.Dir].failed && asked(int32(i)) {
-				addToDir(&response.Dirs[rep.Dir], rep)
-			}
+	for _, id := range c.logDirPartitions(req) {
+		if rep, ok := c.replicas[id]; ok && !c.dirs[rep.Dir].failed {
+			addToDir(&response.Dirs[rep.Dir], rep)
 		}
 	}
 	for _, path := range c.absent {
@@ -47,6 +39,30 @@ func (c *Core) onDescribeLogDirs(r *Request) {
 		response.Dirs = append(response.Dirs, out)
 	}
 	c.reply(Reply{Conn: r.Conn, Correlation: r.Correlation, Key: api.DescribeLogDirs, Body: response})
+}
+
+// logDirPartitions returns the partitions that a request asks for, each once, those of a topic together.
+func (c *Core) logDirPartitions(req *kmsg.DescribeLogDirsRequest) []stream.ID {
+	var ids []stream.ID
+	if req.Topics == nil {
+		for t := range c.meta.committed.Topics() {
+			for i := range t.Partitions {
+				ids = append(ids, stream.ID{Topic: t.ID, Partition: int32(i)})
+			}
+		}
+		return ids
+	}
+	seen := map[stream.ID]bool{}
+	for i := range req.Topics {
+		t, ok := c.meta.committed.Topic(req.Topics[i].Topic)
+		for _, partition := range req.Topics[i].Partitions {
+			if ok && !seen[stream.ID{Topic: t.ID, Partition: partition}] {
+				seen[stream.ID{Topic: t.ID, Partition: partition}] = true
+				ids = append(ids, stream.ID{Topic: t.ID, Partition: partition})
+			}
+		}
+	}
+	return ids
 }
 
 // addToDir lists a replica in its directory. Topics come one after another.

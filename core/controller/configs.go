@@ -102,20 +102,25 @@ func (s *State) alter(img *image.Image, of resource, seen map[resource]int, chan
 	}
 	kind := image.ResourceType(of.kind)
 	before := config.Entries(img, kind, of.name)
-	after := slices.Clone(before)
+	changed := make(map[string]bool, len(changes))
+	var after []config.Entry
 	var records []image.Record
 	for _, c := range changes {
 		old, had := find(before, c.name)
-		value, p := s.changed(of, c, old, had)
+		value, p := s.valueAfter(of, c, old, had)
 		if p != nil {
 			return nil, p
 		}
-		after = slices.DeleteFunc(after, func(e config.Entry) bool { return e.Key == c.name })
-		if value != nil {
+		if changed[c.name] = true; value != nil {
 			after = append(after, config.Entry{Key: c.name, Value: *value})
 		}
 		if had != (value != nil) || had && old != *value {
 			records = append(records, &image.ConfigRecord{ResourceType: kind, ResourceName: of.name, Name: c.name, Value: value})
+		}
+	}
+	for _, e := range before {
+		if !changed[e.Key] {
+			after = append(after, e)
 		}
 	}
 	if already+len(records) > MaxRecords {
@@ -165,8 +170,8 @@ func (s *State) checkResource(img *image.Image, of resource) *Problem {
 	return problem(errcode.InvalidRequest, "Unsupported resource type: %d", of.kind)
 }
 
-// changed returns the value that a change gives, nil if it takes it away.
-func (s *State) changed(of resource, c change, old string, had bool) (*string, *Problem) {
+// valueAfter returns the value that a change gives, nil if it takes it away.
+func (s *State) valueAfter(of resource, c change, old string, had bool) (*string, *Problem) {
 	switch c.op {
 	case kmsg.IncrementalAlterConfigOpDelete:
 		return nil, nil
