@@ -86,6 +86,9 @@ func (n *Node) identify(d *logDir, boot *core.Boot) (err error) {
 		d.lock = nil
 		return err
 	}
+	if err := dir.CheckFormat(); err != nil {
+		return err // before anything is changed
+	}
 	p, err := dir.ReadProperties()
 	switch {
 	case errors.Is(err, vfs.ErrNotExist):
@@ -127,6 +130,9 @@ func (n *Node) recover(boot *core.Boot) ([]store.Recovered, error) {
 		var dirs []*segment.Dir
 		for i, d := range n.dirs {
 			dirs = append(dirs, segment.OpenDirWith(d.fs, stream.DirID(i), n.index))
+			if d.dir.Clean {
+				dirs[i].TakeUpClean()
+			}
 		}
 		var err error
 		if boot.Snapshots, boot.Bootstrap, err = dirs[0].Snapshots(); err != nil {
