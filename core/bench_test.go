@@ -53,7 +53,7 @@ func BenchmarkProduce(b *testing.B) {
 func BenchmarkFetchTail(b *testing.B) {
 	n := readyCore(b)
 	n.command([]string{"produce", "topic=t", "n=3"})
-	req := &Request{Conn: 1, Key: api.Fetch, Fetch: &api.FetchRequest{MinBytes: 1, MaxBytes: 1 << 20, Partitions: []api.FetchPartition{{Topic: "t", CurrentEpoch: -1, MaxBytes: 1 << 20}}}}
+	req := &Request{Conn: 1, Key: api.Fetch, Fetch: &api.FetchRequest{SessionEpoch: api.FinalSessionEpoch, MinBytes: 1, MaxBytes: 1 << 20, Partitions: []api.FetchPartition{{Topic: "t", CurrentEpoch: -1, MaxBytes: 1 << 20}}}}
 	var fx Effects
 	b.ReportAllocs()
 	for b.Loop() {

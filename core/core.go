@@ -47,6 +47,7 @@ type Core struct {
 	flushes   map[uint64]stream.ID // partitions with a flush due, by timer
 	produces  map[uint64]*pendingProduce
 	waiters   fetch.Waiters
+	sessions  fetch.Sessions
 	reads     map[JobID]*pendingRead
 	producing producerIDs
 	promised  map[stream.ID]record.Offset // log starts in their directory's checkpoint, or about to be
@@ -78,7 +79,8 @@ type replica struct {
 	*partition.Partition
 	producers producer.State
 	flushing  bool          // a flush.ms timer is set
-	readEnd   record.Offset // as the waiters last heard
+	readEnd   record.Offset // as the waiters and sessions last heard
+	heardMark record.Offset // high watermark, too
 
 	place         int           // in its directory's replicas
 	point         record.Offset // recovery point: everything below is on disk for good and needs no reading. Invariant: not beyond lost[0].From
