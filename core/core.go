@@ -176,6 +176,9 @@ func (c *Core) Deadline() (Instant, bool) {
 	return Instant(at), ok && !c.halted && c.stop == serving
 }
 
+// FetchSessions returns counters of the fetch sessions.
+func (c *Core) FetchSessions() fetch.SessionStats { return c.sessions.Stats() }
+
 func (c *Core) hasWork() bool {
 	return len(c.meta.replay) > 0 || (len(c.takeUps) > 0 && c.canTakeUp()) || len(c.retained) > 0 || c.asking || c.storing || c.buildingSnapshot()
 }

@@ -72,6 +72,7 @@ type Node struct {
 
 	timer      *time.Timer
 	steps      atomic.Int64
+	sessions   sessionCounters
 	events     string // Options.Events
 	stopSpace  context.CancelFunc
 	stopReport sync.Once

@@ -57,6 +57,7 @@ func (n *Node) turn(events []core.Event) {
 		}
 	}
 	n.steps.Add(int64(len(events)))
+	n.sessions.publish(n.core.FetchSessions())
 	if n.fx.Publish != nil {
 		view := n.view
 		view.Image = n.fx.Publish
