@@ -53,7 +53,7 @@ func BenchmarkProduce(b *testing.B) {
 func BenchmarkFetchTail(b *testing.B) {
 	n := readyCore(b)
 	n.command([]string{"produce", "topic=t", "n=3"})
-	req := &Request{Conn: 1, Key: api.Fetch, Fetch: &api.FetchRequest{MinBytes: 1, MaxBytes: 1 << 20, Partitions: []api.FetchPartition{{Topic: "t", CurrentEpoch: -1, MaxBytes: 1 << 20}}}}
+	req := &Request{Conn: 1, Key: api.Fetch, Fetch: &api.FetchRequest{SessionEpoch: api.FinalSessionEpoch, MinBytes: 1, MaxBytes: 1 << 20, Partitions: []api.FetchPartition{{Topic: "t", CurrentEpoch: -1, MaxBytes: 1 << 20}}}}
 	var fx Effects
 	b.ReportAllocs()
 	for b.Loop() {
@@ -61,6 +61,38 @@ func BenchmarkFetchTail(b *testing.B) {
 		n.core.Step(n.now, &Event{Kind: EvRequest, Request: req}, &fx)
 		if len(fx.Replies) != 1 {
 			b.Fatal("not answered")
+		}
+	}
+}
+
+// BenchmarkIncrementalFetch is one fetch of a session of 5000 partitions of which one has moved.
+func BenchmarkIncrementalFetch(b *testing.B) {
+	n := readyCore(b)
+	n.command(strings.Fields("create topic=wide partitions=5000"))
+	var fx Effects
+	for at, ok := n.core.Deadline(); ok && at <= n.now.Mono; at, ok = n.core.Deadline() {
+		fx.Reset()
+		n.core.Step(n.now, &Event{Kind: EvTimeout}, &fx)
+	}
+	full := &api.FetchRequest{ReplicaID: record.NoNode, MinBytes: 1, MaxBytes: 1 << 20}
+	for i := range int32(5000) {
+		full.Partitions = append(full.Partitions, api.FetchPartition{Topic: "wide", Partition: i, CurrentEpoch: -1, MaxBytes: 1 << 20})
+	}
+	step := func(req *api.FetchRequest) *api.FetchResponse {
+		fx.Reset()
+		n.core.Step(n.now, &Event{Kind: EvRequest, Request: &Request{Conn: 2, Key: api.Fetch, Fetch: req}}, &fx)
+		return fx.Replies[0].Fetch
+	}
+	id := step(full).SessionID
+	next := &api.FetchRequest{ReplicaID: record.NoNode, SessionID: id, SessionEpoch: 1, MinBytes: 1, MaxBytes: 1 << 20}
+	step(next) // finds out that there is nothing more to tell
+	t, _ := n.core.meta.committed.Topic("wide")
+	b.ReportAllocs()
+	for b.Loop() {
+		n.core.sessions.Mark(stream.ID{Topic: t.ID, Partition: 7})
+		next.SessionEpoch++
+		if r := step(next); r.SessionID != id || len(r.Partitions) != 0 {
+			b.Fatalf("session %d, %d partitions", r.SessionID, len(r.Partitions))
 		}
 	}
 }

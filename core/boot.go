@@ -7,6 +7,7 @@ import (
 
 	"odradek/core/config"
 	"odradek/core/errcode"
+	"odradek/core/fetch"
 	"odradek/core/image"
 	"odradek/core/partition"
 	"odradek/core/prng"
@@ -29,6 +30,7 @@ func (c *Core) onBoot(b *Boot) {
 	c.node, c.absent = cfg, b.Absent
 	c.cfg, c.clusterID, c.self, c.incarnation = cfg, b.ClusterID, b.NodeID, b.Incarnation
 	c.random = prng.New(b.Seed)
+	c.sessions = fetch.NewSessions(cfg.FetchSessions)
 	c.unopened = b.Streams
 	if err := checkDirectories(b.Dirs); err != nil {
 		c.halt(err.Error())
@@ -103,7 +105,9 @@ func (c *Core) topicChanged(old *image.Image, id record.UUID) {
 		n = max(n, len(t.Partitions))
 	}
 	for i := range n {
-		c.takeUps = append(c.takeUps, stream.ID{Topic: id, Partition: int32(i)})
+		p := stream.ID{Topic: id, Partition: int32(i)}
+		c.sessions.Mark(p)
+		c.takeUps = append(c.takeUps, p)
 	}
 }
 
@@ -150,6 +154,7 @@ func (c *Core) takeUp(id stream.ID) {
 	if lead && !rep.Durable() {
 		c.flushLater(rep)
 	}
+	c.sessions.Mark(id)
 	c.settle(rep, &facts)
 }
 
@@ -163,7 +168,7 @@ func (c *Core) openReplica(id stream.ID, t *image.Topic, o *Opened) *replica {
 	rep := &replica{configs: c.meta.committed.Config(image.ResourceTopic, t.Name), defaults: c.nodeConfig()}
 	rep.Partition = partition.New(c.self, t.Name, stream.NewLog(id, o.Dir, o.LogStart, o.LogEnd, o.Durable, o.Segments, o.Epochs), o.HighWatermark, settings)
 	rep.producers.Restore(o.Producers, c.now.Wall)
-	rep.readEnd = rep.ReadEnd()
+	rep.readEnd, rep.heardMark = rep.ReadEnd(), rep.HighWatermark()
 	c.takeLost(rep, o, cfg.Compacted)
 	rep.floor, rep.point = rep.HighWatermark(), rep.sound(min(o.RecoveryPoint, o.LogEnd))
 	if len(o.Segments) == 0 && o.LogStart > 0 || len(o.Segments) > 0 && o.LogStart > o.Segments[0].Base {

@@ -50,6 +50,7 @@ type Core struct {
 	flushes   map[uint64]stream.ID // partitions with a flush due, by timer
 	produces  map[uint64]*pendingProduce
 	waiters   fetch.Waiters
+	sessions  fetch.Sessions
 	reads     map[JobID]*pendingRead
 	producing producerIDs
 	promised  map[stream.ID]record.Offset // log starts in their directory's checkpoint, or about to be
@@ -83,7 +84,8 @@ type replica struct {
 	*partition.Partition
 	producers producer.State
 	flushing  bool                // a flush.ms timer is set
-	readEnd   record.Offset       // as the waiters last heard
+	readEnd   record.Offset       // as the waiters and sessions last heard
+	heardMark record.Offset       // high watermark, too
 	configs   []image.ConfigEntry // of its topic, as settings were read from
 	defaults  *config.Node        // likewise
 
@@ -180,6 +182,9 @@ func (c *Core) Deadline() (Instant, bool) {
 	at, ok := c.timers.Next()
 	return Instant(at), ok && !c.halted && c.stop == serving
 }
+
+// FetchSessions returns counters of the fetch sessions.
+func (c *Core) FetchSessions() fetch.SessionStats { return c.sessions.Stats() }
 
 func (c *Core) hasWork() bool {
 	return len(c.meta.replay) > 0 || (len(c.takeUps) > 0 && c.canTakeUp()) || len(c.retained) > 0 || c.asking || c.storing || c.buildingSnapshot()

@@ -129,6 +129,6 @@ func (c *Core) moveStart(topic string, p *kmsg.DeleteRecordsResponseTopicPartiti
 	if start > rep.Start && rep.DeleteBelow(start) {
 		c.fx.Disk = append(c.fx.Disk, DiskOp{Kind: DiskDelete, Stream: rep.ID, To: start})
 	}
-	rep.forgetLost()
+	c.startMoved(rep)
 	p.LowWatermark = int64(rep.Start)
 }

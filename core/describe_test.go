@@ -13,7 +13,7 @@ import (
 )
 
 // asked is a node that runs commands, and what it answers to a request.
-func asked(t *testing.T, commands ...string) (n *testNode, ask func(kmsg.Request) kmsg.Response) {
+func asking(t *testing.T, commands ...string) (n *testNode, ask func(kmsg.Request) kmsg.Response) {
 	n = &testNode{t: t, held: map[string]bool{}, out: new(strings.Builder), files: map[string][]byte{}}
 	for _, c := range commands {
 		n.command(strings.Fields(c))
@@ -31,7 +31,7 @@ func asked(t *testing.T, commands ...string) (n *testNode, ask func(kmsg.Request
 }
 
 func TestDescribeLogDirs(t *testing.T) {
-	n, ask := asked(t, "boot dirs=2", "create topic=a partitions=2", "create topic=b", "produce topic=a n=3", "produce topic=a partition=1")
+	n, ask := asking(t, "boot dirs=2", "create topic=a partitions=2", "create topic=b", "produce topic=a n=3", "produce topic=a partition=1")
 	n.core.dirs[0].path, n.core.dirs[1].path, n.core.dirs[0].total, n.core.absent = "/one", "/two", 1<<40, []string{"/gone"}
 	req := kmsg.NewPtrDescribeLogDirsRequest()
 	req.Version = 4
@@ -71,7 +71,7 @@ func TestDescribeLogDirs(t *testing.T) {
 }
 
 func TestOffsetForLeaderEpoch(t *testing.T) {
-	n, ask := asked(t, "boot", "create topic=a", "produce topic=a n=3")
+	n, ask := asking(t, "boot", "create topic=a", "produce topic=a n=3")
 	rep := n.core.replicas[stream.ID{Topic: n.topicID("a")}]
 	rep.Epochs = stream.NewEpochs([]stream.EpochStart{{Epoch: 1, Start: 0}, {Epoch: 4, Start: 2}})
 	for _, c := range []struct {
@@ -102,7 +102,7 @@ func (n *testNode) topicID(name string) record.UUID {
 }
 
 func TestDescribeProducers(t *testing.T) {
-	_, ask := asked(t, "boot", "create topic=a", "produce topic=a n=3 pid=7 epoch=2 seq=0", "produce topic=a n=2 pid=7 epoch=2 seq=3")
+	_, ask := asking(t, "boot", "create topic=a", "produce topic=a n=3 pid=7 epoch=2 seq=0", "produce topic=a n=2 pid=7 epoch=2 seq=3")
 	req := kmsg.NewPtrDescribeProducersRequest()
 	req.Topics = []kmsg.DescribeProducersRequestTopic{{Topic: "a", Partitions: []int32{0, 1}}}
 	got := ask(req).(*kmsg.DescribeProducersResponse).Topics[0].Partitions
@@ -119,7 +119,7 @@ func TestDescribeProducers(t *testing.T) {
 
 // Timestamps that name a place are known from the version on that has them.
 func TestListOffsetsPlaces(t *testing.T) {
-	n, ask := asked(t, "boot", "create topic=a", "create topic=empty", "produce topic=a n=3")
+	n, ask := asking(t, "boot", "create topic=a", "create topic=empty", "produce topic=a n=3")
 	for _, c := range []struct {
 		topic     string
 		version   int16

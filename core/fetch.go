@@ -12,25 +12,35 @@ import (
 type pendingRead struct {
 	conn        ConnID
 	correlation int32
-	fetch       *api.FetchRequest
+	fetch       *asked
 	list        *listOffsets
 	places      []int               // of the job's partitions in the request
 	generations []stream.Generation // of the job's streams when it was asked
 }
 
+// asked is a fetch under way.
+type asked struct {
+	conn        ConnID
+	correlation int32
+	*api.FetchRequest
+	session *fetch.Session // of an incremental fetch. The request's partitions are then those of the session that may have something to tell
+	epoch   int32          // of session: with another one, the session has gone on without this fetch
+	parts   []*fetch.Part  // of session, by partition of the request
+}
+
 // onFetch answers at once, parks, or asks the disk where the bytes lie.
 func (c *Core) onFetch(r *Request) {
-	if r.Fetch.SessionEpoch > 0 {
-		// Sessions are not kept: every full fetch is answered with session id 0, so nobody may own one.
-		c.reply(Reply{Conn: r.Conn, Correlation: r.Correlation, Key: api.Fetch, Fetch: &api.FetchResponse{Err: errcode.FetchSessionIDNotFound}})
+	a, code := c.askedBy(r)
+	if code != errcode.None {
+		c.reply(Reply{Conn: r.Conn, Correlation: r.Correlation, Key: api.Fetch, Fetch: &api.FetchResponse{Err: code}})
 		return
 	}
-	view := c.viewFetch(r.Fetch)
-	if !view.now && view.bytes < int64(r.Fetch.MinBytes) && r.Fetch.MaxWaitMs > 0 && len(r.Fetch.Partitions) > 0 {
-		c.parkFetch(r, view.bytes)
+	view := c.viewFetch(a.FetchRequest)
+	if !view.now && view.bytes < int64(a.MinBytes) && a.MaxWaitMs > 0 && (len(a.Partitions) > 0 || a.session != nil) {
+		c.parkFetch(r, &a, view.bytes)
 		return
 	}
-	c.answerFetch(r.Conn, r.Correlation, r.Fetch, view.located)
+	c.answerFetch(&a, view.located)
 }
 
 // fetchView is what a look at all partitions of a fetch tells.
@@ -93,30 +103,37 @@ func (c *Core) fetchedReplica(req *api.FetchRequest, p *api.FetchPartition) (*re
 	return c.replicaFor(t.Name, p.TopicID, p.Partition)
 }
 
-func (c *Core) parkFetch(r *Request, have int64) {
-	w := &fetch.Waiter{ID: c.newID(), Conn: uint64(r.Conn), Correlation: r.Correlation, Request: r.Fetch, Have: have, Want: int64(r.Fetch.MinBytes)}
-	w.Streams = make([]stream.ID, 0, len(r.Fetch.Partitions))
-	for i := range r.Fetch.Partitions {
-		if rep, code := c.fetchedReplica(r.Fetch, &r.Fetch.Partitions[i]); code == errcode.None {
-			w.Streams = append(w.Streams, rep.ID)
+// parkFetch has a fetch wait. One of a session waits with the session, which stands at its streams already.
+func (c *Core) parkFetch(r *Request, a *asked, have int64) {
+	w := &fetch.Waiter{ID: c.newID(), Conn: uint64(r.Conn), Correlation: r.Correlation, Request: r.Fetch, Session: a.session, Epoch: a.epoch, Have: have,
+		Want: int64(a.MinBytes)}
+	if a.session == nil {
+		w.Streams = make([]stream.ID, 0, len(a.Partitions))
+		for i := range a.Partitions {
+			if rep, code := c.fetchedReplica(a.FetchRequest, &a.Partitions[i]); code == errcode.None {
+				w.Streams = append(w.Streams, rep.ID)
+			}
 		}
 	}
 	c.waiters.Park(w)
-	c.after(timerKey{timerFetch, w.ID}, int64(r.Fetch.MaxWaitMs))
+	c.after(timerKey{timerFetch, w.ID}, int64(a.MaxWaitMs))
 }
 
-// readable tells the waiters of a partition how far it can be read now.
+// readable tells the waiters and sessions of a partition how far it can be read now.
 func (c *Core) readable(rep *replica) {
-	from := rep.readEnd
-	rep.readEnd = rep.ReadEnd()
-	if !c.waiters.Waits(rep.ID) {
-		return
-	}
+	from, mark := rep.readEnd, rep.heardMark
+	rep.readEnd, rep.heardMark = rep.ReadEnd(), rep.HighWatermark()
 	var ready []*fetch.Waiter
-	if rep.Failed() != errcode.None || !rep.Leading() || (rep.readEnd > from && !rep.Ring.Covers(from)) {
+	switch {
+	case rep.Failed() != errcode.None || !rep.Leading() || (rep.readEnd > from && !rep.Ring.Covers(from)):
 		ready = c.waiters.All(rep.ID, ready)
-	} else if rep.readEnd > from {
-		ready = c.waiters.Moved(rep.ID, rep.Ring.Bytes(from, rep.readEnd), ready)
+		ready = c.sessions.All(rep.ID, ready)
+	case rep.readEnd > from:
+		bytes := rep.Ring.Bytes(from, rep.readEnd)
+		ready = c.waiters.Moved(rep.ID, bytes, ready)
+		ready = c.sessions.Moved(rep.ID, bytes, ready)
+	case rep.heardMark > mark:
+		c.sessions.Mark(rep.ID)
 	}
 	for _, w := range ready {
 		c.wake(w)
@@ -130,15 +147,24 @@ func (c *Core) wake(w *fetch.Waiter) {
 	}
 	c.waiters.Remove(w)
 	c.timers.Cancel(timerKey{timerFetch, w.ID})
-	c.answerFetch(ConnID(w.Conn), w.Correlation, w.Request, c.viewFetch(w.Request).located)
+	a := asked{conn: ConnID(w.Conn), correlation: w.Correlation, FetchRequest: w.Request, session: w.Session, epoch: w.Epoch}
+	switch {
+	case a.overtaken():
+		c.finishFetch(&a, &api.FetchResponse{})
+		return
+	case a.session != nil:
+		c.takeQueue(&a)
+	}
+	c.answerFetch(&a, c.viewFetch(a.FetchRequest).located)
 }
 
 // answerFetch replies from the tail rings, or starts one Locate for all partitions if some bytes lie below them.
-func (c *Core) answerFetch(conn ConnID, correlation int32, req *api.FetchRequest, locate bool) {
+func (c *Core) answerFetch(a *asked, locate bool) {
 	if locate {
-		c.locateFetch(conn, correlation, req)
+		c.locateFetch(a)
 		return
 	}
+	req := a.FetchRequest
 	response := c.newFetchResponse(req)
 	budget, whole := c.fetchBudget(req), true
 	for i := range req.Partitions {
@@ -153,7 +179,7 @@ func (c *Core) answerFetch(conn ConnID, correlation int32, req *api.FetchRequest
 		budget -= n
 		whole = whole && n == 0
 	}
-	c.reply(Reply{Conn: conn, Correlation: correlation, Key: api.Fetch, Fetch: response})
+	c.finishFetch(a, response)
 }
 
 // fetchBudget is the most record bytes of one reply.
@@ -187,8 +213,9 @@ func fillFetch(result *api.FetchResult, rep *replica, p *api.FetchPartition, cod
 	}
 }
 
-func (c *Core) locateFetch(conn ConnID, correlation int32, req *api.FetchRequest) {
-	read := &pendingRead{conn: conn, correlation: correlation, fetch: req}
+func (c *Core) locateFetch(a *asked) {
+	req, kept := a.FetchRequest, *a
+	read := &pendingRead{fetch: &kept}
 	job := Job{Kind: JobLocate, ID: JobID(c.newID()), Budget: c.fetchBudget(req)}
 	for i := range req.Partitions {
 		p := &req.Partitions[i]
@@ -215,7 +242,7 @@ func (c *Core) onLocated(id JobID, located *Located) {
 		c.finishListOffsets(read, located)
 		return
 	}
-	req := read.fetch
+	req := read.fetch.FetchRequest
 	response := c.newFetchResponse(req)
 	for i := range req.Partitions {
 		rep, code := c.fetchable(req, &req.Partitions[i])
@@ -233,5 +260,5 @@ func (c *Core) onLocated(id JobID, located *Located) {
 		}
 		result.Extents = found.Extents
 	}
-	c.reply(Reply{Conn: read.conn, Correlation: read.correlation, Key: api.Fetch, Fetch: response})
+	c.finishFetch(read.fetch, response)
 }

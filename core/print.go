@@ -277,6 +277,15 @@ func (r *Request) printFetch(l *line) {
 			l.num("e", int64(p.CurrentEpoch))
 		}
 	}
+	for i := range f.Forgotten {
+		p := &f.Forgotten[i]
+		l.word(" forgets")
+		if p.Topic != "" {
+			printResult(l, p.Topic, p.Partition)
+		} else {
+			printResult(l, p.TopicID.String(), p.Partition)
+		}
+	}
 }
 
 // Append writes op as one stable line without newline.
@@ -452,6 +461,9 @@ func printResult(l *line, topic string, partition int32) {
 func printFetchReply(l *line, f *api.FetchResponse) {
 	if f.Err != 0 {
 		l.text("err", f.Err.String())
+	}
+	if f.SessionID != 0 {
+		l.num("session", int64(f.SessionID))
 	}
 	for i := range f.Partitions {
 		p := &f.Partitions[i]

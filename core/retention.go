@@ -34,8 +34,15 @@ func (c *Core) retain(rep *replica) {
 		rep.Rest(c.now.Wall, rep.Roll.Index)
 		c.roll(rep, rep.Ends.Log)
 	}
-	if rep.Retain(start) {
-		rep.forgetLost()
+	gone := rep.Retain(start)
+	c.startMoved(rep)
+	if gone {
 		c.fx.Disk = append(c.fx.Disk, DiskOp{Kind: DiskDelete, Stream: rep.ID, To: rep.Start})
 	}
+}
+
+// startMoved carries on that a log start may have moved.
+func (c *Core) startMoved(rep *replica) {
+	rep.forgetLost()
+	c.sessions.Mark(rep.ID)
 }

@@ -44,6 +44,7 @@ type testNode struct {
 	epochs  []stream.EpochStart
 	corr    int32
 	topics  map[string]record.UUID
+	session int32 // that a fetch was answered last
 	watch   func(*Effects)
 }
 
@@ -141,7 +142,7 @@ func (n *testNode) boot(f fields) {
 	}
 	n.core, n.waiting, n.ends, n.stores = New(), nil, map[stream.ID]record.Offset{}, map[Slot]string{}
 	config := []KeyValue{{"listeners", "PLAINTEXT://h:9092"}}
-	for _, key := range []string{"log.flush.interval.messages", "log.segment.bytes", "num.partitions", "log.retention.check.interval.ms",
+	for _, key := range []string{"log.flush.interval.messages", "log.segment.bytes", "num.partitions", "log.retention.check.interval.ms", "max.incremental.fetch.session.cache.slots",
 		"log.flush.offset.checkpoint.interval.ms", "replica.high.watermark.checkpoint.interval.ms",
 		"metadata.log.max.record.bytes.between.snapshots", "metadata.log.max.snapshot.interval.ms", "metadata.log.segment.bytes", "metadata.max.retention.bytes"} {
 		if v, ok := f[key]; ok {
@@ -263,6 +264,11 @@ func (n *testNode) step(ev Event) {
 	for line := range strings.Lines(string(n.fx.Append(nil))) {
 		n.out.WriteString(line)
 	}
+	for i := range n.fx.Replies {
+		if r := n.fx.Replies[i].Fetch; r != nil && r.SessionID != 0 {
+			n.session = r.SessionID
+		}
+	}
 	disk := append([]DiskOp(nil), n.fx.Disk...)
 	stores := append([]Store(nil), n.fx.Stores...)
 	jobs := append([]Job(nil), n.fx.Jobs...)
@@ -374,12 +380,34 @@ func (n *testNode) produce(f fields) {
 	})
 }
 
+// fetch asks for partition= of topic=, or with topics=a:0@5,b:1@7 for several by name, partition and offset; forget=a:0 takes some out of the session.
 func (n *testNode) fetch(f fields) {
-	n.request(f, api.Fetch, 12, func(r *Request) {
-		r.Fetch = &api.FetchRequest{ReplicaID: record.NoNode, MaxWaitMs: int32(f.num("wait", 500)), MinBytes: int32(f.num("min", 1)),
-			MaxBytes: int32(f.num("max", 1<<20)), Partitions: []api.FetchPartition{{Topic: f["topic"], Partition: int32(f.num("partition", 0)),
-				CurrentEpoch: record.Epoch(f.num("epoch", -1)), Offset: record.Offset(f.num("offset", 0)), MaxBytes: 1 << 20}}}
-	})
+	req := &api.FetchRequest{ReplicaID: record.NodeID(f.num("replica", -1)), MaxWaitMs: int32(f.num("wait", 500)), MinBytes: int32(f.num("min", 1)),
+		MaxBytes: int32(f.num("max", 1<<20)), SessionID: n.sessionOf(f), SessionEpoch: int32(f.num("epoch-of-session", -1))}
+	if topic, ok := f["topic"]; ok {
+		req.Partitions = append(req.Partitions, api.FetchPartition{Topic: topic, Partition: int32(f.num("partition", 0)),
+			CurrentEpoch: record.Epoch(f.num("epoch", -1)), Offset: record.Offset(f.num("offset", 0)), MaxBytes: 1 << 20})
+	}
+	for _, p := range strings.FieldsFunc(f["topics"], func(r rune) bool { return r == ',' }) {
+		name, place, _ := strings.Cut(p, ":")
+		index, offset, _ := strings.Cut(place, "@")
+		at := fields{"partition": index, "offset": offset}
+		req.Partitions = append(req.Partitions, api.FetchPartition{Topic: name, Partition: int32(at.num("partition", 0)), CurrentEpoch: record.NoEpoch,
+			Offset: record.Offset(at.num("offset", 0)), MaxBytes: 1 << 20})
+	}
+	for _, p := range strings.FieldsFunc(f["forget"], func(r rune) bool { return r == ',' }) {
+		name, index, _ := strings.Cut(p, ":")
+		req.Forgotten = append(req.Forgotten, api.FetchForgotten{Topic: name, Partition: int32(fields{"p": index}.num("p", 0))})
+	}
+	n.request(f, api.Fetch, 12, func(r *Request) { r.Fetch = req })
+}
+
+// sessionOf is the id that session= names: a number, or "last" for the one answered last.
+func (n *testNode) sessionOf(f fields) int32 {
+	if f["session"] == "last" {
+		return n.session
+	}
+	return int32(f.num("session", 0))
 }
 
 // located answers the last Locate with one extent.

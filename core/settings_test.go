@@ -12,7 +12,7 @@ import (
 // A topic of more partitions than one Step takes up is made durable. Who was answered and then produces is answered when the record is durable, also in a
 // partition whose turn has not come.
 func TestAlterActsBeforeItsTurn(t *testing.T) {
-	n, _ := asked(t, "boot", "create topic=a partitions=300 flush.messages=1000")
+	n, _ := asking(t, "boot", "create topic=a partitions=300 flush.messages=1000")
 	last := stream.ID{Topic: n.topicID("a"), Partition: 299}
 	probed := false
 	n.watch = func(fx *Effects) {

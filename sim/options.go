@@ -18,6 +18,7 @@ const (
 	forKnobs   purpose = 1
 	forNetwork purpose = 2
 	forImages  purpose = 3     // snapshots of the metadata
+	forSession purpose = 4     // fetch sessions
 	forClient  purpose = 0x100 // + client
 	forNode    purpose = 0x200 // + node: delays of the host
 	forDisk    purpose = 0x300 // + node: what a power loss keeps
@@ -98,8 +99,9 @@ type ClientOptions struct {
 	MinBytes       int32
 	MaxBytes       int32
 	MaxWaitMs      int32
-	Churn          int // topics made and deleted besides
-	Alters         int // changes of the topic's configs and partitions
+	Churn          int  // topics made and deleted besides
+	Alters         int  // changes of the topic's configs and partitions
+	Sessions       bool // it reads in a fetch session
 }
 
 // pick returns one of list.
@@ -140,6 +142,7 @@ func Draw(seed uint64) Options {
 	o.Safety = pick(&rng, 2*Second, 5*Second, 12*Second)
 	o.SkewMs = int64(between(&rng, -30_000, 30_000))
 	o.Node = append(o.Node, drawSnapshots(seed)...)
+	o.Node = append(o.Node, drawSessions(seed, o.Clients)...)
 	for k := range o.Faults {
 		// Drawn whether used or not, so that a kind more or less shifts nothing.
 		on, mean := rng.IntN(100) < faultTable[k].percent, pick(&rng, o.Safety/2, o.Safety/4, o.Safety/8)
@@ -176,6 +179,18 @@ func drawSnapshots(seed uint64) []core.KeyValue {
 		{Key: "metadata.max.retention.bytes", Value: pick(&rng, "1", "2000", "5000", "-1")},
 		{Key: "metadata.max.retention.ms", Value: pick(&rng, "-1", "-1", "200")},
 	}
+}
+
+// drawSessions has half of the seeds read in fetch sessions, some of them where there is room for one.
+func drawSessions(seed uint64, clients []ClientOptions) []core.KeyValue {
+	rng := source(seed, forSession)
+	if rng.IntN(2) == 0 {
+		return nil
+	}
+	for i := range clients {
+		clients[i].Sessions = true
+	}
+	return []core.KeyValue{{Key: "max.incremental.fetch.session.cache.slots", Value: pick(&rng, "1000", "1000", "1")}}
 }
 
 func drawTopic(rng *prng.Source, i int) TopicOptions {
@@ -232,8 +247,8 @@ func (o *Options) Lines() []string {
 	}
 	for i, c := range o.Clients {
 		out = append(out, fmt.Sprintf("client c%d topic=%s idempotent=%t acks=%d in-flight=%d codec=%s batches=%d of<=%d timeout=%s timeout.ms=%d "+
-			"produce=v%d fetch=v%d min=%d max=%d wait=%dms churn=%d alters=%d", i, o.Topics[c.Topic].Name, c.Idempotent, c.Acks, c.InFlight, c.Codec, c.Batches, c.BatchMax,
-			c.Timeout, c.TimeoutMs, c.ProduceVersion, c.FetchVersion, c.MinBytes, c.MaxBytes, c.MaxWaitMs, c.Churn, c.Alters))
+			"produce=v%d fetch=v%d min=%d max=%d wait=%dms churn=%d alters=%d sessions=%t", i, o.Topics[c.Topic].Name, c.Idempotent, c.Acks, c.InFlight, c.Codec, c.Batches, c.BatchMax,
+			c.Timeout, c.TimeoutMs, c.ProduceVersion, c.FetchVersion, c.MinBytes, c.MaxBytes, c.MaxWaitMs, c.Churn, c.Alters, c.Sessions))
 	}
 	out = append(out, fmt.Sprintf("network delay=%s..%s..%s slow=%d cut=%d", Time(o.Network.Least), Time(o.Network.Usual), Time(o.Network.Most), o.Network.Slow, o.Network.Cut))
 	out = append(out, fmt.Sprintf("disk delay=%s..%s..%s slow=%d sync-all>%d", o.Disk.Least, o.Disk.Usual, o.Disk.Most, o.Disk.Slow, o.SyncAll))

@@ -17,6 +17,9 @@ type reading struct {
 	c       *client
 	line    *line
 	readers []*proto.Reader
+	session *proto.Session  // all partitions are read together, in a fetch session; nil: one after the other
+	floors  []record.Offset // session: what was acknowledged of each partition when it last asked
+	behind  []Time          // session: since when it has not heard of that; 0: it has
 	turn    int
 	busy    bool
 	again   Time
@@ -35,7 +38,7 @@ type reading struct {
 func newReading(c *client) *reading {
 	n := int(c.topic.Partitions)
 	r := &reading{c: c, readers: make([]*proto.Reader, n), latest: make([]record.Offset, n), marks: make([]record.Offset, n), starts: make([]record.Offset, n),
-		powers: make([]int, n), ends: make([]record.Offset, n)}
+		powers: make([]int, n), ends: make([]record.Offset, n), floors: make([]record.Offset, n), behind: make([]Time, n)}
 	for i := range r.ends {
 		r.ends[i] = record.NoOffset
 	}
@@ -45,7 +48,7 @@ func newReading(c *client) *reading {
 // startReaders begins the last phase: for each topic somebody who reads all of it.
 func (w *World) startReaders() {
 	for i := range w.opt.Topics {
-		opt := &ClientOptions{Topic: i, Timeout: 5 * Second, FetchVersion: 12, MaxBytes: 1 << 20, MaxWaitMs: 100, MinBytes: 1}
+		opt := &ClientOptions{Topic: i, Timeout: 5 * Second, FetchVersion: 12, MaxBytes: 1 << 20, MaxWaitMs: 100, MinBytes: 1, Sessions: w.opt.Clients[0].Sessions}
 		from := w.clientOf(i)
 		if from == nil {
 			continue // nobody was there to make it
@@ -79,15 +82,68 @@ func (r *reading) poll(now Time) kmsg.Request {
 	if r.final && r.ends[r.turn] == record.NoOffset || !r.final && rng.IntN(10) == 0 {
 		return r.listOffsets()
 	}
-	if r.readers[r.turn] == nil {
-		o := r.c.opt
-		r.readers[r.turn] = proto.NewReader(proto.ReaderConfig{Topic: r.c.topic.Name, TopicID: r.c.id128, Partition: int32(r.turn), MaxBytes: o.MaxBytes,
-			MinBytes: o.MinBytes, MaxWaitMs: o.MaxWaitMs, Version: o.FetchVersion, Codec: r.c.w.codec})
-		r.powers[r.turn] = r.line.ch.powers
+	var req kmsg.Request
+	if r.c.opt.Sessions {
+		req = r.pollSession(now)
+	} else {
+		req = r.reader(r.turn).Poll(int64(now))
 	}
-	req := r.readers[r.turn].Poll(int64(now))
 	r.busy = req != nil
 	return req
+}
+
+// reader returns the reader of a partition, which it makes where there is none.
+func (r *reading) reader(i int) *proto.Reader {
+	if r.readers[i] == nil {
+		r.readers[i] = proto.NewReader(r.config(i))
+		r.powers[i] = r.line.ch.powers
+	}
+	return r.readers[i]
+}
+
+func (r *reading) config(i int) proto.ReaderConfig {
+	o := r.c.opt
+	return proto.ReaderConfig{Topic: r.c.topic.Name, TopicID: r.c.id128, Partition: int32(i), MaxBytes: o.MaxBytes, MinBytes: o.MinBytes, MaxWaitMs: o.MaxWaitMs,
+		Version: o.FetchVersion, Codec: r.c.w.codec}
+}
+
+// pollSession asks for all partitions together; the last readers forget those that they have read. Now and then another one forgets one for a while.
+func (r *reading) pollSession(now Time) kmsg.Request {
+	if r.session == nil {
+		r.session = proto.NewSession(r.config(0), len(r.readers))
+	}
+	readers := make([]*proto.Reader, len(r.readers))
+	for i := range readers {
+		if !r.final || !r.read(i) {
+			readers[i] = r.reader(i)
+		}
+	}
+	if n := len(readers); !r.final && n > 1 && r.c.rng.IntN(8) == 0 {
+		readers[r.c.rng.IntN(n)] = nil
+	}
+	for i := range r.floors {
+		r.floors[i] = r.c.w.ledger.part(r.c.opt.Topic, int32(i)).ackedEnd
+	}
+	return r.session.Poll(int64(now), readers)
+}
+
+// newsMax is how long a session may go without news of what was acknowledged: longer than a node that has just started needs to sync what it kept.
+const newsMax = 3 * Second
+
+// hear checks that a session tells of all that was acknowledged: of a partition that it does not name, there must be nothing new.
+func (r *reading) hear() {
+	now := r.c.w.now
+	for i, reader := range r.readers {
+		switch {
+		case reader == nil || !r.session.Knows(i) || !r.c.topic.Durable() || reader.HighWatermark() >= r.floors[i]:
+			r.behind[i] = 0
+		case r.behind[i] == 0:
+			r.behind[i] = now
+		case now-r.behind[i] > newsMax:
+			r.c.w.fail(Correctness, "session", fmt.Sprintf("%s-%d: %s without news; the high watermark was told as %d, and offsets below %d are acknowledged",
+				r.c.topic.Name, i, now-r.behind[i], reader.HighWatermark(), r.floors[i]))
+		}
+	}
 }
 
 // listOffsets asks for the latest offset of a partition; sometimes by time, which only must not fail.
@@ -116,10 +172,36 @@ func (r *reading) answered(req kmsg.Request, resp kmsg.Response) {
 		}
 		return
 	}
-	i := r.turn
-	reader, w := r.readers[i], r.c.w
-	position := reader.Position()
-	received, err := reader.Answered(int64(w.now), resp)
+	now := int64(r.c.w.now)
+	if r.session == nil {
+		position := r.readers[r.turn].Position()
+		received, err := r.readers[r.turn].Answered(now, resp)
+		r.took(r.turn, position, received, err)
+		if err == nil && len(received) == 0 && (r.c.opt.MaxWaitMs == 0 && !r.final || r.c.opt.MinBytes == 0 && position == r.readers[r.turn].Position()) {
+			r.again = r.c.w.now + 20*Millisecond // nothing new: no need to ask all the time
+		}
+		return
+	}
+	positions := make([]record.Offset, len(r.readers))
+	for i, reader := range r.readers {
+		if reader != nil {
+			positions[i] = reader.Position()
+		}
+	}
+	any := false
+	r.session.Answered(now, resp, r.readers, func(partition int32, received []proto.Received, err error) {
+		any = any || len(received) > 0
+		r.took(int(partition), positions[partition], received, err)
+	})
+	r.hear()
+	if !any && (r.c.opt.MaxWaitMs == 0 || r.c.opt.MinBytes == 0) {
+		r.again = r.c.w.now + 20*Millisecond
+	}
+}
+
+// took takes what a partition was given at its position.
+func (r *reading) took(i int, position record.Offset, received []proto.Received, err error) {
+	w := r.c.w
 	if err != nil {
 		if r.excused(i) && errors.Is(err, proto.ErrOutOfRange) {
 			r.readers[i] = nil // what it stood behind is lost, as its topic allows: it begins anew
@@ -128,12 +210,7 @@ func (r *reading) answered(req kmsg.Request, resp kmsg.Response) {
 		w.fail(Correctness, "reads", fmt.Sprintf("%s-%d: %v", r.c.topic.Name, i, err))
 		return
 	}
-	if len(received) == 0 {
-		if r.c.opt.MaxWaitMs == 0 && !r.final || position == reader.Position() && r.c.opt.MinBytes == 0 {
-			r.again = w.now + 20*Millisecond // nothing new: no need to ask all the time
-		}
-	}
-	r.watch(i, reader)
+	r.watch(i, r.readers[i])
 	for k := range received {
 		if received[k].Offset != position {
 			w.fail(Correctness, "gap", fmt.Sprintf("%s-%d: offset %d is read where %d should follow", r.c.topic.Name, i, received[k].Offset, position))
@@ -189,6 +266,10 @@ func (r *reading) listed(p *kmsg.ListOffsetsResponseTopicPartition) {
 func (r *reading) lost() {
 	r.busy = false
 	clear(r.marks)
+	if r.session != nil {
+		r.session.Lost()
+		clear(r.behind)
+	}
 	for _, reader := range r.readers {
 		if reader != nil {
 			reader.Lost()
@@ -198,6 +279,11 @@ func (r *reading) lost() {
 
 func (r *reading) deadline(now Time) (Time, bool) {
 	at := r.again
+	if r.session != nil {
+		if d, ok := r.session.Deadline(int64(now)); ok {
+			at = max(at, Time(d))
+		}
+	}
 	for _, reader := range r.readers {
 		if reader != nil {
 			if d, ok := reader.Deadline(int64(now)); ok {

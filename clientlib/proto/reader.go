@@ -66,17 +66,28 @@ func (r *Reader) Poll(now int64) kmsg.Request {
 		return nil
 	}
 	r.asked = true
-	req := kmsg.NewPtrFetchRequest()
-	req.SetVersion(r.cfg.Version)
-	req.MaxWaitMillis, req.MinBytes, req.MaxBytes = r.cfg.MaxWaitMs, r.cfg.MinBytes, r.cfg.MaxBytes
+	req := newFetch(&r.cfg)
 	req.SessionEpoch = -1
 	t := kmsg.NewFetchRequestTopic()
 	t.Topic, t.TopicID = r.cfg.Topic, r.cfg.TopicID
-	p := kmsg.NewFetchRequestTopicPartition()
-	p.Partition, p.FetchOffset, p.PartitionMaxBytes = r.cfg.Partition, int64(r.next), r.cfg.MaxBytes
-	t.Partitions = append(t.Partitions, p)
+	t.Partitions = append(t.Partitions, r.asks())
 	req.Topics = append(req.Topics, t)
 	return req
+}
+
+// newFetch is a Fetch without partitions.
+func newFetch(cfg *ReaderConfig) *kmsg.FetchRequest {
+	req := kmsg.NewPtrFetchRequest()
+	req.SetVersion(cfg.Version)
+	req.MaxWaitMillis, req.MinBytes, req.MaxBytes = cfg.MaxWaitMs, cfg.MinBytes, cfg.MaxBytes
+	return req
+}
+
+// asks is the partition as a Fetch asks for it.
+func (r *Reader) asks() kmsg.FetchRequestTopicPartition {
+	p := kmsg.NewFetchRequestTopicPartition()
+	p.Partition, p.FetchOffset, p.PartitionMaxBytes = r.cfg.Partition, int64(r.next), r.cfg.MaxBytes
+	return p
 }
 
 // Deadline returns when Poll may have something that it has not now.
@@ -90,7 +101,11 @@ func (r *Reader) Answered(now int64, response kmsg.Response) ([]Received, error)
 		r.since = now + retryBackoff
 		return nil, nil
 	}
-	p := &fetched.Topics[0].Partitions[0]
+	return r.answered(now, &fetched.Topics[0].Partitions[0])
+}
+
+// answered takes what one partition was answered.
+func (r *Reader) answered(now int64, p *kmsg.FetchResponseTopicPartition) ([]Received, error) {
 	if code := errcode.Code(p.ErrorCode); code != errcode.None {
 		r.since = now + retryBackoff
 		if code == errcode.OffsetOutOfRange {

@@ -68,6 +68,20 @@ type FetchRequest struct {
 	Rack         string
 	ByID         bool // topics are named by id (version 13 on)
 	Partitions   []FetchPartition
+	Forgotten    []FetchForgotten // of an incremental fetch: partitions that leave its session
+}
+
+// The session epochs that are no incremental fetch's (KIP-227).
+const (
+	FinalSessionEpoch   = -1 // no session: one that is named ends
+	InitialSessionEpoch = 0  // a session is to be made
+)
+
+// FetchForgotten names a partition that an incremental fetch takes out of its session.
+type FetchForgotten struct {
+	Topic     string
+	TopicID   record.UUID
+	Partition int32
 }
 
 // FetchPartition is one partition asked for.

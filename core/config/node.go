@@ -47,6 +47,7 @@ var NodeKeys = []Key{
 		Fixed: "deleted segments leave the disk at once, and readers keep what they have open", Doc: "Default of file.delete.delay.ms."},
 	{Name: "max.connections", Type: Int, Default: "10000", Min: 1, Max: math.MaxInt32, Doc: "Most connections in all."},
 	{Name: "max.connections.per.ip", Type: Int, Default: "10000", Min: 1, Max: math.MaxInt32, Doc: "Most connections from one address."},
+	{Name: "max.incremental.fetch.session.cache.slots", Type: Int, Default: "1000", Min: 0, Max: math.MaxInt32, Doc: "Most fetch sessions; a client that gets none asks for all of its partitions each time."},
 	{Name: "message.max.bytes", Type: Int, Default: "1048588", Min: 0, Max: math.MaxInt32, Doc: "Default of max.message.bytes."},
 	{Name: "metadata.log.max.record.bytes.between.snapshots", Type: Long, Default: "20971520", Min: 1, Max: math.MaxInt64, Doc: "Bytes of metadata log after which a snapshot is written."},
 	{Name: "metadata.log.max.snapshot.interval.ms", Type: Long, Default: "3600000", Min: 0, Max: math.MaxInt64, Doc: "Time after which a snapshot is written if anything changed; 0: none by time."},
@@ -128,6 +129,7 @@ type Node struct {
 	MaxConnections       int
 	MaxConnectionsPerIP  int
 	MaxIdleMs            int64
+	FetchSessions        int // max.incremental.fetch.session.cache.slots
 	ProducerExpirationMs int64
 	RetentionCheckMs     int64
 	RecoveryPointMs      int64 // log.flush.offset.checkpoint.interval.ms
@@ -159,6 +161,7 @@ func ParseNode(entries []Entry) (*Node, error) {
 		MaxConnections:       int(v.long("max.connections")),
 		MaxConnectionsPerIP:  int(v.long("max.connections.per.ip")),
 		MaxIdleMs:            v.long("connections.max.idle.ms"),
+		FetchSessions:        int(v.long("max.incremental.fetch.session.cache.slots")),
 		ProducerExpirationMs: v.long("producer.id.expiration.ms"),
 		RetentionCheckMs:     v.long("log.retention.check.interval.ms"),
 		RecoveryPointMs:      v.long("log.flush.offset.checkpoint.interval.ms"),

@@ -51,6 +51,7 @@ const (
 	ThrottlingQuotaExceeded    Code = 89
 	UnknownTopicID             Code = 100
 	InconsistentTopicID        Code = 103
+	FetchSessionTopicIDError   Code = 106
 	MismatchedEndpointType     Code = 114
 )
 
@@ -66,7 +67,8 @@ var codeNames = map[Code]string{
 	OutOfOrderSequenceNumber: "OUT_OF_ORDER_SEQUENCE_NUMBER", DuplicateSequenceNumber: "DUPLICATE_SEQUENCE_NUMBER",
 	InvalidProducerEpoch: "INVALID_PRODUCER_EPOCH", InvalidTxnState: "INVALID_TXN_STATE", KafkaStorageError: "KAFKA_STORAGE_ERROR", UnknownProducerID: "UNKNOWN_PRODUCER_ID",
 	FetchSessionIDNotFound: "FETCH_SESSION_ID_NOT_FOUND", InvalidFetchSessionEpoch: "INVALID_FETCH_SESSION_EPOCH",
-	TopicDeletionDisabled: "TOPIC_DELETION_DISABLED", FencedLeaderEpoch: "FENCED_LEADER_EPOCH", UnknownLeaderEpoch: "UNKNOWN_LEADER_EPOCH",
+	FetchSessionTopicIDError: "FETCH_SESSION_TOPIC_ID_ERROR",
+	TopicDeletionDisabled:    "TOPIC_DELETION_DISABLED", FencedLeaderEpoch: "FENCED_LEADER_EPOCH", UnknownLeaderEpoch: "UNKNOWN_LEADER_EPOCH",
 	UnsupportedCompressionType: "UNSUPPORTED_COMPRESSION_TYPE", OffsetNotAvailable: "OFFSET_NOT_AVAILABLE", InvalidRecord: "INVALID_RECORD",
 	ThrottlingQuotaExceeded: "THROTTLING_QUOTA_EXCEEDED", UnknownTopicID: "UNKNOWN_TOPIC_ID", MismatchedEndpointType: "MISMATCHED_ENDPOINT_TYPE", InconsistentTopicID: "INCONSISTENT_TOPIC_ID",
 }

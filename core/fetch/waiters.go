@@ -1,4 +1,4 @@
-// Package fetch keeps the fetches that wait for records: min_bytes is not there yet and max_wait has not passed.
+// Package fetch keeps the fetches that wait for records (min_bytes is not there yet and max_wait has not passed), and the sessions of incremental fetches.
 package fetch
 
 import (
@@ -13,6 +13,8 @@ type Waiter struct {
 	Correlation int32
 	Request     *api.FetchRequest
 	Streams     []stream.ID // of the partitions asked for, in the request's order
+	Session     *Session    // of an incremental fetch: it has the streams, and Streams is empty
+	Epoch       int32       // of Session: with another one, the session has gone on without this fetch
 	Have, Want  int64       // bytes readable so far; bytes that end the wait
 }
 
@@ -34,6 +36,9 @@ func (w *Waiters) Park(f *Waiter) {
 	}
 	w.byID[f.ID] = f
 	w.byConn[f.Conn] = f
+	if f.Session != nil {
+		f.Session.waiter = f
+	}
 	for _, s := range f.Streams {
 		w.byStream[s] = append(w.byStream[s], f)
 	}
@@ -75,6 +80,9 @@ func (w *Waiters) Remove(f *Waiter) {
 	delete(w.byID, f.ID)
 	if w.byConn[f.Conn] == f {
 		delete(w.byConn, f.Conn)
+	}
+	if f.Session != nil && f.Session.waiter == f {
+		f.Session.waiter = nil
 	}
 	for _, s := range f.Streams {
 		list := w.byStream[s]

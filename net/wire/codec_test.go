@@ -226,6 +226,16 @@ func wantFetch(k *kmsg.FetchRequest) *api.FetchRequest {
 			w.Partitions = append(w.Partitions, x)
 		}
 	}
+	for _, topic := range k.ForgottenTopics {
+		for _, p := range topic.Partitions {
+			switch {
+			case v >= 13:
+				w.Forgotten = append(w.Forgotten, api.FetchForgotten{TopicID: topic.TopicID, Partition: p})
+			case v >= 7:
+				w.Forgotten = append(w.Forgotten, api.FetchForgotten{Topic: topic.Topic, Partition: p})
+			}
+		}
+	}
 	return w
 }
 

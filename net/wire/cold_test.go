@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -199,6 +200,9 @@ func FuzzDecode(f *testing.F) {
 		if v.Request != nil && v.Request.Produce != nil {
 			checkFuzzProduce(t, fr, v)
 		}
+		if v.Request != nil && v.Request.Fetch != nil {
+			checkFuzzFetch(t, fr, v)
+		}
 		for {
 			if _, ok := c.Next(); !ok {
 				break
@@ -228,5 +232,20 @@ func checkFuzzProduce(t *testing.T, f Frame, v Verdict) {
 	}
 	if i != len(v.Request.Produce.Partitions) {
 		t.Fatal("kmsg sees another number of partitions")
+	}
+}
+
+// checkFuzzFetch: what we and kmsg accept has the same session, partitions and forgotten ones. kmsg also reads tagged fields that we pass over.
+func checkFuzzFetch(t *testing.T, f Frame, v Verdict) {
+	var k kmsg.FetchRequest
+	k.SetVersion(f.Version)
+	c := cursor{b: f.Data}
+	readHeader(&c, k.IsFlexible())
+	if err := k.ReadFrom(c.b); err != nil {
+		return
+	}
+	got, want := v.Request.Fetch, wantFetch(&k)
+	if got.SessionID != want.SessionID || got.SessionEpoch != want.SessionEpoch || !slices.Equal(got.Partitions, want.Partitions) || !slices.Equal(got.Forgotten, want.Forgotten) {
+		t.Fatalf("got  %+v\nkmsg %+v", got, want)
 	}
 }

@@ -25,8 +25,7 @@ type fetchCall struct {
 	first   [1]api.FetchPartition
 }
 
-// decodeFetch reads the body of a Fetch request, versions 4–18, into call. The topics that an incremental fetch forgets are checked and
-// dropped: this broker keeps no fetch sessions.
+// decodeFetch reads the body of a Fetch request, versions 4–18, into call.
 func decodeFetch(c *cursor, call *fetchCall, version int16, names *names) {
 	req := &call.fetch
 	req.ReplicaID = record.NoNode
@@ -35,7 +34,7 @@ func decodeFetch(c *cursor, call *fetchCall, version int16, names *names) {
 	}
 	req.MaxWaitMs, req.MinBytes, req.MaxBytes = c.i32(), c.i32(), c.i32()
 	req.Isolation = api.Isolation(c.i8())
-	req.SessionEpoch = -1
+	req.SessionEpoch = api.FinalSessionEpoch
 	if version >= 7 {
 		req.SessionID, req.SessionEpoch = c.i32(), c.i32()
 	}
@@ -45,7 +44,7 @@ func decodeFetch(c *cursor, call *fetchCall, version int16, names *names) {
 		decodeFetchTopic(c, req, version, names)
 	}
 	if version >= 7 {
-		forgetTopics(c, version)
+		decodeForgotten(c, req, version, names)
 	}
 	if version >= 11 {
 		req.Rack = string(c.str())
@@ -96,14 +95,18 @@ func decodeFetchTopic(c *cursor, req *api.FetchRequest, version int16, names *na
 	c.tags(nil)
 }
 
-func forgetTopics(c *cursor, version int16) {
+func decodeForgotten(c *cursor, req *api.FetchRequest, version int16, names *names) {
 	for topics := c.array("forgotten topics", fetchTopicMin, FetchPartitionsMax); topics > 0 && c.err == nil; topics-- {
+		var f api.FetchForgotten
 		if version >= 13 {
-			c.uuid()
+			f.TopicID = c.uuid()
 		} else {
-			c.str()
+			f.Topic = names.intern(c.str())
 		}
-		c.span(4 * c.array("forgotten partitions", 4, FetchPartitionsMax))
+		for n := c.array("forgotten partitions", 4, FetchPartitionsMax-len(req.Forgotten)); n > 0 && c.err == nil; n-- {
+			f.Partition = c.i32()
+			req.Forgotten = append(req.Forgotten, f)
+		}
 		c.tags(nil)
 	}
 }

@@ -1,4 +1,5 @@
-// Package admin serves a node's HTTP endpoints for people and supervisors: /livez, /readyz, /debug/pprof, /debug/stats.
+// Package admin serves a node's HTTP endpoints for people and supervisors: /livez, /readyz, /metrics, /metrics/detail, /debug/pprof,
+// /debug/stats.
 package admin
 
 import (
@@ -18,6 +19,7 @@ type Server struct {
 	http     http.Server
 	ready    atomic.Bool
 	stats    atomic.Pointer[func() any]
+	metrics  atomic.Pointer[[2]http.Handler] // small, detailed
 }
 
 // Listen binds the address and serves. The node is alive from here on, and ready when told so.
@@ -31,6 +33,8 @@ func Listen(address string) (*Server, error) {
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", s.readyz)
 	mux.HandleFunc("GET /debug/stats", s.debugStats)
+	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) { s.serveMetrics(w, r, 0) })
+	mux.HandleFunc("GET /metrics/detail", func(w http.ResponseWriter, r *http.Request) { s.serveMetrics(w, r, 1) })
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
 	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
@@ -62,6 +66,22 @@ func (s *Server) debugStats(w http.ResponseWriter, _ *http.Request) {
 		return
 	}
 	_ = json.NewEncoder(w).Encode((*stats)())
+}
+
+func (s *Server) serveMetrics(w http.ResponseWriter, r *http.Request, which int) {
+	handlers := s.metrics.Load()
+	if handlers == nil {
+		http.Error(w, "not ready", http.StatusServiceUnavailable)
+		return
+	}
+	handlers[which].ServeHTTP(w, r)
+}
+
+// Metrics sets what /metrics and /metrics/detail answer.
+func (s *Server) Metrics(small, detail http.Handler) {
+	if s != nil {
+		s.metrics.Store(&[2]http.Handler{small, detail})
+	}
 }
 
 // Stats sets what /debug/stats reads.

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"odradek/core/fetch"
 	"odradek/disk/store"
 	"odradek/disk/vfs"
 	"odradek/disk/vfs/filecache"
@@ -50,11 +51,12 @@ func mapsMax() int {
 // counters are what /debug/stats shows.
 type counters struct {
 	store.Stats
-	Files []filecache.Stats // by log directory
+	Files         []filecache.Stats // by log directory
+	FetchSessions fetch.SessionStats
 }
 
 func stats(n *runtime.Node, dirs []vfs.FS) counters {
-	c := counters{Stats: n.Stats()}
+	c := counters{Stats: n.Stats(), FetchSessions: n.FetchSessions()}
 	for _, dir := range dirs {
 		if cache, ok := dir.(*filecache.FS); ok {
 			c.Files = append(c.Files, cache.Stats())

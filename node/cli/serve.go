@@ -24,6 +24,7 @@ import (
 	"odradek/disk/vfs/filecache"
 	"odradek/disk/vfs/osfs"
 	"odradek/node/admin"
+	"odradek/node/metrics"
 	"odradek/node/runtime"
 )
 
@@ -106,6 +107,7 @@ func serve(ctx context.Context, f *serveFlags, out io.Writer) error {
 		return err
 	}
 	adm.Stats(func() any { return stats(node, options.FS) })
+	adm.Metrics(metrics.Handlers(node))
 	adm.Ready(true)
 	banner(out, node, cfg, adm)
 	select {

@@ -20,6 +20,7 @@ import (
 
 	"odradek/core"
 	"odradek/core/config"
+	"odradek/core/image"
 	"odradek/core/query"
 	"odradek/core/record"
 	"odradek/core/stream"
@@ -71,11 +72,17 @@ type Node struct {
 	armed core.Instant // what timer is set to, or noInstant
 	due   bool         // a Timeout for work that is due waits in the mailbox
 
-	timer      *time.Timer
-	steps      atomic.Int64
-	events     string // Options.Events
-	stopSpace  context.CancelFunc
-	stopReport sync.Once
+	timer    *time.Timer
+	steps    atomic.Int64
+	sessions sessionCounters
+	traffic  traffic
+	image    atomic.Pointer[image.Image] // the published one
+
+	inspections chan *inspection
+	inspecting  *inspection // of whoever attends the mailbox
+	events      string      // Options.Events
+	stopSpace   context.CancelFunc
+	stopReport  sync.Once
 }
 
 // replyPins are the files that one reply's extents lie in.
@@ -98,7 +105,7 @@ func Start(ctx context.Context, o Options) (*Node, error) {
 		o.Log = slog.Default()
 	}
 	n := &Node{cfg: cfg, log: o.Log, core: core.New(), started: time.Now(), ready: make(chan struct{}), halted: make(chan string, 1), ended: make(chan struct{}), events: o.Events, index: o.Index,
-		armed: noInstant, stopSpace: func() {}}
+		armed: noInstant, stopSpace: func() {}, inspections: make(chan *inspection, 1)}
 	n.mailbox.init(n.turn)
 	n.prepares.New = func() any { return &record.Preparer{Codec: &n.codec} }
 	n.frames = tcp.NewFrames(max(cfg.QueuedMaxBytes, 0), false)

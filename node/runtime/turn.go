@@ -57,9 +57,12 @@ func (n *Node) turn(events []core.Event) {
 		}
 	}
 	n.steps.Add(int64(len(events)))
+	n.sessions.publish(n.core.FetchSessions())
+	n.count()
 	if n.fx.Publish != nil {
 		view := n.view
 		view.Image = n.fx.Publish
+		n.image.Store(n.fx.Publish)
 		n.env.Store(wire.NewEnv(&view, n.prepare))
 	}
 	if len(n.fx.Disk)+len(n.fx.Stores)+len(n.fx.Jobs) > 0 {
@@ -69,6 +72,7 @@ func (n *Node) turn(events []core.Event) {
 		n.server.Reply(&n.fx.Replies[i], n.pins[i].pins)
 	}
 	n.report()
+	n.inspect()
 	n.arm()
 }
 

@@ -1,0 +1,43 @@
+package core
+
+import (
+	"odradek/core/errcode"
+	"odradek/core/record"
+	"odradek/core/stream"
+)
+
+// PartitionState is what operators see of a replica of this node.
+type PartitionState struct {
+	Stream        stream.ID
+	Topic         string
+	LogStart      record.Offset
+	HighWatermark record.Offset
+	LogEnd        record.Offset
+	Bytes         int64 // in its segments
+	Leading       bool
+	Failed        bool // its directory is given up
+	MinInsync     int32
+}
+
+// Place is where a look at all replicas has come to; the zero Place is the beginning.
+type Place struct{ dir, at int }
+
+// Inspect appends to out up to n replicas from a place on, and returns where to go on; more is false at the end. It is called between Steps and changes
+// nothing. A replica that comes or goes between two calls may be missing or there twice.
+func (c *Core) Inspect(p Place, n int, out []PartitionState) (_ []PartitionState, next Place, more bool) {
+	for ; p.dir < len(c.dirs); p = (Place{dir: p.dir + 1}) {
+		for replicas := c.dirs[p.dir].replicas; p.at < len(replicas); p.at++ {
+			if n--; n < 0 {
+				return out, p, true
+			}
+			rep := c.replicas[replicas[p.at]]
+			s := PartitionState{Stream: rep.ID, Topic: rep.Topic, LogStart: rep.Start, HighWatermark: rep.HighWatermark(), LogEnd: rep.Ends.Log,
+				Leading: rep.Leading(), Failed: rep.Failed() != errcode.None, MinInsync: rep.MinInsync}
+			for _, segment := range rep.Segments() {
+				s.Bytes += int64(segment.Size)
+			}
+			out = append(out, s)
+		}
+	}
+	return out, p, false
+}
