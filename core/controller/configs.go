@@ -140,16 +140,20 @@ func (s *State) alter(img *image.Image, of resource, seen map[resource]int, chan
 // checkChanges checks what does not depend on the resource.
 func checkChanges(changes []change) *Problem {
 	seen := make(map[string]bool, len(changes))
+	var nulls []string
 	for _, c := range changes {
 		switch {
 		case seen[c.name]:
 			return problem(errcode.InvalidRequest, "Error due to duplicate config keys")
 		case c.value == nil && c.op != kmsg.IncrementalAlterConfigOpDelete:
-			return problem(errcode.InvalidRequest, "Null value not supported for : %s", c.name)
+			nulls = append(nulls, c.name)
 		case c.op < kmsg.IncrementalAlterConfigOpSet || c.op > kmsg.IncrementalAlterConfigOpSubtract:
 			return problem(errcode.InvalidRequest, "Unknown operation %d on %s", c.op, c.name)
 		}
 		seen[c.name] = true
+	}
+	if len(nulls) > 0 {
+		return problem(errcode.InvalidRequest, "Null value not supported for : %s", strings.Join(nulls, ", "))
 	}
 	return nil
 }

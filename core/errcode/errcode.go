@@ -8,51 +8,54 @@ type Code int16
 
 // The error codes in use, under Kafka's names.
 const (
-	UnknownServerError         Code = -1
-	None                       Code = 0
-	OffsetOutOfRange           Code = 1
-	CorruptMessage             Code = 2
-	UnknownTopicOrPartition    Code = 3
-	InvalidFetchSize           Code = 4
-	LeaderNotAvailable         Code = 5
-	NotLeaderOrFollower        Code = 6
-	RequestTimedOut            Code = 7
-	MessageTooLarge            Code = 10
-	CoordinatorNotAvailable    Code = 15
-	InvalidTopicException      Code = 17
-	RecordListTooLarge         Code = 18
-	NotEnoughReplicas          Code = 19
-	NotEnoughReplicasAppend    Code = 20
-	InvalidRequiredAcks        Code = 21
-	InvalidTimestamp           Code = 32
-	UnsupportedVersion         Code = 35
-	TopicAlreadyExists         Code = 36
-	InvalidPartitions          Code = 37
-	InvalidReplicationFactor   Code = 38
-	InvalidReplicaAssignment   Code = 39
-	InvalidConfig              Code = 40
-	NotController              Code = 41
-	InvalidRequest             Code = 42
-	PolicyViolation            Code = 44
-	OutOfOrderSequenceNumber   Code = 45
-	DuplicateSequenceNumber    Code = 46
-	InvalidProducerEpoch       Code = 47
-	InvalidTxnState            Code = 48
-	KafkaStorageError          Code = 56
-	UnknownProducerID          Code = 59
-	FetchSessionIDNotFound     Code = 70
-	InvalidFetchSessionEpoch   Code = 71
-	TopicDeletionDisabled      Code = 73
-	FencedLeaderEpoch          Code = 74
-	UnknownLeaderEpoch         Code = 75
-	UnsupportedCompressionType Code = 76
-	OffsetNotAvailable         Code = 78
-	InvalidRecord              Code = 87
-	ThrottlingQuotaExceeded    Code = 89
-	UnknownTopicID             Code = 100
-	InconsistentTopicID        Code = 103
-	FetchSessionTopicIDError   Code = 106
-	MismatchedEndpointType     Code = 114
+	UnknownServerError          Code = -1
+	None                        Code = 0
+	OffsetOutOfRange            Code = 1
+	CorruptMessage              Code = 2
+	UnknownTopicOrPartition     Code = 3
+	InvalidFetchSize            Code = 4
+	LeaderNotAvailable          Code = 5
+	NotLeaderOrFollower         Code = 6
+	RequestTimedOut             Code = 7
+	MessageTooLarge             Code = 10
+	CoordinatorNotAvailable     Code = 15
+	InvalidTopicException       Code = 17
+	RecordListTooLarge          Code = 18
+	NotEnoughReplicas           Code = 19
+	NotEnoughReplicasAppend     Code = 20
+	InvalidRequiredAcks         Code = 21
+	InvalidTimestamp            Code = 32
+	UnsupportedVersion          Code = 35
+	TopicAlreadyExists          Code = 36
+	InvalidPartitions           Code = 37
+	InvalidReplicationFactor    Code = 38
+	InvalidReplicaAssignment    Code = 39
+	InvalidConfig               Code = 40
+	NotController               Code = 41
+	InvalidRequest              Code = 42
+	PolicyViolation             Code = 44
+	OutOfOrderSequenceNumber    Code = 45
+	DuplicateSequenceNumber     Code = 46
+	InvalidProducerEpoch        Code = 47
+	InvalidTxnState             Code = 48
+	KafkaStorageError           Code = 56
+	UnknownProducerID           Code = 59
+	FetchSessionIDNotFound      Code = 70
+	InvalidFetchSessionEpoch    Code = 71
+	TopicDeletionDisabled       Code = 73
+	FencedLeaderEpoch           Code = 74
+	UnknownLeaderEpoch          Code = 75
+	UnsupportedCompressionType  Code = 76
+	OffsetNotAvailable          Code = 78
+	PreferredLeaderNotAvailable Code = 80
+	EligibleLeadersNotAvailable Code = 83
+	ElectionNotNeeded           Code = 84
+	InvalidRecord               Code = 87
+	ThrottlingQuotaExceeded     Code = 89
+	UnknownTopicID              Code = 100
+	InconsistentTopicID         Code = 103
+	FetchSessionTopicIDError    Code = 106
+	MismatchedEndpointType      Code = 114
 )
 
 var codeNames = map[Code]string{
@@ -70,6 +73,7 @@ var codeNames = map[Code]string{
 	FetchSessionTopicIDError: "FETCH_SESSION_TOPIC_ID_ERROR",
 	TopicDeletionDisabled:    "TOPIC_DELETION_DISABLED", FencedLeaderEpoch: "FENCED_LEADER_EPOCH", UnknownLeaderEpoch: "UNKNOWN_LEADER_EPOCH",
 	UnsupportedCompressionType: "UNSUPPORTED_COMPRESSION_TYPE", OffsetNotAvailable: "OFFSET_NOT_AVAILABLE", InvalidRecord: "INVALID_RECORD",
+	PreferredLeaderNotAvailable: "PREFERRED_LEADER_NOT_AVAILABLE", EligibleLeadersNotAvailable: "ELIGIBLE_LEADERS_NOT_AVAILABLE", ElectionNotNeeded: "ELECTION_NOT_NEEDED",
 	ThrottlingQuotaExceeded: "THROTTLING_QUOTA_EXCEEDED", UnknownTopicID: "UNKNOWN_TOPIC_ID", MismatchedEndpointType: "MISMATCHED_ENDPOINT_TYPE", InconsistentTopicID: "INCONSISTENT_TOPIC_ID",
 }
 

@@ -24,7 +24,7 @@ func DescribeConfigs(v *View, req *kmsg.DescribeConfigsRequest) *kmsg.DescribeCo
 			out.ErrorCode, out.ErrorMessage = int16(code), &message
 		}
 		for j := range settings {
-			if s := &settings[j]; asked.ConfigNames == nil || slices.Contains(asked.ConfigNames, s.Key.Name) {
+			if s := &settings[j]; len(asked.ConfigNames) == 0 || slices.Contains(asked.ConfigNames, s.Key.Name) {
 				out.Configs = append(out.Configs, describeSetting(s, req))
 			}
 		}

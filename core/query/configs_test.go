@@ -43,6 +43,11 @@ func TestDescribeConfigs(t *testing.T) {
 	if named := describe(v, kmsg.ConfigResourceTypeTopic, "t", "retention.ms", "no.such.key"); len(named.Configs) != 1 {
 		t.Errorf("asked for one: %+v", named.Configs)
 	}
+	req := kmsg.NewPtrDescribeConfigsRequest()
+	req.Resources = []kmsg.DescribeConfigsRequestResource{{ResourceType: kmsg.ConfigResourceTypeTopic, ResourceName: "t", ConfigNames: []string{}}}
+	if all := DescribeConfigs(v, req).Resources[0]; len(all.Configs) != len(config.TopicKeys) {
+		t.Errorf("no name is every name; %d configs", len(all.Configs))
+	}
 	for _, c := range describe(v, kmsg.ConfigResourceTypeBroker, "1").Configs {
 		if c.Name == "listeners" && (!c.ReadOnly || c.Source != kmsg.ConfigSourceDefaultConfig) || c.Name == "log.segment.bytes" && *c.Value != "4096" {
 			t.Errorf("%+v", c)

@@ -33,6 +33,10 @@ func Answer(v *View, body kmsg.Request, address string) (kmsg.Response, bool) {
 		return DescribeTopicPartitions(v, req), true
 	case *kmsg.ListConfigResourcesRequest:
 		return ListConfigResources(v, req), true
+	case *kmsg.ElectLeadersRequest:
+		return ElectLeaders(v, req), true
+	case *kmsg.ListPartitionReassignmentsRequest:
+		return ListPartitionReassignments(v, req), true
 	case *kmsg.FindCoordinatorRequest:
 		return FindCoordinator(req), true
 	}

@@ -15,13 +15,13 @@ import (
 const partitionsMax = 2000
 
 // DescribeTopicPartitions describes topics in order of name, all of them if none is asked for, from the cursor on and as many partitions as the limit allows.
-// The answer's cursor says where the next request goes on.
+// The answer's cursor says where the next request goes on. A cursor at a topic that is not asked for is no cursor of ours: the request is refused.
 func DescribeTopicPartitions(v *View, req *kmsg.DescribeTopicPartitionsRequest) *kmsg.DescribeTopicPartitionsResponse {
 	response := req.ResponseKind().(*kmsg.DescribeTopicPartitionsResponse)
 	names, all := askedTopics(v, req), len(req.Topics) == 0
-	if req.Cursor != nil && req.Cursor.Partition < 0 {
-		for _, name := range names {
-			response.Topics = append(response.Topics, describedTopic(name, errcode.InvalidRequest))
+	if req.Cursor != nil && (req.Cursor.Partition < 0 || !all && !slices.Contains(names, req.Cursor.Topic)) {
+		for i := range req.Topics {
+			response.Topics = append(response.Topics, describedTopic(req.Topics[i].Topic, errcode.InvalidRequest))
 		}
 		return response
 	}

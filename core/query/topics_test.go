@@ -70,8 +70,12 @@ func TestDescribeTopicPartitionsErrors(t *testing.T) {
 		t.Errorf("%+v", p)
 	}
 	req.Cursor = &kmsg.DescribeTopicPartitionsRequestCursor{Topic: "t", Partition: -1}
-	if resp := DescribeTopicPartitions(view(t), req); len(resp.Topics) != 1 || errcode.Code(resp.Topics[0].ErrorCode) != errcode.InvalidRequest {
+	if resp := DescribeTopicPartitions(view(t), req); len(resp.Topics) != 3 || errcode.Code(resp.Topics[0].ErrorCode) != errcode.InvalidRequest {
 		t.Errorf("%+v", resp.Topics)
+	}
+	req.Cursor = &kmsg.DescribeTopicPartitionsRequestCursor{Topic: "u"}
+	if resp := DescribeTopicPartitions(view(t), req); len(resp.Topics) != 3 || errcode.Code(resp.Topics[2].ErrorCode) != errcode.InvalidRequest {
+		t.Errorf("a cursor elsewhere: %+v", resp.Topics)
 	}
 }
 

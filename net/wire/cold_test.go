@@ -60,7 +60,11 @@ func adminRequests() []kmsg.Request {
 	topics := kmsg.NewPtrDescribeTopicPartitionsRequest()
 	topics.Topics, topics.Cursor = []kmsg.DescribeTopicPartitionsRequestTopic{{Topic: "a"}, {}}, &kmsg.DescribeTopicPartitionsRequestCursor{Topic: "a", Partition: 3}
 	first := kmsg.NewPtrDescribeTopicPartitionsRequest()
-	return []kmsg.Request{describe, alter, step, grow, epochs, dirs, producers, resources, topics, first}
+	elect := kmsg.NewPtrElectLeadersRequest()
+	elect.Topics = []kmsg.ElectLeadersRequestTopic{{Topic: "a", Partitions: []int32{1, 2}}, {}}
+	moves := kmsg.NewPtrListPartitionReassignmentsRequest()
+	moves.Topics = []kmsg.ListPartitionReassignmentsRequestTopic{{Topic: "a", Partitions: []int32{1, 2}}, {}}
+	return []kmsg.Request{describe, alter, step, grow, epochs, dirs, producers, resources, topics, first, elect, moves}
 }
 
 // Each cold key served has a shape, and the walk ends exactly where kmsg's encoding does, in every version.
