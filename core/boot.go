@@ -27,6 +27,7 @@ func (c *Core) onBoot(b *Boot) {
 		c.halt("configuration: " + err.Error())
 		return
 	}
+	c.node, c.absent = cfg, b.Absent
 	c.cfg, c.clusterID, c.self, c.incarnation = cfg, b.ClusterID, b.NodeID, b.Incarnation
 	c.random = prng.New(b.Seed)
 	c.sessions = fetch.NewSessions(cfg.FetchSessions)
@@ -36,7 +37,7 @@ func (c *Core) onBoot(b *Boot) {
 		return
 	}
 	for _, d := range b.Dirs {
-		c.dirs = append(c.dirs, dirState{id: d.ID, free: d.Free})
+		c.dirs = append(c.dirs, dirState{id: d.ID, path: d.Path, total: d.Total, free: d.Free})
 	}
 	if b.Metadata.Damage != "" {
 		c.halt("metadata log: " + b.Metadata.Damage)
@@ -142,6 +143,7 @@ func (c *Core) takeUp(id stream.ID) {
 	if rep == nil {
 		return
 	}
+	c.configure(rep)
 	var facts partition.Facts
 	lead := rep.Assign(partition.Assignment{Leader: p.Leader, LeaderEpoch: p.LeaderEpoch, PartitionEpoch: p.PartitionEpoch,
 		Replicas: len(p.Replicas), ISR: p.Isr}, &facts)
@@ -158,15 +160,12 @@ func (c *Core) takeUp(id stream.ID) {
 
 // openReplica starts a replica's machines from what recovery found, or anew.
 func (c *Core) openReplica(id stream.ID, t *image.Topic, o *Opened) *replica {
-	cfg, ignored := config.StoredTopic(c.cfg, topicEntries(c.meta.committed, t.Name))
+	cfg, ignored := config.StoredTopic(c.nodeConfig(), config.Entries(c.meta.committed, image.ResourceTopic, t.Name))
 	if id.Partition == 0 {
 		c.tellIgnored(t.Name, ignored)
 	}
-	settings := partition.Settings{FlushMessages: cfg.FlushMessages, FlushMs: cfg.FlushMs, MinInsync: cfg.MinInsync,
-		Roll:      stream.RollLimits{Bytes: cfg.SegmentBytes, Ms: cfg.SegmentMs, Index: stream.IndexLimits{Interval: cfg.IndexInterval, Bytes: cfg.IndexBytes}},
-		JitterMs:  cfg.SegmentJitterMs,
-		Retention: stream.Retention{Ms: cfg.RetentionMs, Bytes: cfg.RetentionSize}}
-	rep := &replica{}
+	settings := settingsOf(&cfg)
+	rep := &replica{configs: c.meta.committed.Config(image.ResourceTopic, t.Name), defaults: c.nodeConfig()}
 	rep.Partition = partition.New(c.self, t.Name, stream.NewLog(id, o.Dir, o.LogStart, o.LogEnd, o.Durable, o.Segments, o.Epochs), o.HighWatermark, settings)
 	rep.producers.Restore(o.Producers, c.now.Wall)
 	rep.readEnd, rep.heardMark = rep.ReadEnd(), rep.HighWatermark()
@@ -186,14 +185,6 @@ func (c *Core) openReplica(id stream.ID, t *image.Topic, o *Opened) *replica {
 	c.replicas[id] = rep
 	c.dirs[o.Dir].add(rep)
 	return rep
-}
-
-func topicEntries(img *image.Image, topic string) []config.Entry {
-	var out []config.Entry
-	for _, e := range img.Config(image.ResourceTopic, topic) {
-		out = append(out, config.Entry{Key: e.Name, Value: e.Value})
-	}
-	return out
 }
 
 // dropReplica removes a partition whose topic was deleted.

@@ -10,6 +10,7 @@ import (
 
 	"odradek/core/config"
 	"odradek/core/fetch"
+	"odradek/core/image"
 	"odradek/core/partition"
 	"odradek/core/prng"
 	"odradek/core/producer"
@@ -21,11 +22,13 @@ import (
 // Core is one node. Not safe for concurrent use: one Step at a time, in one order.
 type Core struct {
 	cfg         *config.Node
+	node        *config.Node // cfg as the committed image changes it; see nodeConfig
 	clusterID   string
 	self        record.NodeID
 	incarnation record.UUID
 	random      prng.Source
 	dirs        []dirState
+	absent      []string // paths of directories that were given up before this incarnation began
 	halted      bool
 
 	now Now      // of the running Step
@@ -60,6 +63,8 @@ type Core struct {
 // dirState is one log directory.
 type dirState struct {
 	id     record.UUID
+	path   string
+	total  int64 // bytes of its file system
 	free   int64 // bytes; debited by each append, set right by Space
 	failed bool
 	marked bool // the clean mark is stored: nothing follows
@@ -78,9 +83,11 @@ type dirState struct {
 type replica struct {
 	*partition.Partition
 	producers producer.State
-	flushing  bool          // a flush.ms timer is set
-	readEnd   record.Offset // as the waiters and sessions last heard
-	heardMark record.Offset // high watermark, too
+	flushing  bool                // a flush.ms timer is set
+	readEnd   record.Offset       // as the waiters and sessions last heard
+	heardMark record.Offset       // high watermark, too
+	configs   []image.ConfigEntry // of its topic, as settings were read from
+	defaults  *config.Node        // likewise
 
 	place         int           // in its directory's replicas
 	point         record.Offset // recovery point: everything below is on disk for good and needs no reading. Invariant: not beyond lost[0].From

@@ -78,6 +78,7 @@ type Boot struct {
 	Seed        [32]byte
 	Config      []KeyValue // the node's configuration, parsed by core/config
 	Dirs        []Dir
+	Absent      []string   // paths of the directories that are configured and given up already
 	Streams     int        // how many Opened events follow
 	QuorumState []byte     // the quorum-state file, nil if there is none
 	Metadata    Opened     // the metadata log
@@ -94,6 +95,7 @@ type Dir struct {
 	Path  string
 	Clean bool // the last stop was clean: no scan was needed
 	Free  int64
+	Total int64 // bytes of its file system; 0: unknown
 }
 
 // Opened is what recovery found of one stream. The written end is LogEnd; the durable end is not known better than Durable.

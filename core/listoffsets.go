@@ -12,6 +12,10 @@ import (
 const (
 	latestOffset   = -1
 	earliestOffset = -2
+	maxTimestamp   = -3 // version 7
+	earliestLocal  = -4 // version 8
+	latestTiered   = -5 // version 9
+	pendingUpload  = -6 // version 11
 )
 
 // listOffsets is a ListOffsets under way: its response, and for each partition that must be looked up by time where its answer belongs.
@@ -33,12 +37,12 @@ func (c *Core) onListOffsets(r *Request) {
 			p := &req.Topics[i].Partitions[j]
 			out := kmsg.NewListOffsetsResponseTopicPartition()
 			out.Partition = p.Partition
-			if rep := c.listOffset(topic.Topic, p, &out); rep != nil {
+			if rep := c.listOffset(topic.Topic, req.Version, p, &out); rep != nil {
 				read.list.topic = append(read.list.topic, i)
 				read.places = append(read.places, j)
 				read.generations = append(read.generations, rep.Generation)
 				job.Locate = append(job.Locate, LocatePartition{Stream: rep.ID, From: rep.Start, Limit: rep.ReadEnd(), ByTime: true,
-					Timestamp: record.UnixMillis(p.Timestamp)})
+					Timestamp: rep.timeAsked(p.Timestamp)})
 			}
 			topic.Partitions = append(topic.Partitions, out)
 		}
@@ -54,7 +58,7 @@ func (c *Core) onListOffsets(r *Request) {
 }
 
 // listOffset answers one partition, or returns the replica whose records must be looked up by time.
-func (c *Core) listOffset(topic string, p *kmsg.ListOffsetsRequestTopicPartition, out *kmsg.ListOffsetsResponseTopicPartition) *replica {
+func (c *Core) listOffset(topic string, version int16, p *kmsg.ListOffsetsRequestTopicPartition, out *kmsg.ListOffsetsResponseTopicPartition) *replica {
 	rep, code := c.replicaFor(topic, record.UUID{}, p.Partition)
 	if code == errcode.None {
 		code = listable(rep, p)
@@ -66,9 +70,15 @@ func (c *Core) listOffset(topic string, p *kmsg.ListOffsetsRequestTopicPartition
 	case p.Timestamp == latestOffset:
 		out.Offset = int64(rep.HighWatermark())
 		out.LeaderEpoch = int32(rep.Assigned().LeaderEpoch)
-	case p.Timestamp == earliestOffset:
+	case p.Timestamp == earliestOffset, p.Timestamp == earliestLocal && version >= 8: // all is local
 		out.Offset = int64(rep.Start)
 		out.LeaderEpoch = int32(rep.Epochs.At(rep.Start))
+	case p.Timestamp == latestTiered && version >= 9, p.Timestamp == pendingUpload && version >= 11:
+		// Nothing is tiered: no offset.
+	case p.Timestamp == maxTimestamp && version >= 7:
+		if rep.timeAsked(maxTimestamp) >= 0 {
+			return rep
+		} // no record has a timestamp
 	case p.Timestamp < 0:
 		out.ErrorCode = int16(errcode.UnsupportedVersion)
 	default:
@@ -77,21 +87,24 @@ func (c *Core) listOffset(topic string, p *kmsg.ListOffsetsRequestTopicPartition
 	return nil
 }
 
-func listable(rep *replica, p *kmsg.ListOffsetsRequestTopicPartition) errcode.Code {
-	epoch := rep.Assigned().LeaderEpoch
-	switch {
-	case rep.Failed() != errcode.None:
-		return rep.Failed()
-	case !rep.Leading():
-		return errcode.NotLeaderOrFollower
-	case p.CurrentLeaderEpoch >= 0 && record.Epoch(p.CurrentLeaderEpoch) < epoch:
-		return errcode.FencedLeaderEpoch
-	case p.CurrentLeaderEpoch >= 0 && record.Epoch(p.CurrentLeaderEpoch) > epoch:
-		return errcode.UnknownLeaderEpoch
-	case p.Timestamp == latestOffset && !rep.Ready():
-		return errcode.OffsetNotAvailable
+// timeAsked returns the time to look for: of the largest timestamp, that of the first record which has it.
+func (r *replica) timeAsked(timestamp int64) record.UnixMillis {
+	at := record.UnixMillis(timestamp)
+	if timestamp == maxTimestamp {
+		at = record.NoTimestamp
+		for _, s := range r.Segments() {
+			at = max(at, s.MaxTimestamp)
+		}
 	}
-	return errcode.None
+	return at
+}
+
+func listable(rep *replica, p *kmsg.ListOffsetsRequestTopicPartition) errcode.Code {
+	code := leads(rep, p.CurrentLeaderEpoch)
+	if code == errcode.None && p.Timestamp == latestOffset && !rep.Ready() {
+		code = errcode.OffsetNotAvailable
+	}
+	return code
 }
 
 // finishListOffsets answers a ListOffsets whose times the disk has looked up.

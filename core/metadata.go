@@ -48,6 +48,8 @@ type tailImage struct {
 	img    *image.Image
 	bytes  int64
 	topics []record.UUID // touched by the batch
+	// defaults says that the batch changes what topics without entries of their own get.
+	defaults bool
 }
 
 // replayed is one record read back at boot.
@@ -269,6 +271,7 @@ func (c *Core) appendMetadataBatch(records []image.Record) record.Offset {
 		}
 	}
 	tail.img = c.working()
+	c.configured(records, &tail)
 	m.tail = append(m.tail, tail)
 	return tail.end
 }
@@ -309,6 +312,9 @@ func (c *Core) metadataCommitted() {
 		c.snaps.bytes += m.tail[n].bytes
 		for _, id := range m.tail[n].topics {
 			c.topicChanged(old, id)
+		}
+		if m.tail[n].defaults {
+			c.defaultsChanged()
 		}
 	}
 	if n == 0 {

@@ -85,11 +85,23 @@ func timeOut(body kmsg.Response) {
 		for i := range b.Topics {
 			b.Topics[i].ErrorCode, b.Topics[i].ErrorMessage = code, nil
 		}
+	case *kmsg.IncrementalAlterConfigsResponse:
+		for i := range b.Resources {
+			b.Resources[i].ErrorCode, b.Resources[i].ErrorMessage = code, nil
+		}
+	case *kmsg.AlterConfigsResponse:
+		for i := range b.Resources {
+			b.Resources[i].ErrorCode, b.Resources[i].ErrorMessage = code, nil
+		}
+	case *kmsg.CreatePartitionsResponse:
+		for i := range b.Topics {
+			b.Topics[i].ErrorCode, b.Topics[i].ErrorMessage = code, nil
+		}
 	case *kmsg.InitProducerIDResponse:
 		b.ErrorCode = code
 	}
 }
 
 func (c *Core) queryView() *query.View {
-	return &query.View{Image: c.meta.committed, Self: c.self, ClusterID: c.clusterID, Config: c.cfg}
+	return &query.View{Image: c.meta.committed, Self: c.self, ClusterID: c.clusterID, Config: c.nodeConfig()}
 }

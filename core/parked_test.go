@@ -15,6 +15,16 @@ func TestTimedOutReplyTellsNothing(t *testing.T) {
 		create.Topics = append(create.Topics, kmsg.CreateTopicsResponseTopic{ErrorCode: int16(code)})
 		drop.Topics = append(drop.Topics, kmsg.DeleteTopicsResponseTopic{ErrorCode: int16(code)})
 	}
+	for _, body := range []kmsg.Response{
+		&kmsg.AlterConfigsResponse{Resources: []kmsg.AlterConfigsResponseResource{{}}},
+		&kmsg.IncrementalAlterConfigsResponse{Resources: []kmsg.IncrementalAlterConfigsResponseResource{{}}},
+		&kmsg.CreatePartitionsResponse{Topics: []kmsg.CreatePartitionsResponseTopic{{}}},
+	} {
+		before := string(body.AppendTo(nil))
+		if timeOut(body); string(body.AppendTo(nil)) == before {
+			t.Errorf("%T tells success when its time is up", body)
+		}
+	}
 	timeOut(create)
 	timeOut(drop)
 	for i := range create.Topics {

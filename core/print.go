@@ -123,9 +123,15 @@ func (b *Boot) print(l *line) {
 	for i := range b.Dirs {
 		l.text("dir", b.Dirs[i].ID.String())
 		l.num("free", b.Dirs[i].Free)
+		if b.Dirs[i].Total > 0 {
+			l.num("total", b.Dirs[i].Total)
+		}
 		if b.Dirs[i].Clean {
 			l.word(" clean")
 		}
+	}
+	for _, path := range b.Absent {
+		l.text("absent", strconv.Quote(path))
 	}
 	l.text("quorum", strconv.Quote(string(b.QuorumState)))
 	b.Metadata.print(l)

@@ -64,6 +64,9 @@ func (c *Core) producePartition(acks int16, p *api.ProducePartition, result *api
 		return false
 	}
 	rep, code := c.replicaFor(p.Topic, p.TopicID, p.Partition)
+	if code == errcode.None && len(c.takeUps) > 0 {
+		c.configure(rep) // its turn may be some Steps away, and the change is answered
+	}
 	if code == errcode.None && p.Err != errcode.None {
 		code, result.Message, result.Errors = p.Err, p.Message, p.Errors
 	}
@@ -118,7 +121,7 @@ func (c *Core) appendTo(rep *replica, b *record.Batch) {
 	}
 	rep.producers.Appended(b, c.now.Wall)
 	c.debit(rep.Dir, int64(b.Size))
-	c.fx.Disk = append(c.fx.Disk, DiskOp{Kind: DiskAppend, Stream: rep.ID, Generation: rep.Generation, Batch: *b, Sync: rep.SyncNow(), Index: rep.Roll.Index})
+	c.fx.Disk = append(c.fx.Disk, DiskOp{Kind: DiskAppend, Stream: rep.ID, Generation: rep.Generation, Batch: *b, Sync: rep.SyncNow(), Index: rep.Indexing()})
 	c.flushLater(rep)
 }
 
@@ -127,7 +130,7 @@ func (c *Core) roll(rep *replica, base record.Offset) {
 	if most := min(rep.JitterMs, rep.Roll.Ms); most > 0 {
 		rep.SetJitter(int64(c.random.N(uint64(most))))
 	}
-	op := DiskOp{Kind: DiskRoll, Stream: rep.ID, Base: base, Index: rep.Roll.Index}
+	op := DiskOp{Kind: DiskRoll, Stream: rep.ID, Base: base, Index: rep.Indexing()}
 	if len(rep.Segments()) > 1 {
 		op.State = rep.state()
 	}

@@ -30,6 +30,18 @@ func (c *Core) onRequest(r *Request) {
 		c.onDeleteTopics(r)
 	case api.DeleteRecords:
 		c.onDeleteRecords(r)
+	case api.AlterConfigs:
+		c.onAlterConfigs(r)
+	case api.IncrementalAlterConfigs:
+		c.onIncrementalAlterConfigs(r)
+	case api.CreatePartitions:
+		c.onCreatePartitions(r)
+	case api.DescribeLogDirs:
+		c.onDescribeLogDirs(r)
+	case api.OffsetForLeaderEpoch:
+		c.onOffsetForLeaderEpoch(r)
+	case api.DescribeProducers:
+		c.onDescribeProducers(r)
 	case api.InitProducerID:
 		c.onInitProducerID(r)
 	default:
@@ -38,7 +50,7 @@ func (c *Core) onRequest(r *Request) {
 }
 
 func (c *Core) controller() *controller.State {
-	return &controller.State{Self: c.self, Config: c.cfg, NewID: c.newUUID}
+	return &controller.State{Self: c.self, Config: c.cfg.At(c.meta.committed), NewID: c.newUUID}
 }
 
 // newUUID draws an id of a topic; Kafka's reserved ids (the first hundred) are not drawn.

@@ -31,7 +31,7 @@ func (c *Core) retain(rep *replica) {
 		return
 	}
 	if rest {
-		rep.Rest(c.now.Wall)
+		rep.Rest(c.now.Wall, rep.Roll.Index)
 		c.roll(rep, rep.Ends.Log)
 	}
 	gone := rep.Retain(start)

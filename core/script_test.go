@@ -129,7 +129,7 @@ func (n *testNode) command(words []string) {
 	case "format":
 		n.files[BootstrapName] = bootstrapFile(n.t)
 	default:
-		n.t.Fatalf("unknown command %q", words[0])
+		n.admin(words, f)
 	}
 }
 

@@ -39,7 +39,7 @@ func (c *Core) tellTakenOver() {
 		}
 	}
 	add(&held, "client-quotas", count(img.Quotas()))
-	add(&held, "broker-configs", img.ConfigCount(image.ResourceBroker))
+	add(&held, "broker-configs", config.IgnoredBroker(c.cfg, img))
 	add(&held, "group-configs", img.ConfigCount(image.ResourceGroup))
 	add(&held, "client-metrics-configs", img.ConfigCount(image.ResourceClientMetrics))
 	for b := range img.Brokers() {

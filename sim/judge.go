@@ -77,7 +77,7 @@ func (n *node) checkDurable(r *api.ProduceResult, sent *record.Batch) {
 	if d := n.dirOf(r.Topic, r.Partition); d != nil && d.lost {
 		n.w.fail(Correctness, "directory", fmt.Sprintf("%s-%d: offset %d is acknowledged, in a directory that was given up", r.Topic, r.Partition, r.BaseOffset))
 	}
-	if !n.w.durable(r.Topic) {
+	if !n.durableNow(r.Topic) {
 		return
 	}
 	folder := n.folder(r.Topic, r.Partition)

@@ -208,6 +208,10 @@ func (c *client) start() {
 		t := &churning{c: c}
 		t.line = c.add("t", t)
 	}
+	if c.opt.Alters > 0 {
+		t := newAltering(c)
+		t.line = c.add("a", t)
+	}
 	c.poke()
 }
 

@@ -23,6 +23,7 @@ const (
 	forNode    purpose = 0x200 // + node: delays of the host
 	forDisk    purpose = 0x300 // + node: what a power loss keeps
 	forIDs     purpose = 0x400 // + node: ids and seeds
+	forAlters  purpose = 0x600 // + client; of the options: of client 0xff
 	forFault   purpose = 0x500 // + faultKind
 )
 
@@ -99,6 +100,7 @@ type ClientOptions struct {
 	MaxBytes       int32
 	MaxWaitMs      int32
 	Churn          int  // topics made and deleted besides
+	Alters         int  // changes of the topic's configs and partitions
 	Sessions       bool // it reads in a fetch session
 }
 
@@ -152,7 +154,16 @@ func Draw(seed uint64) Options {
 		core.KeyValue{Key: "replica.high.watermark.checkpoint.interval.ms", Value: pick(&rng, "5000", "1000", "100")})
 	o.Dirs = pick(&rng, 1, 1, 2)
 	o.SyncAll = pick(&rng, 16, 1, 3)
+	drawAlters(&o)
 	return o
+}
+
+// drawAlters has one seed of three change the configs of one topic while it runs. One client does, and its topic is its own.
+func drawAlters(o *Options) {
+	rng := source(o.Seed, forAlters+0xff)
+	if n := between(&rng, 2, 40); rng.IntN(3) == 0 {
+		o.Clients[rng.IntN(len(o.Clients))].Alters = n
+	}
 }
 
 // drawSnapshots has two seeds of three write snapshots of the metadata every few records, and most of these clean its log.
@@ -236,8 +247,8 @@ func (o *Options) Lines() []string {
 	}
 	for i, c := range o.Clients {
 		out = append(out, fmt.Sprintf("client c%d topic=%s idempotent=%t acks=%d in-flight=%d codec=%s batches=%d of<=%d timeout=%s timeout.ms=%d "+
-			"produce=v%d fetch=v%d min=%d max=%d wait=%dms churn=%d sessions=%t", i, o.Topics[c.Topic].Name, c.Idempotent, c.Acks, c.InFlight, c.Codec, c.Batches, c.BatchMax,
-			c.Timeout, c.TimeoutMs, c.ProduceVersion, c.FetchVersion, c.MinBytes, c.MaxBytes, c.MaxWaitMs, c.Churn, c.Sessions))
+			"produce=v%d fetch=v%d min=%d max=%d wait=%dms churn=%d alters=%d sessions=%t", i, o.Topics[c.Topic].Name, c.Idempotent, c.Acks, c.InFlight, c.Codec, c.Batches, c.BatchMax,
+			c.Timeout, c.TimeoutMs, c.ProduceVersion, c.FetchVersion, c.MinBytes, c.MaxBytes, c.MaxWaitMs, c.Churn, c.Alters, c.Sessions))
 	}
 	out = append(out, fmt.Sprintf("network delay=%s..%s..%s slow=%d cut=%d", Time(o.Network.Least), Time(o.Network.Usual), Time(o.Network.Most), o.Network.Slow, o.Network.Cut))
 	out = append(out, fmt.Sprintf("disk delay=%s..%s..%s slow=%d sync-all>%d", o.Disk.Least, o.Disk.Usual, o.Disk.Most, o.Disk.Slow, o.SyncAll))

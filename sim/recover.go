@@ -159,6 +159,7 @@ func (b below) Remove(path string) error             { return b.fs.Remove(b.at(p
 func (b below) List(path string) ([]string, error)   { return b.fs.List(b.at(path)) }
 func (b below) SyncDir(path string) error            { return b.fs.SyncDir(b.at(path)) }
 func (b below) Free() (int64, error)                 { return b.fs.Free() }
+func (b below) Total() (int64, error)                { return b.fs.Total() }
 func (b below) Lock(path string) (vfs.File, error)   { return b.fs.Lock(b.at(path)) }
 
 // SyncsAll says no: directories stand for disks of their own here, and the call would reach all of them.

@@ -278,8 +278,9 @@ func (w *World) enter(p phase) {
 	}
 }
 
-// mayLose reports whether a directory may be given up just now while the node goes on.
-func (w *World) mayLose() bool { return w.opt.Dirs > 1 && w.phase == phaseSafety }
+// mayLose reports whether an answer may come just now from a node that had given a directory up. After the last faults only those that were under way do; who asks
+// again must get on.
+func (w *World) mayLose() bool { return w.opt.Dirs > 1 && w.phase <= phaseDrain }
 
 // check moves on when a phase has reached its end, or ends the run when it takes too long.
 func (w *World) check() {

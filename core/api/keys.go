@@ -9,17 +9,26 @@ type Key int16
 
 // The API keys that this broker knows by name.
 const (
-	Produce         Key = 0
-	Fetch           Key = 1
-	ListOffsets     Key = 2
-	Metadata        Key = 3
-	FindCoordinator Key = 10
-	ApiVersions     Key = 18
-	CreateTopics    Key = 19
-	DeleteTopics    Key = 20
-	DeleteRecords   Key = 21
-	InitProducerID  Key = 22
-	DescribeCluster Key = 60
+	Produce                 Key = 0
+	Fetch                   Key = 1
+	ListOffsets             Key = 2
+	Metadata                Key = 3
+	FindCoordinator         Key = 10
+	ApiVersions             Key = 18
+	CreateTopics            Key = 19
+	DeleteTopics            Key = 20
+	DeleteRecords           Key = 21
+	InitProducerID          Key = 22
+	OffsetForLeaderEpoch    Key = 23
+	DescribeConfigs         Key = 32
+	AlterConfigs            Key = 33
+	DescribeLogDirs         Key = 35
+	CreatePartitions        Key = 37
+	IncrementalAlterConfigs Key = 44
+	DescribeCluster         Key = 60
+	DescribeProducers       Key = 61
+	ListConfigResources     Key = 74
+	DescribeTopicPartitions Key = 75
 )
 
 // Range is one row of the table of APIs: the versions served, both ends included. Refused names the first version really served,
@@ -46,7 +55,16 @@ var Served = []Range{
 	{DeleteTopics, 1, 6, 0, "DeleteTopics"},
 	{DeleteRecords, 0, 2, 0, "DeleteRecords"},
 	{InitProducerID, 0, 5, 0, "InitProducerId"},
+	{OffsetForLeaderEpoch, 2, 4, 0, "OffsetForLeaderEpoch"},
+	{DescribeConfigs, 1, 4, 0, "DescribeConfigs"},
+	{AlterConfigs, 0, 2, 0, "AlterConfigs"},
+	{DescribeLogDirs, 1, 4, 0, "DescribeLogDirs"},
+	{CreatePartitions, 0, 3, 0, "CreatePartitions"},
+	{IncrementalAlterConfigs, 0, 1, 0, "IncrementalAlterConfigs"},
 	{DescribeCluster, 0, 2, 0, "DescribeCluster"},
+	{DescribeProducers, 0, 0, 0, "DescribeProducers"},
+	{ListConfigResources, 0, 1, 0, "ListConfigResources"},
+	{DescribeTopicPartitions, 0, 0, 0, "DescribeTopicPartitions"},
 }
 
 // Lookup returns the row of key in Served.

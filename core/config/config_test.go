@@ -1,6 +1,7 @@
 package config
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -64,9 +65,15 @@ func TestNodeGivesTopicsTheirDefaults(t *testing.T) {
 	if err != nil || !own.Durable() || own.Policy.MaxMessageBytes != 2000 {
 		t.Errorf("a topic with its own entries gets %+v, %v", own, err)
 	}
-	for _, v := range DescribeTopic(n, []Entry{{"flush.messages", "1"}}) {
-		if v.Name == "flush.messages" && (!v.Own || v.Value != "1") || v.Name == "segment.bytes" && (v.Own || v.Value != "4096") {
-			t.Errorf("described as %+v", v)
+	want := map[string][]Synonym{
+		"flush.messages":        {{"flush.messages", "1", FromTopic}, {"log.flush.interval.messages", "500", FromFile}, {"log.flush.interval.messages", "1", FromDefault}},
+		"segment.bytes":         {{"log.segment.bytes", "4096", FromFile}, {"log.segment.bytes", "1073741824", FromDefault}},
+		"flush.ms":              {{"log.flush.interval.ms", "9223372036854775807", FromDefault}},
+		"remote.storage.enable": {{"remote.storage.enable", "false", FromDefault}},
+	}
+	for _, s := range TopicSettings(n, []Entry{{"flush.messages", "1"}}) {
+		if w, ok := want[s.Key.Name]; ok && !slices.Equal(s.Synonyms, w) {
+			t.Errorf("%s described as %+v", s.Key.Name, s.Synonyms)
 		}
 	}
 }

@@ -4,6 +4,7 @@ package config
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -29,7 +30,7 @@ type Key struct {
 	Type     Type
 	Default  string
 	Min, Max int64    // Int and Long
-	Valid    []string // String: the allowed values; nil: any
+	Valid    []string // String, List: the allowed values; nil: any
 	Fixed    string   // why no other value than the default is accepted; empty: others are
 	Doc      string
 }
@@ -57,17 +58,22 @@ func (k *Key) Check(value string) error {
 			return fmt.Errorf("%s must lie between %d and %d, not %d", k.Name, k.Min, k.Max, n)
 		}
 	case String:
-		if k.Valid == nil {
-			return nil
-		}
-		for _, v := range k.Valid {
-			if v == value {
-				return nil
+		return k.oneOf(value)
+	case List:
+		for _, part := range splitList(value) {
+			if err := k.oneOf(part); err != nil {
+				return err
 			}
 		}
-		return fmt.Errorf("%s must be one of %s, not %q", k.Name, strings.Join(k.Valid, ", "), value)
 	}
 	return nil
+}
+
+func (k *Key) oneOf(value string) error {
+	if k.Valid == nil || slices.Contains(k.Valid, value) {
+		return nil
+	}
+	return fmt.Errorf("%s must be one of %s, not %q", k.Name, strings.Join(k.Valid, ", "), value)
 }
 
 // isFraction reports whether s is a decimal number from 0 to 1.

@@ -139,6 +139,8 @@ type Node struct {
 	Topic                Topic // what a topic without entries of its own gets
 
 	topicDefaults []Entry
+	given         []Entry // as ParseNode got them
+	dynamic       dynamic // as At found it
 }
 
 // ParseNode reads a node's entries. A later entry of a key wins over an earlier one. The error names the key and what to do.
@@ -148,6 +150,7 @@ func ParseNode(entries []Entry) (*Node, error) {
 		return nil, err
 	}
 	n := &Node{
+		given:                entries,
 		NodeID:               record.NodeID(v.long("node.id")),
 		AutoCreateTopics:     v.flag("auto.create.topics.enable"),
 		NumPartitions:        int32(v.long("num.partitions")),
@@ -190,6 +193,9 @@ func ParseNode(entries []Entry) (*Node, error) {
 	}
 	for _, s := range topicSynonyms {
 		n.topicDefaults = append(n.topicDefaults, Entry{s[0], v.text(s[1])})
+	}
+	if err := CheckTopic(n, nil); err != nil {
+		return nil, err
 	}
 	n.Topic, err = ParseTopic(n, nil)
 	return n, err

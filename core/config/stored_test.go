@@ -20,7 +20,7 @@ func TestStoredTopic(t *testing.T) {
 		{nil, "[]", 5000, 1 << 30},
 		{[]Entry{{"segment.bytes", "300"}, {"cleanup.policy", "delete"}, {"unclean.leader.election.enable", "false"}}, "[]", 5000, 300},
 		{[]Entry{{"segment.bytes", "300"}, {"cleanup.policy", "compact"}, {"retention.bytes", "1"}}, "[cleanup.policy]", -1, 300},
-		{[]Entry{{"cleanup.policy", ""}, {"retention.bytes", "1"}}, "[cleanup.policy]", -1, 1 << 30},
+		{[]Entry{{"cleanup.policy", ""}, {"retention.bytes", "1"}}, "[]", -1, 1 << 30},
 		{[]Entry{{"cleanup.policy", "compact,delete"}, {"retention.bytes", "1"}}, "[cleanup.policy]", 1, 1 << 30},
 		{[]Entry{{"segment.bytes", "x"}, {"no.such.key", "1"}, {"preallocate", "true"}, {"retention.bytes", "7"}}, "[segment.bytes no.such.key preallocate]", 7, 1 << 30},
 	} {

@@ -27,7 +27,7 @@ const (
 //
 // Defaults are the node's keys of topicSynonyms.
 var TopicKeys = []Key{
-	{Name: "cleanup.policy", Type: String, Default: "delete", Valid: []string{"delete"}, Doc: "What happens to old segments. Compaction is not served yet."},
+	{Name: "cleanup.policy", Type: List, Default: "delete", Valid: []string{"delete"}, Doc: "What happens to old segments; empty: they stay. Compaction is not served yet."},
 	{Name: "compression.gzip.level", Type: Int, Default: "-1", Min: -1, Max: 9, Doc: "Level of gzip where the topic compresses; -1 is the codec's own."},
 	{Name: "compression.lz4.level", Type: Int, Default: "9", Min: 1, Max: 17, Doc: "Level of lz4 where the topic compresses."},
 	{Name: "compression.type", Type: String, Default: "producer", Valid: compressions, Doc: "Codec of stored batches; producer keeps what was sent."},
@@ -84,16 +84,16 @@ type Topic struct {
 // Durable reports whether a record counts only when it is fsynced.
 func (t *Topic) Durable() bool { return t.FlushMessages == 1 }
 
+func parseTopic(node *Node, entries []Entry) (values, error) {
+	all := make([]Entry, 0, len(node.topicDefaults)+len(entries))
+	return parse(TopicKeys, append(append(all, node.topicDefaults...), entries...))
+}
+
 // ParseTopic reads a topic's own entries over the node's defaults. The error names the key and what to do.
 func ParseTopic(node *Node, entries []Entry) (Topic, error) {
-	all := make([]Entry, 0, len(node.topicDefaults)+len(entries))
-	all = append(append(all, node.topicDefaults...), entries...)
-	v, err := parse(TopicKeys, all)
+	v, err := parseTopic(node, entries)
 	if err != nil {
 		return Topic{}, err
-	}
-	if low, high := v.long("min.compaction.lag.ms"), v.long("max.compaction.lag.ms"); low > high {
-		return Topic{}, fmt.Errorf("min.compaction.lag.ms (%d) must not exceed max.compaction.lag.ms (%d)", low, high)
 	}
 	return Topic{
 		Policy: record.Policy{
@@ -168,34 +168,15 @@ func level(v *values, codec string) int {
 	return record.DefaultLevel
 }
 
-// CheckTopic reports what is wrong with the entries of a new topic: an unknown key (with the nearest one), a bad value, one that asks for what is not done.
+// CheckTopic reports what is wrong with the entries of a new topic: an unknown key (with the nearest one), a bad value, one that asks for what is not done, or
+// two that contradict each other. A topic that is there may have such a pair, since the node's defaults change under it; nothing that reads them cares.
 func CheckTopic(node *Node, entries []Entry) error {
-	_, err := ParseTopic(node, entries)
-	return err
-}
-
-// TopicValue is one config of a topic: its value, and whether the topic sets it itself.
-type TopicValue struct {
-	Name, Value string
-	Own         bool
-}
-
-// DescribeTopic lists every config of a topic with these entries, in the table's order.
-func DescribeTopic(node *Node, entries []Entry) []TopicValue {
-	var out []TopicValue
-	for i := range TopicKeys {
-		v := TopicValue{Name: TopicKeys[i].Name, Value: TopicKeys[i].Default}
-		for _, e := range node.topicDefaults {
-			if e.Key == v.Name {
-				v.Value = e.Value
-			}
-		}
-		for _, e := range entries {
-			if e.Key == v.Name {
-				v.Value, v.Own = e.Value, true
-			}
-		}
-		out = append(out, v)
+	v, err := parseTopic(node, entries)
+	if err != nil {
+		return err
 	}
-	return out
+	if low, high := v.long("min.compaction.lag.ms"), v.long("max.compaction.lag.ms"); low > high {
+		return fmt.Errorf("min.compaction.lag.ms (%d) must not exceed max.compaction.lag.ms (%d)", low, high)
+	}
+	return nil
 }

@@ -117,12 +117,7 @@ func (s *State) topicRecords(img *image.Image, name string, id record.UUID, part
 		records = append(records, &image.ConfigRecord{ResourceType: image.ResourceTopic, ResourceName: name, Name: e.Key, Value: &value})
 	}
 	for i := range partitions {
-		var directories []record.UUID // of its own: who places the partition writes in it
-		if img.Feature(image.MetadataVersion) >= image.MetadataVersionDirectories {
-			directories = []record.UUID{image.DirUnassigned}
-		}
-		records = append(records, &image.PartitionRecord{PartitionID: i, TopicID: id, Replicas: []record.NodeID{s.Self}, Isr: []record.NodeID{s.Self},
-			Leader: s.Self, Directories: directories})
+		records = append(records, s.partitionRecord(img, id, i))
 	}
 	return records
 }
@@ -165,13 +160,10 @@ func (s *State) checkAssignment(list []kmsg.CreateTopicsRequestTopicReplicaAssig
 // describeConfigs lists the new topic's configs as CreateTopics 5 and later return them.
 func describeConfigs(node *config.Node, entries []config.Entry) []kmsg.CreateTopicsResponseTopicConfig {
 	var out []kmsg.CreateTopicsResponseTopicConfig
-	for _, v := range config.DescribeTopic(node, entries) {
+	for _, s := range config.TopicSettings(node, entries) {
 		c := kmsg.NewCreateTopicsResponseTopicConfig()
-		value := v.Value
-		c.Name, c.Value, c.Source = v.Name, &value, int8(kmsg.ConfigSourceDefaultConfig)
-		if v.Own {
-			c.Source = int8(kmsg.ConfigSourceDynamicTopicConfig)
-		}
+		value := s.Value()
+		c.Name, c.Value, c.Source = s.Key.Name, &value, int8(s.Synonyms[0].Source)
 		out = append(out, c)
 	}
 	sort.Slice(out, func(i, j int) bool { return out[i].Name < out[j].Name })

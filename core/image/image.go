@@ -172,6 +172,16 @@ func (img *Image) ConfigCount(kind ResourceType) (n int) {
 	return n
 }
 
+// Configured returns the names of the resources of a kind for which something is set, sorted.
+func (img *Image) Configured(kind ResourceType) (names []string) {
+	for k := range img.configs.all() {
+		if k.kind == kind {
+			names = append(names, k.name)
+		}
+	}
+	return names
+}
+
 // Feature returns the finalized level of a feature, 0 if there is none.
 func (img *Image) Feature(name string) int16 {
 	level, _ := img.features.get(nameKey(name))

@@ -165,7 +165,7 @@ func (p *Partition) SyncNow() bool {
 
 // Park makes a produce wait until everything below upTo has the acknowledgement that acks asks for. It returns false if that is so already.
 func (p *Partition) Park(acks int16, upTo record.Offset, produce uint64, index int32) bool {
-	q, end := &p.all, p.hw
+	q, end := &p.all, p.ackedEnd()
 	if acks == 1 {
 		q, end = &p.own, p.ownEnd()
 	}
@@ -182,6 +182,28 @@ func (p *Partition) ownEnd() record.Offset {
 		return p.Ends.Durable
 	}
 	return p.Written
+}
+
+// ackedEnd is what acks=all may be told of: the high watermark, in durable mode as far as it is durable here. It lags behind the watermark only after a topic
+// has become durable, until what was written before is synced.
+func (p *Partition) ackedEnd() record.Offset {
+	if p.Settings.Durable() {
+		return min(p.hw, p.Ends.Durable)
+	}
+	return p.hw
+}
+
+// Configure takes over changed settings. They hold at once: nothing is acknowledged any more that the new ones do not allow, and who waits only for what
+// they do not ask for is let go. sync says that the disk must Sync: what was written is to become durable. The high watermark does not fall: consumers may
+// have read up to it; new records raise it when they, and so everything before them, are durable.
+func (p *Partition) Configure(s Settings, facts *Facts) (sync bool) {
+	hardened := s.Durable() && !p.Settings.Durable()
+	p.Settings = s
+	if p.Leading() && (hardened && p.Ends.Durable < p.Ends.Log || p.unsynced > 0 && p.unsynced >= s.FlushMessages) {
+		p.unsynced, sync = 0, true
+	}
+	p.advance(facts)
+	return sync
 }
 
 // OnWritten and OnDurable are the completions of the disk.
@@ -208,7 +230,7 @@ func (p *Partition) advance(facts *Facts) {
 		p.hw = end
 	}
 	p.own.pop(p.ownEnd(), facts)
-	p.all.pop(p.hw, facts)
+	p.all.pop(p.ackedEnd(), facts)
 	p.check()
 }
 

@@ -83,7 +83,7 @@ func (v *View) describeTopic(t *image.Topic) kmsg.MetadataResponseTopic {
 	out := kmsg.NewMetadataResponseTopic()
 	name := t.Name
 	out.Topic, out.TopicID = &name, t.ID
-	out.IsInternal = name == "__consumer_offsets" || name == "__transaction_state"
+	out.IsInternal = internal(name)
 	out.Partitions = make([]kmsg.MetadataResponseTopicPartition, 0, len(t.Partitions))
 	for i := range t.Partitions {
 		p := t.Partitions[i]

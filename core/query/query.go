@@ -27,6 +27,12 @@ func Answer(v *View, body kmsg.Request, address string) (kmsg.Response, bool) {
 		return Metadata(v, req, address), true
 	case *kmsg.DescribeClusterRequest:
 		return DescribeCluster(v, req, address), true
+	case *kmsg.DescribeConfigsRequest:
+		return DescribeConfigs(v, req), true
+	case *kmsg.DescribeTopicPartitionsRequest:
+		return DescribeTopicPartitions(v, req), true
+	case *kmsg.ListConfigResourcesRequest:
+		return ListConfigResources(v, req), true
 	case *kmsg.FindCoordinatorRequest:
 		return FindCoordinator(req), true
 	}

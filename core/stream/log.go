@@ -25,6 +25,7 @@ type Log struct {
 	first    record.UnixMillis // max timestamp of the active segment's first batch, NoTimestamp if it has none or there is no batch
 	created  record.UnixMillis // when the active segment began, or was first looked at after a start; NoTimestamp: not looked at yet
 	jitter   int64             // ms that segment.ms is shorter for the active segment
+	index    IndexLimits       // of the active segment, as long as it grows; zero: not known yet, or the disk's own
 }
 
 // NewLog returns the log that recovery found: its written end is its log end.
@@ -45,8 +46,11 @@ func (l *Log) Append(b *record.Batch, epoch record.Epoch, limits RollLimits, now
 	if l.created == record.NoTimestamp {
 		l.created = now
 	}
+	if l.index == (IndexLimits{}) {
+		l.index = limits.Index
+	}
 	if rolled = l.full(b, limits, now); rolled {
-		l.begin(now)
+		l.begin(now, limits.Index)
 	}
 	active := &l.segments[len(l.segments)-1]
 	if active.Size == 0 {
@@ -56,17 +60,21 @@ func (l *Log) Append(b *record.Batch, epoch record.Epoch, limits RollLimits, now
 	pos := active.Size
 	active.Size += Pos(b.Size)
 	active.MaxTimestamp = max(active.MaxTimestamp, b.MaxTimestamp)
-	active.Index.add(pos, active.MaxTimestamp, limits.Index)
+	active.Index.add(pos, active.MaxTimestamp, l.index)
 	l.Epochs.Assign(epoch, b.BaseOffset)
 	l.Log = b.NextOffset()
 	return rolled
 }
 
 // begin makes a segment at the log end the active one.
-func (l *Log) begin(now record.UnixMillis) {
+func (l *Log) begin(now record.UnixMillis, index IndexLimits) {
 	l.segments = append(l.segments, Segment{Base: l.Log, MaxTimestamp: record.NoTimestamp, Index: NoIndex})
-	l.first, l.created, l.jitter = record.NoTimestamp, now, 0
+	l.first, l.created, l.jitter, l.index = record.NoTimestamp, now, 0, index
 }
+
+// Indexing returns how the active segment is indexed: as it was when it began, or when it first grew after a start. New limits hold from the next segment on,
+// since the disk has set its room aside.
+func (l *Log) Indexing() IndexLimits { return l.index }
 
 // SetJitter makes the active segment full so many ms before segment.ms, so that the segments of many partitions do not all end at once.
 func (l *Log) SetJitter(ms int64) { l.jitter = ms }
@@ -83,7 +91,7 @@ func (l *Log) full(b *record.Batch, limits RollLimits, now record.UnixMillis) bo
 	if active.Size == 0 {
 		return false
 	}
-	if int64(active.Size)+int64(b.Size) > int64(limits.Bytes) || active.Index.full(limits.Index) {
+	if int64(active.Size)+int64(b.Size) > int64(limits.Bytes) || active.Index.full(l.index) {
 		return true
 	}
 	// Age is by the records' clock: from the first batch to this one. A segment whose first batch has no timestamp ages by ours.

@@ -18,7 +18,7 @@ func TestRetentionAgainstModel(t *testing.T) {
 			l.Append(&b, 0, RollLimits{Bytes: 300}, 0)
 		}
 		if len(l.Segments()) > 0 && rapid.Bool().Draw(t, "resting") {
-			l.Rest(0)
+			l.Rest(0, IndexLimits{})
 		}
 		committed := record.Offset(rapid.IntRange(0, int(l.Ends.Log)).Draw(t, "committed"))
 		if rapid.Bool().Draw(t, "all") {
@@ -49,7 +49,7 @@ func TestRetentionAgainstModel(t *testing.T) {
 		}
 		left := len(before) - want
 		if want > 0 && left == 0 {
-			l.Rest(now)
+			l.Rest(now, IndexLimits{})
 			left = 1
 		}
 		if gone := l.DeleteBelow(start); gone != (want > 0) || len(l.Segments()) != left {

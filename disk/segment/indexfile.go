@@ -93,6 +93,10 @@ func (d *Dir) settleIndex(folder string, s *segment, keptOffsets, keptTimes int,
 	return err
 }
 
+// heapIndex is the size in bytes up to which the entries of a segment that does not grow stay on the heap: a mapping takes a page anyway, and a process may
+// have only so many.
+const heapIndex = 4096
+
 func (d *Dir) settleFile(f *indexFile, path string, entries *[]byte, kept int, durable bool) (changed bool, err error) {
 	file, err := d.fs.Open(path)
 	if errors.Is(err, vfs.ErrNotExist) {
@@ -112,7 +116,7 @@ func (d *Dir) settleFile(f *indexFile, path string, entries *[]byte, kept int, d
 	if err == nil && changed && durable {
 		err = file.SyncData()
 	}
-	if err == nil {
+	if err == nil && len(*entries) > heapIndex {
 		err = f.mapIn(file, int64(len(*entries)), entries)
 	}
 	return changed, errors.Join(err, file.Close())

@@ -11,13 +11,16 @@ import (
 	"odradek/sim/simdisk"
 )
 
-// TestCoreCountsIndexEntries drives a log of the core and the disk with the same batches, under limits of the log's own, and compares after each batch what the
+// TestCoreCountsIndexEntries drives a log of the core and the disk with the same batches, under limits of the log's own that change on the way, and compares after each batch what the
 // core counts with what the index has. After a restart the core goes on from what recovery says. No index ever lacks a place.
 func TestCoreCountsIndexEntries(t *testing.T) {
 	outer := t
 	rapid.Check(t, func(t *rapid.T) {
-		limits := stream.RollLimits{Bytes: 1 << 20, Index: stream.IndexLimits{Interval: rapid.Int32Range(0, 900).Draw(t, "interval"),
-			Bytes: rapid.SampledFrom([]int32{4, 30, 101, 400, 5000}).Draw(t, "bytes")}}
+		draw := func() stream.RollLimits {
+			return stream.RollLimits{Bytes: 1 << 20, Index: stream.IndexLimits{Interval: rapid.Int32Range(0, 900).Draw(t, "interval"),
+				Bytes: rapid.SampledFrom([]int32{4, 30, 101, 400, 5000}).Draw(t, "bytes")}}
+		}
+		limits := draw()
 		disk := simdisk.New()
 		d := OpenDirWith(disk.Mount(), 0, Options{IndexInterval: 250, IndexBytes: 800})
 		id := stream.ID{Topic: record.UUID{9: 1}}
@@ -27,18 +30,25 @@ func TestCoreCountsIndexEntries(t *testing.T) {
 			b := build(spec{base: l.Ends.Log, n: rapid.IntRange(1, 3).Draw(t, "n"), pid: -1, pad: rapid.IntRange(0, 200).Draw(t, "pad"),
 				ts: record.UnixMillis(rapid.IntRange(0, 50).Draw(t, "ts"))})
 			var ops []core.DiskOp
-			begins := d.logs[id].last() == nil || isFull(d.logs[id].last(), int(limits.Index.Bytes))
+			if rapid.IntRange(0, 9).Draw(t, "alter") == 0 {
+				limits = draw() // for the next segment, or for one that has not grown since the start
+			}
+			bytes := int(l.Indexing().Bytes)
+			if bytes == 0 {
+				bytes = int(limits.Index.Bytes)
+			}
+			begins := d.logs[id].last() == nil || isFull(d.logs[id].last(), bytes)
 			if rolled := l.Append(&b, 0, limits, 0); rolled != begins {
 				t.Fatalf("the core rolls: %t, and the index is full or missing: %t", rolled, begins)
 			} else if rolled {
-				ops = append(ops, core.DiskOp{Kind: core.DiskRoll, Stream: id, Base: b.BaseOffset, Index: limits.Index})
+				ops = append(ops, core.DiskOp{Kind: core.DiskRoll, Stream: id, Base: b.BaseOffset, Index: l.Indexing()})
 			}
-			d.writeAll(append(ops, core.DiskOp{Kind: core.DiskAppend, Stream: id, Batch: b, Index: limits.Index}))
+			d.writeAll(append(ops, core.DiskOp{Kind: core.DiskAppend, Stream: id, Batch: b, Index: l.Indexing()}))
 			segments, s := l.Segments(), d.logs[id].last()
 			if got := s.index.state(); got != segments[len(segments)-1].Index || len(d.logs[id].segs) != len(segments) {
 				t.Fatalf("the index has %+v, the core counts %+v; %d segments", got, segments[len(segments)-1].Index, len(segments))
 			}
-			if n := len(s.index.times); n > 0 && n+timeEntry > int(limits.Index.Bytes) {
+			if n := len(s.index.times); n > 0 && n+timeEntry > int(l.Indexing().Bytes) {
 				t.Fatalf("%d bytes of times leave no place for the last", n)
 			}
 			if rapid.IntRange(0, 9).Draw(t, "restart") == 0 {

@@ -52,3 +52,41 @@ func TestRollSealsWhatIsBefore(t *testing.T) {
 		}
 	}
 }
+
+// A sector that ends within the first bytes of a batch, behind its offset, and that was never written: all the CRC covers is there, and only the offset reads zero.
+// This is an interrupted write. An offset that reads zero elsewhere is damage.
+func TestOffsetOfAnInterruptedWrite(t *testing.T) {
+	for _, c := range []struct {
+		pad int // so that the second batch begins so far before a sector's end
+		cut bool
+	}{{sector - 9 - 70, true}, {sector - 30 - 70, false}} {
+		one, two := stamped(spec{n: 1, pid: -1, pad: c.pad}), stamped(spec{base: 1, n: 1, pid: -1, pad: 700})
+		lost := slices.Clone(two)
+		clear(lost[:min(9, sector-len(one))])
+		_, dir := lay(t, []record.Offset{0}, [][]byte{slices.Concat(one, lost)})
+		all, err := recoverAll(dir)
+		check(t, err)
+		if o := all[0]; (o.Cut > 0) != c.cut || (len(o.Lost) > 0) == c.cut {
+			t.Errorf("%d bytes before the sector's end: %s", sector-len(one), printOpened(o))
+		}
+	}
+}
+
+// What an interrupted write leaves is damage where everything was durable once: below the recovery point, and below the checkpointed high watermark.
+func TestNothingIsCutBelowTheFloor(t *testing.T) {
+	one := stamped(spec{n: 2, pid: -1})
+	for _, file := range []string{core.RecoveryPointCheckpoint, core.HighWatermarkCheckpoint} {
+		for _, left := range [][]byte{one, slices.Concat(one, make([]byte, 700)), slices.Concat(one, one[:40]), nil} {
+			_, dir := lay(t, []record.Offset{0}, [][]byte{left})
+			check(t, dir.WriteSlot(core.Store{Slot: core.Slot{Name: StreamsFile}, Bytes: []byte("odradek 1\n")}))
+			check(t, dir.WriteSlot(core.Store{Slot: core.Slot{Name: file}, Bytes: core.FormatCheckpoint([]core.CheckpointEntry{{Topic: "orders", Offset: 5}})}))
+			all, err := recoverAll(dir)
+			check(t, err)
+			o := all[0]
+			whole := record.Offset(min(len(left), 2)) // a file without its batch has lost that, too
+			if o.Cut != 0 || o.LogEnd != 5 || len(o.Lost) != 1 || o.Lost[0].From != whole || o.Lost[0].To != 5 || o.Segments[len(o.Segments)-1].Base != 5 {
+				t.Errorf("%s, %d bytes: %s", file, len(left), printOpened(o))
+			}
+		}
+	}
+}

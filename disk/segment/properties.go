@@ -118,6 +118,9 @@ func unescape(s string) string {
 	return b.String()
 }
 
+// TakeUpClean says that the mark of a clean stop was there: a directory that Kafka left is taken up at its recovery points then, and read whole otherwise.
+func (d *Dir) TakeUpClean() { d.clean = true }
+
 // DropCleanMark removes the mark of a clean stop, durably, before anything is written: were it to stay, Kafka would trust indexes that it did not write. It
 // reports whether the mark was there.
 func (d *Dir) DropCleanMark() (clean bool, err error) {
@@ -126,6 +129,6 @@ func (d *Dir) DropCleanMark() (clean bool, err error) {
 	} else if err != nil {
 		return false, err
 	}
-	d.clean = true
+	d.TakeUpClean()
 	return true, d.fs.SyncDir("")
 }

@@ -111,6 +111,18 @@ func appendStreamLine(dst []byte, sign string, id stream.ID, topic string) []byt
 	return append(append(append(append(dst, line...), ' '), streamCRC(line)...), '\n')
 }
 
+// CheckFormat refuses a directory that a newer binary wrote. It touches nothing.
+func (d *Dir) CheckFormat() error {
+	text, err := readSmall(d.fs, StreamsFile, false)
+	if errors.Is(err, vfs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		_, _, _, err = parseStreams(text)
+	}
+	return err
+}
+
 // readList reads the file of streams. A directory without one is Kafka's, or new.
 func (d *Dir) readList() error {
 	text, err := d.ReadSlot(StreamsFile)

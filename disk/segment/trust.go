@@ -140,8 +140,10 @@ func (r *recovery) mapWhole(f *indexFile, path string, entries *[]byte, entry in
 	size, err := file.Size()
 	if err == nil && size%entry == 0 {
 		ok = true
-		if *entries = make([]byte, size); size > 0 {
+		if size > heapIndex {
 			err = f.mapIn(file, size, entries)
+		} else if *entries = make([]byte, size); size > 0 {
+			_, err = file.ReadAt(*entries, 0)
 		}
 	}
 	return ok && err == nil, errors.Join(err, file.Close())

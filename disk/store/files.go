@@ -77,7 +77,7 @@ func (s *Store) maybeClose(h *handle) {
 	}
 	if _, open := s.handles[h.file]; open {
 		delete(s.handles, h.file)
-		h.file.Close() // nothing was promised of a file that left the log
+		s.janitor.close(h.file)
 	}
 }
 

@@ -11,7 +11,7 @@
 //	        └───────────────── leftovers ────────────────┘
 //	   └─ small files → store stage → Stored
 //
-// Locks, in the order they may be taken: lane.dirMu (a segment.Dir), lane.queueMu, Store.mu (files and views; never held over a system call but close and munmap).
+// Locks, in the order they may be taken: lane.dirMu (a segment.Dir), lane.queueMu, Store.mu (files and views; never held over a system call but munmap).
 // Queues are not bounded here, because Do must not block: what bounds them is the bytes in flight and the requests that the connections admit
 // (DESIGN §8); each queued append holds bytes of that budget.
 package store
@@ -56,6 +56,7 @@ type Store struct {
 	mu      sync.Mutex
 	streams map[stream.ID]*held
 	handles map[vfs.File]*handle
+	janitor *janitor
 
 	jobs    jobQueue
 	readers sync.WaitGroup
@@ -89,6 +90,7 @@ func Open(o Options) (*Store, []Recovered, error) {
 		}
 		return nil, nil, err
 	}
+	s.janitor = newJanitor()
 	for _, d := range o.Dirs {
 		l := newLane(s, d)
 		s.lanes = append(s.lanes, l)
@@ -259,5 +261,7 @@ func (s *Store) Close(ctx context.Context) error {
 		}
 		errs = append(errs, l.dir.CloseIndexes())
 	}
-	return errors.Join(append(errs, s.closeHandles())...)
+	errs = append(errs, s.closeHandles())
+	s.janitor.end()
+	return errors.Join(errs...)
 }

@@ -268,10 +268,10 @@ func TestPins(t *testing.T) {
 		t.Errorf("pinned file: %v", err)
 	}
 	p.Release()
+	closeStore(t, s) // returns when everything is closed that nobody pins
 	if _, err := p.File.ReadAt(got, p.Off); err == nil {
 		t.Error("the file was not closed with the last pin")
 	}
-	closeStore(t, s)
 }
 
 // A Truncate that comes while a round is in flight waits for it, and what comes after waits for the Truncate.

@@ -40,6 +40,8 @@ type FS interface {
 	SyncsAll() bool
 	// Free returns the bytes that may still be written.
 	Free() (int64, error)
+	// Total returns the bytes of the whole file system, free or not.
+	Total() (int64, error)
 	// Lock takes the advisory lock of a file, made if missing; ErrLocked if another holds it. It is held until the returned File closes.
 	Lock(path string) (File, error)
 }

@@ -34,7 +34,33 @@ func coldRequests() []kmsg.Request {
 	drop.TopicNames, drop.Topics = []string{"a", ""}, []kmsg.DeleteTopicsRequestTopic{{Topic: kmsg.StringPtr("a")}, {}}
 	trim := kmsg.NewPtrDeleteRecordsRequest()
 	trim.Topics = []kmsg.DeleteRecordsRequestTopic{{Topic: "a", Partitions: []kmsg.DeleteRecordsRequestTopicPartition{{Partition: 1, Offset: 7}, {}}}, {}}
-	return []kmsg.Request{list, metadata, find, versions, create, drop, trim, kmsg.NewPtrInitProducerIDRequest(), kmsg.NewPtrDescribeClusterRequest()}
+	all := []kmsg.Request{list, metadata, find, versions, create, drop, trim, kmsg.NewPtrInitProducerIDRequest(), kmsg.NewPtrDescribeClusterRequest()}
+	return append(all, adminRequests()...)
+}
+
+// adminRequests are those of coldRequests about configs and partitions.
+func adminRequests() []kmsg.Request {
+	describe := kmsg.NewPtrDescribeConfigsRequest()
+	describe.Resources = []kmsg.DescribeConfigsRequestResource{{}, {ResourceType: kmsg.ConfigResourceTypeTopic, ResourceName: "a", ConfigNames: []string{"x", ""}}}
+	alter := kmsg.NewPtrAlterConfigsRequest()
+	alter.Resources = []kmsg.AlterConfigsRequestResource{{}, {ResourceName: "a", Configs: []kmsg.AlterConfigsRequestResourceConfig{{Name: "x"}, {Name: "y", Value: kmsg.StringPtr("z")}}}}
+	step := kmsg.NewPtrIncrementalAlterConfigsRequest()
+	step.Resources = []kmsg.IncrementalAlterConfigsRequestResource{{}, {ResourceName: "a",
+		Configs: []kmsg.IncrementalAlterConfigsRequestResourceConfig{{Name: "x"}, {Name: "y", Op: kmsg.IncrementalAlterConfigOpAppend, Value: kmsg.StringPtr("z")}}}}
+	grow := kmsg.NewPtrCreatePartitionsRequest()
+	grow.Topics = []kmsg.CreatePartitionsRequestTopic{{}, {Topic: "a", Count: 3, Assignment: []kmsg.CreatePartitionsRequestTopicAssignment{{Replicas: []int32{1, 2}}, {}}}}
+	epochs := kmsg.NewPtrOffsetForLeaderEpochRequest()
+	epochs.Topics = []kmsg.OffsetForLeaderEpochRequestTopic{{}, {Topic: "a", Partitions: []kmsg.OffsetForLeaderEpochRequestTopicPartition{{LeaderEpoch: 3}, {}}}}
+	dirs := kmsg.NewPtrDescribeLogDirsRequest()
+	dirs.Topics = []kmsg.DescribeLogDirsRequestTopic{{Topic: "a", Partitions: []int32{1, 2}}, {}}
+	producers := kmsg.NewPtrDescribeProducersRequest()
+	producers.Topics = []kmsg.DescribeProducersRequestTopic{{Topic: "a", Partitions: []int32{1, 2}}, {}}
+	resources := kmsg.NewPtrListConfigResourcesRequest()
+	resources.ResourceTypes = []int8{2, 16}
+	topics := kmsg.NewPtrDescribeTopicPartitionsRequest()
+	topics.Topics, topics.Cursor = []kmsg.DescribeTopicPartitionsRequestTopic{{Topic: "a"}, {}}, &kmsg.DescribeTopicPartitionsRequestCursor{Topic: "a", Partition: 3}
+	first := kmsg.NewPtrDescribeTopicPartitionsRequest()
+	return []kmsg.Request{describe, alter, step, grow, epochs, dirs, producers, resources, topics, first}
 }
 
 // Each cold key served has a shape, and the walk ends exactly where kmsg's encoding does, in every version.

@@ -19,7 +19,10 @@ type PrepareBatch func(p *record.Policy, data []byte, frame record.FrameID) (rec
 const zstdSince = 7
 
 // NewEnv returns what connections decide by while view is the newest committed one.
-func NewEnv(view *query.View, prepare PrepareBatch) *Env {
+func NewEnv(committed *query.View, prepare PrepareBatch) *Env {
+	current := *committed
+	current.Config = committed.Config.At(committed.Image)
+	view := &current
 	return &Env{
 		Image: view.Image,
 		Query: func(r *core.Request) (kmsg.Response, bool) { return query.Answer(view, r.Body, r.Address) },
@@ -50,13 +53,9 @@ func NewEnv(view *query.View, prepare PrepareBatch) *Env {
 
 // policyOf returns the policy of a topic: the node's own where the topic sets nothing.
 func policyOf(view *query.View, topic string) *record.Policy {
-	set := view.Image.Config(image.ResourceTopic, topic)
-	if len(set) == 0 {
+	entries := config.Entries(view.Image, image.ResourceTopic, topic)
+	if len(entries) == 0 {
 		return &view.Config.Topic.Policy
-	}
-	entries := make([]config.Entry, len(set))
-	for i, e := range set {
-		entries[i] = config.Entry{Key: e.Name, Value: e.Value}
 	}
 	t, _ := config.StoredTopic(view.Config, entries) // the core has said in a Note what does not act
 	return &t.Policy

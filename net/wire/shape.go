@@ -16,6 +16,7 @@ const (
 	fieldBytes                   // bytes or null
 	fieldArray                   // structures of elem, or null; tagged fields behind each
 	fieldList                    // an array of the one plain field in elem: no tagged fields
+	fieldMaybe                   // a structure of elem, or null: a byte says which
 )
 
 // field is one field of a request: present in versions from to to, both included.
@@ -32,6 +33,7 @@ func fix(size int) field            { return field{kind: fieldFixed, size: size,
 func text() field                   { return field{kind: fieldString, to: forever} }
 func arr(elem ...field) field       { return field{kind: fieldArray, to: forever, elem: elem} }
 func list(elem field) field         { return field{kind: fieldList, to: forever, elem: []field{elem}} }
+func maybe(elem ...field) field     { return field{kind: fieldMaybe, to: forever, elem: elem} }
 func (f field) since(v int16) field { f.from = v; return f }
 func (f field) until(v int16) field { f.to = v; return f }
 
@@ -40,13 +42,22 @@ var shapes = map[api.Key][]field{
 	api.ListOffsets: {fix(4), fix(1).since(2), arr(text(), arr(fix(4), fix(4).since(4), fix(8))), fix(4).since(10)},
 	api.Metadata: {arr(fix(16).since(10), text()), fix(1).since(4), fix(1).since(8).until(10),
 		fix(1).since(8)},
-	api.FindCoordinator: {text().until(3), fix(1).since(1), list(text()).since(4)},
-	api.ApiVersions:     {text().since(3), text().since(3)},
-	api.CreateTopics:    {arr(text(), fix(4), fix(2), arr(fix(4), list(fix(4))), arr(text(), text())), fix(4), fix(1).since(1)},
-	api.DeleteTopics:    {list(text()).until(5), arr(text(), fix(16)).since(6), fix(4)},
-	api.DeleteRecords:   {arr(text(), arr(fix(4), fix(8))), fix(4)},
-	api.InitProducerID:  {text(), fix(4), fix(8).since(3), fix(2).since(3)},
-	api.DescribeCluster: {fix(1), fix(1).since(1), fix(1).since(2)},
+	api.FindCoordinator:         {text().until(3), fix(1).since(1), list(text()).since(4)},
+	api.ApiVersions:             {text().since(3), text().since(3)},
+	api.CreateTopics:            {arr(text(), fix(4), fix(2), arr(fix(4), list(fix(4))), arr(text(), text())), fix(4), fix(1).since(1)},
+	api.DeleteTopics:            {list(text()).until(5), arr(text(), fix(16)).since(6), fix(4)},
+	api.DeleteRecords:           {arr(text(), arr(fix(4), fix(8))), fix(4)},
+	api.InitProducerID:          {text(), fix(4), fix(8).since(3), fix(2).since(3)},
+	api.OffsetForLeaderEpoch:    {fix(4).since(3), arr(text(), arr(fix(4), fix(4), fix(4)))},
+	api.DescribeLogDirs:         {arr(text(), list(fix(4)))},
+	api.DescribeProducers:       {arr(text(), list(fix(4)))},
+	api.ListConfigResources:     {list(fix(1)).since(1)},
+	api.DescribeTopicPartitions: {arr(text()), fix(4), maybe(text(), fix(4))},
+	api.DescribeConfigs:         {arr(fix(1), text(), list(text())), fix(1), fix(1).since(3)},
+	api.AlterConfigs:            {arr(fix(1), text(), arr(text(), text())), fix(1)},
+	api.CreatePartitions:        {arr(text(), fix(4), arr(list(fix(4)))), fix(4), fix(1)},
+	api.IncrementalAlterConfigs: {arr(fix(1), text(), arr(text(), fix(1), text())), fix(1)},
+	api.DescribeCluster:         {fix(1), fix(1).since(1), fix(1).since(2)},
 }
 
 // walk checks that c holds the fields, with their tagged fields behind them.
@@ -69,6 +80,10 @@ func walkField(c *cursor, f *field, version int16) {
 		c.bytes()
 	case fieldArray:
 		for n := c.length(); n > 0 && c.err == nil; n-- {
+			walk(c, f.elem, version)
+		}
+	case fieldMaybe:
+		if b := c.span(1); len(b) == 1 && int8(b[0]) >= 0 {
 			walk(c, f.elem, version)
 		}
 	case fieldList:

@@ -68,6 +68,7 @@ func broken(err error) bool {
 }
 
 func (n *Node) giveUp(d *logDir, err error) {
+	n.absent = append(n.absent, d.path)
 	n.log.Error("log directory given up: its partitions are offline until the node is started with it", "path", d.path, "reason", err.Error())
 	if d.lock != nil {
 		_ = d.lock.Close() // nothing of it is used
@@ -84,6 +85,9 @@ func (n *Node) identify(d *logDir, boot *core.Boot) (err error) {
 	} else if err != nil {
 		d.lock = nil
 		return err
+	}
+	if err := dir.CheckFormat(); err != nil {
+		return err // before anything is changed
 	}
 	p, err := dir.ReadProperties()
 	switch {
@@ -113,7 +117,10 @@ func (n *Node) claim(d *logDir, boot *core.Boot) (err error) {
 	if d.dir.Clean, err = dir.DropCleanMark(); err != nil {
 		return err
 	}
-	d.dir.Free, err = d.fs.Free()
+	if d.dir.Free, err = d.fs.Free(); err != nil {
+		return err
+	}
+	d.dir.Total, err = d.fs.Total()
 	return err
 }
 
@@ -123,6 +130,9 @@ func (n *Node) recover(boot *core.Boot) ([]store.Recovered, error) {
 		var dirs []*segment.Dir
 		for i, d := range n.dirs {
 			dirs = append(dirs, segment.OpenDirWith(d.fs, stream.DirID(i), n.index))
+			if d.dir.Clean {
+				dirs[i].TakeUpClean()
+			}
 		}
 		var err error
 		if boot.Snapshots, boot.Bootstrap, err = dirs[0].Snapshots(); err != nil {
@@ -132,7 +142,7 @@ func (n *Node) recover(boot *core.Boot) ([]store.Recovered, error) {
 		var failed *store.DirError
 		switch {
 		case err == nil:
-			n.store = s
+			n.store, boot.Absent = s, n.absent
 			for _, d := range n.dirs {
 				boot.Dirs = append(boot.Dirs, d.dir)
 			}

@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"bytes"
 	"context"
 	"log/slog"
 	"os"
@@ -14,6 +15,7 @@ import (
 
 	"odradek/core"
 	"odradek/core/errcode"
+	"odradek/disk/segment"
 	"odradek/disk/vfs"
 	"odradek/disk/vfs/osfs"
 )
@@ -271,4 +273,28 @@ func partitionOf(t *testing.T, c *client, topic string) kmsg.MetadataResponseTop
 		t.Fatal(err)
 	}
 	return resp.(*kmsg.MetadataResponse).Topics[0].Partitions[0]
+}
+
+// A directory of a newer format is refused, and nothing of it is touched.
+func TestNewerFormat(t *testing.T) {
+	d := newTwoDirs(t)
+	stop(t, d.mustStart())
+	path := filepath.Join(d.paths[0], segment.StreamsFile)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	newer := bytes.Replace(text, []byte("odradek 1\n"), []byte("odradek 2\n"), 1)
+	if err := os.WriteFile(path, newer, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := d.start(); err == nil || !strings.Contains(err.Error(), "format 2, this binary knows 1") {
+		if err == nil {
+			n.Kill()
+		}
+		t.Fatalf("a newer format: %v", err)
+	}
+	if !d.there(0, core.CleanMark) {
+		t.Error("the mark of the clean stop is gone")
+	}
 }

@@ -58,6 +58,7 @@ type Node struct {
 	ready   chan struct{}
 	halted  chan string
 	ended   chan struct{}  // closed when the core does nothing more: it has stopped, or given the node up
+	absent  []string       // paths of directories given up at the start
 	dirs    []*logDir      // by DirID
 	failed  []stream.DirID // given up by the core. Of whoever attends the mailbox
 	index   segment.Options

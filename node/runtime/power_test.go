@@ -125,8 +125,10 @@ func (p *powerFS) Remove(path string) error { return p.d.do(func() error { retur
 func (p *powerFS) SyncDir(path string) error {
 	return p.d.do(func() error { return p.fs.SyncDir(path) })
 }
-func (p *powerFS) SyncAll() error { return p.d.do(p.fs.SyncAll) }
-func (p *powerFS) SyncsAll() bool { return true }
+func (p *powerFS) SyncAll() error        { return p.d.do(p.fs.SyncAll) }
+func (p *powerFS) SyncsAll() bool        { return true }
+func (p *powerFS) Total() (int64, error) { return 1 << 40, nil }
+
 func (p *powerFS) Free() (int64, error) {
 	return onPower(p.d, func() (int64, error) { p.d.free++; return p.fs.Free() })
 }

@@ -193,6 +193,14 @@ func (f *FS) Free() (int64, error) {
 	return max(f.disk.quota-f.disk.used(), 0), nil
 }
 
+// Total returns the quota, or 1 TiB if there is none.
+func (f *FS) Total() (int64, error) {
+	if f.disk.quota < 0 {
+		return 1 << 40, nil
+	}
+	return f.disk.quota, nil
+}
+
 // Lock takes the lock of a file, made if missing.
 func (f *FS) Lock(path string) (vfs.File, error) {
 	if err := f.disk.begin(f.mount, Op{Kind: OpLock, Path: path}); err != nil {

@@ -104,6 +104,15 @@ func (f *FS) Free() (int64, error) {
 	return int64(st.Bavail) * st.Bsize, nil
 }
 
+// Total returns the bytes of the whole file system.
+func (f *FS) Total() (int64, error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(f.root, &st); err != nil {
+		return 0, failed("statfs", f.root, err)
+	}
+	return int64(st.Blocks) * st.Bsize, nil
+}
+
 // Lock takes the advisory lock (flock) of a file, made if missing; vfs.ErrLocked if another holds it. Closing the file gives it up.
 func (f *FS) Lock(path string) (vfs.File, error) {
 	file, err := f.open(path, unix.O_RDWR|unix.O_CREAT, "open lock")

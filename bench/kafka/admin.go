@@ -1,0 +1,136 @@
+package kafka
+
+import (
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"odradek/core/errcode"
+)
+
+const (
+	callTimeout   = 15 * time.Second
+	leaderTimeout = 20 * time.Second
+	leaderPause   = 5 * time.Millisecond
+)
+
+// DialAny connects to the first address that answers.
+func DialAny(bootstrap []string) (c *Conn, err error) {
+	for _, address := range bootstrap {
+		if c, err = Dial(strings.TrimSpace(address), callTimeout); err == nil {
+			return c, nil
+		}
+	}
+	return nil, err
+}
+
+// CreateTopic makes a topic of one replica.
+func (c *Conn) CreateTopic(name string, partitions int, configs map[string]string) error {
+	req := kmsg.NewPtrCreateTopicsRequest()
+	req.SetVersion(4)
+	req.TimeoutMillis = int32(callTimeout.Milliseconds())
+	t := kmsg.NewCreateTopicsRequestTopic()
+	t.Topic, t.NumPartitions, t.ReplicationFactor = name, int32(partitions), 1
+	for key, value := range configs {
+		e := kmsg.NewCreateTopicsRequestTopicConfig()
+		e.Name, e.Value = key, &value
+		t.Configs = append(t.Configs, e)
+	}
+	req.Topics = append(req.Topics, t)
+	resp, err := c.Call(req, callTimeout)
+	if err != nil {
+		return fmt.Errorf("CreateTopics: %w", err)
+	}
+	for _, t := range resp.(*kmsg.CreateTopicsResponse).Topics {
+		if t.ErrorCode != 0 {
+			return fmt.Errorf("CreateTopics %s: %v", t.Topic, errcode.Code(t.ErrorCode))
+		}
+	}
+	return nil
+}
+
+// DeleteTopic removes a topic.
+func (c *Conn) DeleteTopic(name string) error {
+	req := kmsg.NewPtrDeleteTopicsRequest()
+	req.SetVersion(3)
+	req.TimeoutMillis, req.TopicNames = int32(callTimeout.Milliseconds()), []string{name}
+	resp, err := c.Call(req, callTimeout)
+	if err != nil {
+		return fmt.Errorf("DeleteTopics: %w", err)
+	}
+	for _, t := range resp.(*kmsg.DeleteTopicsResponse).Topics {
+		if t.ErrorCode != 0 {
+			return fmt.Errorf("DeleteTopics %s: %v", name, errcode.Code(t.ErrorCode))
+		}
+	}
+	return nil
+}
+
+// Leaders waits until each partition of a topic has a leader and returns their addresses by partition.
+func (c *Conn) Leaders(topic string, partitions int) ([]string, error) {
+	for deadline := time.Now().Add(leaderTimeout); ; time.Sleep(leaderPause) {
+		leaders, missing, err := c.leaders(topic, partitions)
+		if err != nil || missing == 0 {
+			return leaders, err
+		}
+		if time.Now().After(deadline) {
+			return nil, fmt.Errorf("%d of %d partitions of %s have no leader after %v", missing, partitions, topic, leaderTimeout)
+		}
+	}
+}
+
+func (c *Conn) leaders(topic string, partitions int) (leaders []string, missing int, err error) {
+	req := kmsg.NewPtrMetadataRequest()
+	req.SetVersion(8)
+	t := kmsg.NewMetadataRequestTopic()
+	t.Topic = &topic
+	req.Topics = []kmsg.MetadataRequestTopic{t}
+	resp, err := c.Call(req, callTimeout)
+	if err != nil {
+		return nil, 0, fmt.Errorf("Metadata: %w", err)
+	}
+	m := resp.(*kmsg.MetadataResponse)
+	brokers := map[int32]string{}
+	for _, b := range m.Brokers {
+		brokers[b.NodeID] = net.JoinHostPort(b.Host, strconv.Itoa(int(b.Port)))
+	}
+	leaders = make([]string, partitions)
+	missing = partitions
+	for _, t := range m.Topics {
+		for _, p := range t.Partitions {
+			if p.Partition >= 0 && int(p.Partition) < partitions && p.ErrorCode == 0 && brokers[p.Leader] != "" && leaders[p.Partition] == "" {
+				leaders[p.Partition] = brokers[p.Leader]
+				missing--
+			}
+		}
+	}
+	return leaders, missing, nil
+}
+
+// Fetch asks for records of partitions of a topic, each from its offset, waiting up to wait for the first byte. The response is valid until the next call.
+func (c *Conn) Fetch(topic string, offsets map[int32]int64, wait time.Duration, most int32) (*kmsg.FetchResponse, error) {
+	req := kmsg.NewPtrFetchRequest()
+	req.SetVersion(11)
+	req.ReplicaID, req.MaxWaitMillis, req.MinBytes, req.MaxBytes, req.SessionEpoch = -1, int32(wait.Milliseconds()), 1, most, -1
+	t := kmsg.NewFetchRequestTopic()
+	t.Topic = topic
+	for partition, offset := range offsets {
+		p := kmsg.NewFetchRequestTopicPartition()
+		p.Partition, p.FetchOffset, p.PartitionMaxBytes = partition, offset, most
+		t.Partitions = append(t.Partitions, p)
+	}
+	req.Topics = append(req.Topics, t)
+	resp, err := c.Call(req, wait+callTimeout)
+	if err != nil {
+		return nil, fmt.Errorf("Fetch: %w", err)
+	}
+	f := resp.(*kmsg.FetchResponse)
+	if f.ErrorCode != 0 {
+		return nil, fmt.Errorf("Fetch: %v", errcode.Code(f.ErrorCode))
+	}
+	return f, nil
+}

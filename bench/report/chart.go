@@ -1,0 +1,252 @@
+package report
+
+import (
+	"bytes"
+	"image/color"
+	"io"
+	"math"
+	"os"
+	"strconv"
+
+	stdfont "golang.org/x/image/font"
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/font"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+	"gonum.org/v1/plot/vg/vgimg"
+	"gonum.org/v1/plot/vg/vgsvg"
+
+	"odradek/bench/measure"
+)
+
+// chart is one picture before it is drawn.
+type chart struct {
+	name, title      string
+	xLabel, yLabel   string
+	logX, logY       bool
+	categories       []string // names of x = 0, 1, 2, …; nil: x is a number
+	unconnected      bool     // x has no order: points without lines
+	series           []series
+	caption, further string // what is shown; what to look at
+}
+
+// series is one line with its points.
+type series struct {
+	name   string
+	points []point
+}
+
+type point struct {
+	x float64
+	y measure.Interval
+}
+
+// The size of a picture: as wide as the text of a printed page.
+const (
+	width    = 7.2 * vg.Inch
+	height   = 4.2 * vg.Inch
+	legend   = 1.45 * vg.Inch
+	dpi      = 120
+	fontSize = 12
+	edge     = 5 // points around everything
+	lines    = fontSize * 1.7
+)
+
+// Colours that keep apart for most colour-blind eyes (Okabe and Ito), ordered so that neighbours differ in brightness too; besides each series has a shape and a
+// dash of its own, for print without colour.
+var palette = []color.RGBA{{0, 0, 0, 255}, {213, 94, 0, 255}, {0, 114, 178, 255}, {0, 158, 115, 255}, {204, 121, 167, 255}, {86, 180, 233, 255}}
+
+var shapes = []draw.GlyphDrawer{draw.CircleGlyph{}, draw.BoxGlyph{}, draw.TriangleGlyph{}, draw.RingGlyph{}, draw.SquareGlyph{}, draw.PyramidGlyph{}}
+
+var dashes = [][]vg.Length{nil, {vg.Points(7), vg.Points(3)}, {vg.Points(2), vg.Points(2)}, {vg.Points(9), vg.Points(3), vg.Points(2), vg.Points(3)},
+	{vg.Points(4), vg.Points(4)}, {vg.Points(12), vg.Points(4)}}
+
+// points counts those of all series.
+func (c *chart) points() (n int) {
+	for _, s := range c.series {
+		n += len(s.points)
+	}
+	return n
+}
+
+// draw makes a PNG and an SVG of the chart.
+func (c *chart) draw(path string) error {
+	png := vgimg.PngCanvas{Canvas: vgimg.NewWith(vgimg.UseWH(width, height), vgimg.UseDPI(dpi))}
+	svg := vgsvg.New(width, height)
+	for _, out := range []struct {
+		ext string
+		vg.CanvasSizer
+		io.WriterTo
+	}{{".png", png, png}, {".svg", svg, svg}} {
+		if err := c.on(draw.New(out.CanvasSizer)); err != nil {
+			return err
+		}
+		f, err := os.Create(path + out.ext)
+		if err != nil {
+			return err
+		}
+		err = write(f, out.WriterTo, out.ext)
+		if e := f.Close(); err == nil {
+			err = e
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// write writes a picture. An SVG names the type it was set in; where that is missing, one of the same widths shall be taken.
+func write(f io.Writer, picture io.WriterTo, ext string) error {
+	var b bytes.Buffer
+	if _, err := picture.WriteTo(&b); err != nil {
+		return err
+	}
+	out := b.Bytes()
+	if ext == ".svg" {
+		out = bytes.ReplaceAll(out, []byte("font-family:Liberation Sans"), []byte("font-family:Liberation Sans,Arial,Helvetica,sans-serif"))
+	}
+	_, err := f.Write(out)
+	return err
+}
+
+// face is the type of all text.
+func face(size vg.Length, weight stdfont.Weight) font.Font {
+	return font.Font{Typeface: "Liberation", Variant: "Sans", Size: size, Weight: weight}
+}
+
+// on draws the title and what y is on top, the data below, the legend beside them, where it covers nothing. The axes' names are written here and not by the
+// library, which leaves room for them at the wrong place where a scale is logarithmic.
+func (c *chart) on(canvas draw.Canvas) error {
+	canvas.SetColor(color.White)
+	canvas.Fill(canvas.Rectangle.Path())
+	p := plot.New()
+	for _, a := range []*plot.Axis{&p.X, &p.Y} {
+		a.Tick.Label.Font = face(fontSize-1, stdfont.WeightNormal)
+	}
+	grid := plotter.NewGrid()
+	grid.Vertical.Color, grid.Horizontal.Color = color.Gray{220}, color.Gray{220}
+	p.Add(grid)
+	keys := plot.NewLegend()
+	keys.Top, keys.Left, keys.Padding, keys.ThumbnailWidth = true, true, vg.Points(6), vg.Points(28)
+	keys.TextStyle.Font = face(fontSize-1, stdfont.WeightNormal)
+	for i, s := range c.series {
+		if err := c.add(p, &keys, s, i); err != nil {
+			return err
+		}
+	}
+	c.axes(p)
+	data := draw.Crop(canvas, edge, -legend, edge+lines, -edge-2*lines)
+	p.Draw(data)
+	write := func(text string, x, y vg.Length, size vg.Length, weight stdfont.Weight, align draw.XAlignment) {
+		style := draw.TextStyle{Color: color.Black, Font: face(size, weight), XAlign: align, Handler: plot.DefaultTextHandler}
+		canvas.FillText(style, vg.Point{X: x, Y: y}, text)
+	}
+	write(c.title, edge, height-edge-lines*0.8, fontSize+1, stdfont.WeightBold, draw.XLeft)
+	write(c.yLabel, edge, height-edge-lines*1.7, fontSize, stdfont.WeightNormal, draw.XLeft)
+	write(c.xLabel, (width-legend)/2+edge, edge+lines*0.2, fontSize, stdfont.WeightNormal, draw.XCenter)
+	keys.Draw(draw.Crop(canvas, width-legend+vg.Points(10), 0, 0, -edge-2*lines))
+	return nil
+}
+
+// bars are the intervals of a series as error bars.
+type bars struct {
+	plotter.XYs
+	plotter.YErrors
+}
+
+func (c *chart) add(p *plot.Plot, keys *plot.Legend, s series, i int) error {
+	var b bars
+	aside := float64(i) - float64(len(c.series)-1)/2
+	for _, pt := range s.points {
+		x := pt.x // series stand a little side by side, so that bars do not lie on one another
+		switch {
+		case c.unconnected:
+			x += aside * 0.12
+		case c.categories != nil:
+			x += aside * 0.05
+		case c.logX:
+			x *= math.Pow(1.02, aside)
+		}
+		b.XYs = append(b.XYs, plotter.XY{X: x, Y: pt.y.Median})
+		b.YErrors = append(b.YErrors, struct{ Low, High float64 }{pt.y.Median - pt.y.Low, pt.y.High - pt.y.Median})
+	}
+	if len(b.XYs) == 0 {
+		return nil
+	}
+	line, dots, err := plotter.NewLinePoints(b.XYs)
+	if err != nil {
+		return err
+	}
+	hue := palette[i%len(palette)]
+	line.Color, line.Width, line.Dashes = hue, vg.Points(1.6), dashes[i%len(dashes)]
+	dots.Color, dots.Shape, dots.Radius = hue, shapes[i%len(shapes)], vg.Points(3.5)
+	intervals, err := plotter.NewYErrorBars(b)
+	if err != nil {
+		return err
+	}
+	intervals.Color = hue
+	if c.unconnected {
+		p.Add(intervals, dots)
+		keys.Add(s.name, dots)
+		return nil
+	}
+	p.Add(intervals, line, dots)
+	keys.Add(s.name, line, dots)
+	return nil
+}
+
+// axes chooses scales and the numbers on them.
+func (c *chart) axes(p *plot.Plot) {
+	if c.categories != nil {
+		var ticks []plot.Tick
+		for i, name := range c.categories {
+			ticks = append(ticks, plot.Tick{Value: float64(i), Label: name})
+		}
+		p.X.Tick.Marker = plot.ConstantTicks(ticks)
+		p.X.Min, p.X.Max = -0.4, float64(len(c.categories))-0.6
+	} else if c.logX {
+		logarithmic(&p.X)
+	}
+	if c.logY {
+		logarithmic(&p.Y)
+	} else {
+		p.Y.Min = 0
+	}
+}
+
+// logarithmic makes a scale of powers of ten, with 2 and 5 between them where there is room.
+func logarithmic(a *plot.Axis) {
+	a.Scale = plot.LogScale{}
+	low, high := math.Max(a.Min, 1e-9), math.Max(a.Max, 1e-9)
+	a.Min, a.Max = low/1.15, high*1.15
+	few := high/low < 300
+	var ticks []plot.Tick
+	for e := math.Floor(math.Log10(low)) - 1; e <= math.Ceil(math.Log10(high)); e++ {
+		for m := 1; m < 10; m++ {
+			t := plot.Tick{Value: float64(m) * math.Pow(10, e)}
+			if t.Value < a.Min || t.Value > a.Max {
+				continue
+			}
+			if m == 1 || few && (m == 2 || m == 5) {
+				t.Label = plain(t.Value)
+			}
+			ticks = append(ticks, t)
+		}
+	}
+	a.Tick.Marker = plot.ConstantTicks(ticks)
+}
+
+// plain prints a number as people write it on an axis.
+func plain(v float64) string {
+	switch {
+	case v >= 1e6:
+		return strconv.FormatFloat(v/1e6, 'g', 3, 64) + " M"
+	case v >= 1e4:
+		return strconv.FormatFloat(v/1e3, 'g', 3, 64) + " k"
+	case v >= 1e-4:
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	}
+	return strconv.FormatFloat(v, 'e', 0, 64)
+}

@@ -1,0 +1,94 @@
+package config
+
+// Source says where the value of a config comes from, in Kafka's numbers (DescribeConfigsResponse.ConfigSource).
+type Source int8
+
+// The sources, the most specific first.
+const (
+	FromTopic         Source = 1
+	FromBroker        Source = 2 // the metadata log, for this broker
+	FromBrokerDefault Source = 3 // the metadata log, for every broker
+	FromFile          Source = 4 // the node's own configuration
+	FromDefault       Source = 5
+	FromClientMetrics Source = 7
+	FromGroup         Source = 8
+)
+
+// Synonym is one place that gives a config its value.
+type Synonym struct {
+	Name, Value string
+	Source      Source
+}
+
+// Setting is one config with all places that give it a value; the first counts. Invariant: there is one.
+type Setting struct {
+	Key      *Key
+	Synonyms []Synonym
+	ReadOnly bool // only the node's own configuration sets it
+}
+
+// Value is what holds.
+func (s *Setting) Value() string { return s.Synonyms[0].Value }
+
+// TopicSettings lists every config of a topic with these entries, in the table's order.
+func TopicSettings(node *Node, entries []Entry) []Setting {
+	out := make([]Setting, 0, len(TopicKeys))
+	for i := range TopicKeys {
+		k := &TopicKeys[i]
+		s := Setting{Key: k}
+		if value, ok := lookup(entries, k.Name); ok {
+			s.Synonyms = append(s.Synonyms, Synonym{k.Name, value, FromTopic})
+		}
+		if name, ok := synonymOf(k.Name); ok {
+			nodeKey, _ := Find(NodeKeys, name)
+			s.Synonyms = append(s.Synonyms, node.synonyms(nodeKey)...)
+		} else {
+			s.Synonyms = append(s.Synonyms, Synonym{k.Name, k.Default, FromDefault})
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// NodeSettings lists every config of the node, in the table's order.
+func NodeSettings(node *Node) []Setting {
+	out := make([]Setting, 0, len(NodeKeys))
+	for i := range NodeKeys {
+		out = append(out, Setting{Key: &NodeKeys[i], Synonyms: node.synonyms(&NodeKeys[i]), ReadOnly: !NodeKeys[i].Dynamic()})
+	}
+	return out
+}
+
+func (n *Node) synonyms(k *Key) []Synonym {
+	var out []Synonym
+	if value, ok := acting(n.dynamic.own, k); ok {
+		out = append(out, Synonym{k.Name, value, FromBroker})
+	}
+	if value, ok := acting(n.dynamic.cluster, k); ok {
+		out = append(out, Synonym{k.Name, value, FromBrokerDefault})
+	}
+	if value, ok := lookup(n.given, k.Name); ok {
+		out = append(out, Synonym{k.Name, value, FromFile})
+	}
+	return append(out, Synonym{k.Name, k.Default, FromDefault})
+}
+
+// synonymOf returns the node's key that gives a topic config its default.
+func synonymOf(topicKey string) (string, bool) {
+	for _, s := range topicSynonyms {
+		if s[0] == topicKey {
+			return s[1], true
+		}
+	}
+	return "", false
+}
+
+// lookup returns the last value of a key: a later entry wins.
+func lookup(entries []Entry, name string) (value string, ok bool) {
+	for _, e := range entries {
+		if e.Key == name {
+			value, ok = e.Value, true
+		}
+	}
+	return value, ok
+}

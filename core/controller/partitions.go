@@ -1,0 +1,78 @@
+package controller
+
+import (
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"odradek/core/errcode"
+	"odradek/core/image"
+	"odradek/core/record"
+)
+
+// CreatePartitions returns the records that add partitions to the topics of req and the reply that holds once they are committed.
+func (s *State) CreatePartitions(img *image.Image, req *kmsg.CreatePartitionsRequest) ([]image.Record, *kmsg.CreatePartitionsResponse) {
+	var records []image.Record
+	response := req.ResponseKind().(*kmsg.CreatePartitionsResponse)
+	counts := map[string]int{}
+	for i := range req.Topics {
+		counts[req.Topics[i].Topic]++
+	}
+	for i := range req.Topics {
+		asked := &req.Topics[i]
+		out := kmsg.NewCreatePartitionsResponseTopic()
+		out.Topic = asked.Topic
+		made, p := s.createPartitions(img, asked, len(records))
+		if counts[asked.Topic] > 1 {
+			made, p = nil, problem(errcode.InvalidRequest, "Duplicate topic name.")
+		}
+		if p != nil {
+			out.ErrorCode, out.ErrorMessage = int16(p.Code), &p.Message
+		} else if !req.ValidateOnly {
+			records = append(records, made...)
+		}
+		response.Topics = append(response.Topics, out)
+	}
+	return records, response
+}
+
+func (s *State) createPartitions(img *image.Image, asked *kmsg.CreatePartitionsRequestTopic, already int) ([]image.Record, *Problem) {
+	t, ok := img.Topic(asked.Topic)
+	if !ok {
+		return nil, problem(errcode.UnknownTopicOrPartition, "This server does not host this topic-partition.")
+	}
+	now := int32(len(t.Partitions))
+	switch {
+	case asked.Count == now:
+		return nil, problem(errcode.InvalidPartitions, "Topic already has %d partition(s).", now)
+	case asked.Count < now:
+		return nil, problem(errcode.InvalidPartitions, "The topic %s currently has %d partition(s); %d would not be an increase.", t.Name, now, asked.Count)
+	case asked.Count > image.MaxPartitions:
+		return nil, problem(errcode.InvalidPartitions, "a topic has at most %d partitions", image.MaxPartitions)
+	}
+	more := int(asked.Count - now)
+	if already+more > MaxRecords {
+		return nil, problem(errcode.PolicyViolation, "one request may make at most %d partitions: split it", MaxRecords)
+	}
+	if asked.Assignment != nil && len(asked.Assignment) != more {
+		return nil, problem(errcode.InvalidReplicaAssignment, "Attempted to add %d additional partition(s), but only %d assignment(s) were specified.",
+			more, len(asked.Assignment))
+	}
+	for i := range asked.Assignment {
+		if r := asked.Assignment[i].Replicas; len(r) != 1 || record.NodeID(r[0]) != s.Self {
+			return nil, problem(errcode.InvalidReplicaAssignment, "partition %d: the only broker is %d", now+int32(i), s.Self)
+		}
+	}
+	records := make([]image.Record, 0, more)
+	for i := now; i < asked.Count; i++ {
+		records = append(records, s.partitionRecord(img, t.ID, i))
+	}
+	return records, nil
+}
+
+// partitionRecord makes a partition with one replica: this broker, which leads it.
+func (s *State) partitionRecord(img *image.Image, topic record.UUID, index int32) *image.PartitionRecord {
+	p := &image.PartitionRecord{PartitionID: index, TopicID: topic, Replicas: []record.NodeID{s.Self}, Isr: []record.NodeID{s.Self}, Leader: s.Self}
+	if img.Feature(image.MetadataVersion) >= image.MetadataVersionDirectories {
+		p.Directories = []record.UUID{image.DirUnassigned}
+	}
+	return p
+}

@@ -1,0 +1,123 @@
+package core
+
+import (
+	"slices"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"odradek/core/config"
+	"odradek/core/errcode"
+	"odradek/core/image"
+	"odradek/core/partition"
+	"odradek/core/stream"
+)
+
+// nodeConfig is the node's configuration as the committed image changes it.
+func (c *Core) nodeConfig() *config.Node {
+	c.node = c.node.At(c.meta.committed)
+	return c.node
+}
+
+func settingsOf(cfg *config.Topic) partition.Settings {
+	return partition.Settings{FlushMessages: cfg.FlushMessages, FlushMs: cfg.FlushMs, MinInsync: cfg.MinInsync,
+		Roll:      stream.RollLimits{Bytes: cfg.SegmentBytes, Ms: cfg.SegmentMs, Index: stream.IndexLimits{Interval: cfg.IndexInterval, Bytes: cfg.IndexBytes}},
+		JitterMs:  cfg.SegmentJitterMs,
+		Retention: stream.Retention{Ms: cfg.RetentionMs, Bytes: cfg.RetentionSize}}
+}
+
+// configured enters what a batch of records configures: the topics named, or what topics get by default.
+func (c *Core) configured(records []image.Record, tail *tailImage) {
+	for _, r := range records {
+		set, ok := r.(*image.ConfigRecord)
+		if !ok {
+			continue
+		}
+		switch set.ResourceType {
+		case image.ResourceTopic:
+			if t, ok := tail.img.Topic(set.ResourceName); ok && !slices.Contains(tail.topics, t.ID) {
+				tail.topics = append(tail.topics, t.ID)
+			}
+		case image.ResourceBroker:
+			tail.defaults = true
+		}
+	}
+}
+
+// defaultsChanged queues every partition: topics without entries of their own get something else from now on.
+func (c *Core) defaultsChanged() {
+	if c.stop == serving {
+		c.takeUps = append(c.takeUps, c.sortedReplicas()...)
+	}
+}
+
+// configure brings a running replica's settings in line with the committed image, if they changed. The policy of its batches is the connections' to read.
+//
+// Invariant: whoever was answered that a config is changed finds it in force. The change is published before the answer, and a produce that comes before its
+// partition's turn in takeUps configures it first.
+func (c *Core) configure(rep *replica) {
+	set, defaults := c.meta.committed.Config(image.ResourceTopic, rep.Topic), c.nodeConfig()
+	if rep.defaults == defaults && slices.Equal(rep.configs, set) {
+		return
+	}
+	rep.configs, rep.defaults = set, defaults
+	cfg, _ := config.StoredTopic(defaults, config.Entries(c.meta.committed, image.ResourceTopic, rep.Topic))
+	settings := settingsOf(&cfg)
+	if settings == rep.Settings {
+		return
+	}
+	sooner := settings.FlushMs < rep.FlushMs
+	var facts partition.Facts
+	if rep.Configure(settings, &facts) {
+		c.fx.Disk = append(c.fx.Disk, DiskOp{Kind: DiskSync, Stream: rep.ID, Generation: rep.Generation})
+	}
+	if sooner {
+		rep.flushing = false // the timer under way may come too late; it does no harm
+	}
+	c.flushLater(rep)
+	c.settle(rep, &facts)
+}
+
+// alterTimeoutMs bounds the wait for a change of configs: the requests name no bound (Kafka's controller takes request.timeout.ms).
+const alterTimeoutMs = 30000
+
+func (c *Core) onIncrementalAlterConfigs(r *Request) {
+	req := r.Body.(*kmsg.IncrementalAlterConfigsRequest)
+	if code := c.meta.quorum.CanAppend(); code != errcode.None {
+		_, response := c.controller().IncrementalAlterConfigs(c.meta.committed, req)
+		for i := range response.Resources {
+			response.Resources[i].ErrorCode, response.Resources[i].ErrorMessage = int16(code), nil
+		}
+		c.reply(Reply{Conn: r.Conn, Correlation: r.Correlation, Key: r.Key, Body: response})
+		return
+	}
+	records, response := c.controller().IncrementalAlterConfigs(c.working(), req)
+	c.commitThenReply(r, records, response, alterTimeoutMs)
+}
+
+func (c *Core) onAlterConfigs(r *Request) {
+	req := r.Body.(*kmsg.AlterConfigsRequest)
+	if code := c.meta.quorum.CanAppend(); code != errcode.None {
+		_, response := c.controller().AlterConfigs(c.meta.committed, req)
+		for i := range response.Resources {
+			response.Resources[i].ErrorCode, response.Resources[i].ErrorMessage = int16(code), nil
+		}
+		c.reply(Reply{Conn: r.Conn, Correlation: r.Correlation, Key: r.Key, Body: response})
+		return
+	}
+	records, response := c.controller().AlterConfigs(c.working(), req)
+	c.commitThenReply(r, records, response, alterTimeoutMs)
+}
+
+func (c *Core) onCreatePartitions(r *Request) {
+	req := r.Body.(*kmsg.CreatePartitionsRequest)
+	if code := c.meta.quorum.CanAppend(); code != errcode.None {
+		_, response := c.controller().CreatePartitions(c.meta.committed, req)
+		for i := range response.Topics {
+			response.Topics[i].ErrorCode, response.Topics[i].ErrorMessage = int16(code), nil
+		}
+		c.reply(Reply{Conn: r.Conn, Correlation: r.Correlation, Key: r.Key, Body: response})
+		return
+	}
+	records, response := c.controller().CreatePartitions(c.working(), req)
+	c.commitThenReply(r, records, response, req.TimeoutMillis)
+}
