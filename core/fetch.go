@@ -12,14 +12,14 @@ import (
 type pendingRead struct {
 	conn        ConnID
 	correlation int32
-	fetch       *asked
+	fetch       *fetching
 	list        *listOffsets
 	places      []int               // of the job's partitions in the request
 	generations []stream.Generation // of the job's streams when it was asked
 }
 
-// asked is a fetch under way.
-type asked struct {
+// fetching is a fetch under way.
+type fetching struct {
 	conn        ConnID
 	correlation int32
 	*api.FetchRequest
@@ -104,7 +104,7 @@ func (c *Core) fetchedReplica(req *api.FetchRequest, p *api.FetchPartition) (*re
 }
 
 // parkFetch has a fetch wait. One of a session waits with the session, which stands at its streams already.
-func (c *Core) parkFetch(r *Request, a *asked, have int64) {
+func (c *Core) parkFetch(r *Request, a *fetching, have int64) {
 	w := &fetch.Waiter{ID: c.newID(), Conn: uint64(r.Conn), Correlation: r.Correlation, Request: r.Fetch, Session: a.session, Epoch: a.epoch, Have: have,
 		Want: int64(a.MinBytes)}
 	if a.session == nil {
@@ -147,7 +147,7 @@ func (c *Core) wake(w *fetch.Waiter) {
 	}
 	c.waiters.Remove(w)
 	c.timers.Cancel(timerKey{timerFetch, w.ID})
-	a := asked{conn: ConnID(w.Conn), correlation: w.Correlation, FetchRequest: w.Request, session: w.Session, epoch: w.Epoch}
+	a := fetching{conn: ConnID(w.Conn), correlation: w.Correlation, FetchRequest: w.Request, session: w.Session, epoch: w.Epoch}
 	switch {
 	case a.overtaken():
 		c.finishFetch(&a, &api.FetchResponse{})
@@ -159,7 +159,7 @@ func (c *Core) wake(w *fetch.Waiter) {
 }
 
 // answerFetch replies from the tail rings, or starts one Locate for all partitions if some bytes lie below them.
-func (c *Core) answerFetch(a *asked, locate bool) {
+func (c *Core) answerFetch(a *fetching, locate bool) {
 	if locate {
 		c.locateFetch(a)
 		return
@@ -213,7 +213,7 @@ func fillFetch(result *api.FetchResult, rep *replica, p *api.FetchPartition, cod
 	}
 }
 
-func (c *Core) locateFetch(a *asked) {
+func (c *Core) locateFetch(a *fetching) {
 	req, kept := a.FetchRequest, *a
 	read := &pendingRead{fetch: &kept}
 	job := Job{Kind: JobLocate, ID: JobID(c.newID()), Budget: c.fetchBudget(req)}

@@ -13,8 +13,8 @@ import (
 func (c *Core) sessionMs() int64 { return int64(c.now.Mono / 1_000_000) }
 
 // askedBy finds out what a fetch asks for, or the code with which it is refused.
-func (c *Core) askedBy(r *Request) (asked, errcode.Code) {
-	a := asked{conn: r.Conn, correlation: r.Correlation, FetchRequest: r.Fetch}
+func (c *Core) askedBy(r *Request) (fetching, errcode.Code) {
+	a := fetching{conn: r.Conn, correlation: r.Correlation, FetchRequest: r.Fetch}
 	if e := r.Fetch.SessionEpoch; e == api.FinalSessionEpoch || e == api.InitialSessionEpoch {
 		if s, ok := c.sessions.Get(r.Fetch.SessionID); ok { // a full fetch ends the session that it names
 			c.endSession(s)
@@ -50,7 +50,7 @@ func (c *Core) endSession(s *fetch.Session) {
 
 // takeQueue makes the request one of the partitions in the session's queue, and has each of them stand at its stream: before the fetch can be parked, and when
 // the name means another topic by now.
-func (c *Core) takeQueue(a *asked) {
+func (c *Core) takeQueue(a *fetching) {
 	a.parts = a.session.Queue()
 	req := *a.FetchRequest
 	req.Partitions = make([]api.FetchPartition, len(a.parts))
@@ -64,12 +64,12 @@ func (c *Core) takeQueue(a *asked) {
 }
 
 // overtaken reports whether the session has ended or gone on while the fetch waited: what was to be told belongs to another queue by now.
-func (a *asked) overtaken() bool {
+func (a *fetching) overtaken() bool {
 	return a.session != nil && (a.session.Gone() || a.session.Epoch != a.epoch)
 }
 
 // finishFetch replies, with what a session makes of the response.
-func (c *Core) finishFetch(a *asked, response *api.FetchResponse) {
+func (c *Core) finishFetch(a *fetching, response *api.FetchResponse) {
 	switch {
 	case a.session != nil:
 		c.answerSession(a, response)
@@ -93,7 +93,7 @@ func (c *Core) makeSession(req *api.FetchRequest, response *api.FetchResponse) {
 }
 
 // answerSession leaves in the response what the client does not know.
-func (c *Core) answerSession(a *asked, response *api.FetchResponse) {
+func (c *Core) answerSession(a *fetching, response *api.FetchResponse) {
 	switch {
 	case a.session.Gone():
 		*response = api.FetchResponse{Err: errcode.FetchSessionIDNotFound, ByID: a.ByID}
