@@ -67,15 +67,15 @@ func (c *Core) replyTimedOut(id uint64) {
 			continue
 		}
 		c.meta.parked = append(c.meta.parked[:i], c.meta.parked[i+1:]...)
-		timeOut(p.body)
+		failAll(p.body, errcode.RequestTimedOut)
 		c.answerParked(&p)
 		return
 	}
 }
 
-// timeOut takes back what a body says. Errors too: TOPIC_ALREADY_EXISTS may tell of a record that is not committed and never will be.
-func timeOut(body kmsg.Response) {
-	code := int16(errcode.RequestTimedOut)
+// failAll takes back what a body says. Errors too: TOPIC_ALREADY_EXISTS may tell of a record that is not committed and never will be.
+func failAll(body kmsg.Response, why errcode.Code) {
+	code := int16(why)
 	switch b := body.(type) {
 	case *kmsg.CreateTopicsResponse:
 		for i := range b.Topics {

@@ -21,12 +21,12 @@ func TestTimedOutReplyTellsNothing(t *testing.T) {
 		&kmsg.CreatePartitionsResponse{Topics: []kmsg.CreatePartitionsResponseTopic{{}}},
 	} {
 		before := string(body.AppendTo(nil))
-		if timeOut(body); string(body.AppendTo(nil)) == before {
+		if failAll(body, errcode.RequestTimedOut); string(body.AppendTo(nil)) == before {
 			t.Errorf("%T tells success when its time is up", body)
 		}
 	}
-	timeOut(create)
-	timeOut(drop)
+	failAll(create, errcode.RequestTimedOut)
+	failAll(drop, errcode.RequestTimedOut)
 	for i := range create.Topics {
 		if c, d := errcode.Code(create.Topics[i].ErrorCode), errcode.Code(drop.Topics[i].ErrorCode); c != errcode.RequestTimedOut || d != errcode.RequestTimedOut {
 			t.Errorf("topic %d: %v, %v", i, c, d)

@@ -82,42 +82,32 @@ const alterTimeoutMs = 30000
 
 func (c *Core) onIncrementalAlterConfigs(r *Request) {
 	req := r.Body.(*kmsg.IncrementalAlterConfigsRequest)
-	if code := c.meta.quorum.CanAppend(); code != errcode.None {
-		_, response := c.controller().IncrementalAlterConfigs(c.meta.committed, req)
-		for i := range response.Resources {
-			response.Resources[i].ErrorCode, response.Resources[i].ErrorMessage = int16(code), nil
-		}
-		c.reply(Reply{Conn: r.Conn, Correlation: r.Correlation, Key: r.Key, Body: response})
-		return
-	}
-	records, response := c.controller().IncrementalAlterConfigs(c.working(), req)
-	c.commitThenReply(r, records, response, alterTimeoutMs)
+	c.alter(r, alterTimeoutMs, func(img *image.Image) ([]image.Record, kmsg.Response) {
+		return c.controller().IncrementalAlterConfigs(img, req)
+	})
 }
 
 func (c *Core) onAlterConfigs(r *Request) {
 	req := r.Body.(*kmsg.AlterConfigsRequest)
-	if code := c.meta.quorum.CanAppend(); code != errcode.None {
-		_, response := c.controller().AlterConfigs(c.meta.committed, req)
-		for i := range response.Resources {
-			response.Resources[i].ErrorCode, response.Resources[i].ErrorMessage = int16(code), nil
-		}
-		c.reply(Reply{Conn: r.Conn, Correlation: r.Correlation, Key: r.Key, Body: response})
-		return
-	}
-	records, response := c.controller().AlterConfigs(c.working(), req)
-	c.commitThenReply(r, records, response, alterTimeoutMs)
+	c.alter(r, alterTimeoutMs, func(img *image.Image) ([]image.Record, kmsg.Response) { return c.controller().AlterConfigs(img, req) })
 }
 
 func (c *Core) onCreatePartitions(r *Request) {
 	req := r.Body.(*kmsg.CreatePartitionsRequest)
+	c.alter(r, req.TimeoutMillis, func(img *image.Image) ([]image.Record, kmsg.Response) {
+		return c.controller().CreatePartitions(img, req)
+	})
+}
+
+// alter appends the records that decide makes of the working image and replies when they are committed; where nothing can be appended now, each part of the
+// reply says why.
+func (c *Core) alter(r *Request, timeoutMs int32, decide func(*image.Image) ([]image.Record, kmsg.Response)) {
 	if code := c.meta.quorum.CanAppend(); code != errcode.None {
-		_, response := c.controller().CreatePartitions(c.meta.committed, req)
-		for i := range response.Topics {
-			response.Topics[i].ErrorCode, response.Topics[i].ErrorMessage = int16(code), nil
-		}
+		_, response := decide(c.meta.committed)
+		failAll(response, code)
 		c.reply(Reply{Conn: r.Conn, Correlation: r.Correlation, Key: r.Key, Body: response})
 		return
 	}
-	records, response := c.controller().CreatePartitions(c.working(), req)
-	c.commitThenReply(r, records, response, req.TimeoutMillis)
+	records, response := decide(c.working())
+	c.commitThenReply(r, records, response, timeoutMs)
 }
