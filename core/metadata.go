@@ -366,7 +366,7 @@ func (c *Core) register() {
 	if c.working().Feature(image.MetadataVersion) == 0 {
 		c.appendMetadata(controller.Bootstrap(m.bootstrap, c.cfg.Topic.MinInsync))
 	}
-	m.broker = controller.Broker{ID: c.self, Incarnation: c.incarnation, Epoch: int64(m.quorum.Ends.Log), Endpoints: c.endpoints()}
+	m.broker = controller.Broker{ID: c.self, Incarnation: c.incarnation, Epoch: int64(m.quorum.Ends.Log), Endpoints: c.endpoints(), Rack: c.cfg.Rack}
 	m.stageAt = c.appendAll(controller.Register(c.working(), c.registration()))
 	m.stage = stageRegistering
 }

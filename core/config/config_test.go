@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -39,12 +40,27 @@ func TestRefusalsNameTheWayOut(t *testing.T) {
 		{"listeners", "127.0.0.1:9092", "is not NAME://HOST:PORT"},
 		{"listeners", "PLAINTEXT://h:99999", "must be a number from 0 to 65535"},
 		{"listeners", "SSL://h:9093", "only PLAINTEXT is served yet"},
+		{"listeners", "INNER://h:9093", "add INNER:PLAINTEXT"},
+		{"advertised.listeners", "SSL://h:1", "only PLAINTEXT"},
+		{"listener.security.protocol.map", "PLAINTEXT", "is not NAME:PROTOCOL"},
+		{"inter.broker.listener.name", "INNER", "name one of them"},
+		{"authorizer.class.name", "org.apache.kafka.metadata.authorizer.StandardAuthorizer", "every client would be let in"},
+		{"zookeeper.connect", "h:2181", "is gone since Kafka 4"},
+		{"num.io.thread", "8", `did you mean "num.io.threads"?`},
+		{"num.io.threads", "eight", "must be a whole number"},
+		{"controller.quorum.voters", "1@a:9093,2@b:9093", "is not this node"},
+		{"metadata.log.dir", "/x", "is not the first of log.dirs"},
+		{"log.roll.hours", "0", "must lie between 1"},
 		{"listeners", "", "listeners is empty"},
 		{"process.roles", "broker", "is not served yet"},
 	}
 	for _, c := range cases {
-		if _, err := ParseNode([]Entry{{c.key, c.value}}); err == nil || !strings.Contains(err.Error(), c.want) {
+		_, err := ParseNode([]Entry{{c.key, c.value}})
+		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s=%s: %v, want %q", c.key, c.value, err, c.want)
+		}
+		if about := new(KeyError); !errors.As(err, &about) || about.Key != c.key {
+			t.Errorf("%s=%s: the error %v does not know its key", c.key, c.value, err)
 		}
 	}
 }
@@ -66,10 +82,10 @@ func TestNodeGivesTopicsTheirDefaults(t *testing.T) {
 		t.Errorf("a topic with its own entries gets %+v, %v", own, err)
 	}
 	want := map[string][]Synonym{
-		"flush.messages":        {{"flush.messages", "1", FromTopic}, {"log.flush.interval.messages", "500", FromFile}, {"log.flush.interval.messages", "1", FromDefault}},
-		"segment.bytes":         {{"log.segment.bytes", "4096", FromFile}, {"log.segment.bytes", "1073741824", FromDefault}},
-		"flush.ms":              {{"log.flush.interval.ms", "9223372036854775807", FromDefault}},
-		"remote.storage.enable": {{"remote.storage.enable", "false", FromDefault}},
+		"flush.messages":        {{Name: "flush.messages", Value: "1", Source: FromTopic}, {Name: "log.flush.interval.messages", Value: "500", Source: FromFile}, {Name: "log.flush.interval.messages", Value: "1", Source: FromDefault}},
+		"segment.bytes":         {{Name: "log.segment.bytes", Value: "4096", Source: FromFile}, {Name: "log.segment.bytes", Value: "1073741824", Source: FromDefault}},
+		"flush.ms":              {{Name: "log.flush.interval.ms", Value: "9223372036854775807", Source: FromDefault}},
+		"remote.storage.enable": {{Name: "remote.storage.enable", Value: "false", Source: FromDefault}},
 	}
 	for _, s := range TopicSettings(n, []Entry{{"flush.messages", "1"}}) {
 		if w, ok := want[s.Key.Name]; ok && !slices.Equal(s.Synonyms, w) {

@@ -1,5 +1,7 @@
 package config
 
+import "strconv"
+
 // Source says where the value of a config comes from, in Kafka's numbers (DescribeConfigsResponse.ConfigSource).
 type Source int8
 
@@ -18,6 +20,26 @@ const (
 type Synonym struct {
 	Name, Value string
 	Source      Source
+	unit        int64 // what one of Value is in the unit of the config it stands for; 0: the same
+}
+
+// acting is the value in the unit of the config that the synonym stands for. As in Kafka, a negative time is no bound.
+func (s *Synonym) acting() string {
+	if s.unit == 0 {
+		return s.Value
+	}
+	n, err := strconv.ParseInt(s.Value, 10, 64)
+	if err != nil {
+		panic("invariant: configuration value was not checked: " + s.Name)
+	}
+	return strconv.FormatInt(max(n*s.unit, -1), 10)
+}
+
+// coarser are the keys that stand for one of milliseconds where that is not given, the finest first.
+var coarser = map[string][]Synonym{
+	"log.retention.ms":   {{Name: "log.retention.minutes", unit: 60_000}, {Name: "log.retention.hours", unit: 3_600_000}},
+	"log.roll.ms":        {{Name: "log.roll.hours", unit: 3_600_000}},
+	"log.roll.jitter.ms": {{Name: "log.roll.jitter.hours", unit: 3_600_000}},
 }
 
 // Setting is one config with all places that give it a value; the first counts. Invariant: there is one.
@@ -28,7 +50,7 @@ type Setting struct {
 }
 
 // Value is what holds.
-func (s *Setting) Value() string { return s.Synonyms[0].Value }
+func (s *Setting) Value() string { return s.Synonyms[0].acting() }
 
 // TopicSettings lists every config of a topic with these entries, in the table's order.
 func TopicSettings(node *Node, entries []Entry) []Setting {
@@ -37,24 +59,28 @@ func TopicSettings(node *Node, entries []Entry) []Setting {
 		k := &TopicKeys[i]
 		s := Setting{Key: k}
 		if value, ok := lookup(entries, k.Name); ok {
-			s.Synonyms = append(s.Synonyms, Synonym{k.Name, value, FromTopic})
+			s.Synonyms = append(s.Synonyms, Synonym{Name: k.Name, Value: value, Source: FromTopic})
 		}
 		if name, ok := synonymOf(k.Name); ok {
 			nodeKey, _ := Find(NodeKeys, name)
 			s.Synonyms = append(s.Synonyms, node.synonyms(nodeKey)...)
 		} else {
-			s.Synonyms = append(s.Synonyms, Synonym{k.Name, k.Default, FromDefault})
+			s.Synonyms = append(s.Synonyms, Synonym{Name: k.Name, Value: k.Default, Source: FromDefault})
 		}
 		out = append(out, s)
 	}
 	return out
 }
 
-// NodeSettings lists every config of the node, in the table's order.
+// NodeSettings lists every config of the node in the table's order, and then what it was given that has no effect.
 func NodeSettings(node *Node) []Setting {
 	out := make([]Setting, 0, len(NodeKeys))
 	for i := range NodeKeys {
 		out = append(out, Setting{Key: &NodeKeys[i], Synonyms: node.synonyms(&NodeKeys[i]), ReadOnly: !NodeKeys[i].Dynamic()})
+	}
+	for _, name := range Inert(node.given) {
+		k, _ := Known(name)
+		out = append(out, Setting{Key: k, Synonyms: node.synonyms(k), ReadOnly: true})
 	}
 	return out
 }
@@ -62,15 +88,21 @@ func NodeSettings(node *Node) []Setting {
 func (n *Node) synonyms(k *Key) []Synonym {
 	var out []Synonym
 	if value, ok := acting(n.dynamic.own, k); ok {
-		out = append(out, Synonym{k.Name, value, FromBroker})
+		out = append(out, Synonym{Name: k.Name, Value: value, Source: FromBroker})
 	}
 	if value, ok := acting(n.dynamic.cluster, k); ok {
-		out = append(out, Synonym{k.Name, value, FromBrokerDefault})
+		out = append(out, Synonym{Name: k.Name, Value: value, Source: FromBrokerDefault})
 	}
 	if value, ok := lookup(n.given, k.Name); ok {
-		out = append(out, Synonym{k.Name, value, FromFile})
+		out = append(out, Synonym{Name: k.Name, Value: value, Source: FromFile})
 	}
-	return append(out, Synonym{k.Name, k.Default, FromDefault})
+	for _, c := range coarser[k.Name] {
+		if value, ok := lookup(n.given, c.Name); ok && value != "" {
+			c.Value, c.Source = value, FromFile
+			out = append(out, c)
+		}
+	}
+	return append(out, Synonym{Name: k.Name, Value: k.Default, Source: FromDefault})
 }
 
 // synonymOf returns the node's key that gives a topic config its default.

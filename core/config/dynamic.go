@@ -44,11 +44,7 @@ func (n *Node) At(img *image.Image) *Node {
 	}
 	next := *n
 	next.dynamic = d
-	next.topicDefaults = nil
-	for _, s := range topicSynonyms {
-		k, _ := Find(NodeKeys, s[1])
-		next.topicDefaults = append(next.topicDefaults, Entry{s[0], next.synonyms(k)[0].Value})
-	}
+	next.topicDefaults = next.defaults()
 	var err error
 	if next.Topic, err = ParseTopic(&next, nil); err != nil {
 		panic("invariant: a dynamic config was not checked: " + err.Error())

@@ -22,6 +22,10 @@ const (
 	String
 	List
 	Double // a number from 0 to 1, as text: nothing here computes with one
+	Short
+	Number // any number, of a key without effect
+	Class
+	Password // whose value is never shown
 )
 
 // Key is one configuration key. Value and bounds of Int and Long are in the unit that the name ends in.
@@ -31,12 +35,16 @@ type Key struct {
 	Default  string
 	Min, Max int64    // Int and Long
 	Valid    []string // String, List: the allowed values; nil: any
+	Optional bool     // without a default: no value is a value
 	Fixed    string   // why no other value than the default is accepted; empty: others are
 	Doc      string
 }
 
 // Check reports what is wrong with value, if anything.
 func (k *Key) Check(value string) error {
+	if k.Optional && value == "" {
+		return nil
+	}
 	if k.Fixed != "" && value != k.Default {
 		return fmt.Errorf("%s can only be %q, not %q: %s", k.Name, k.Default, value, k.Fixed)
 	}
@@ -49,7 +57,11 @@ func (k *Key) Check(value string) error {
 		if value != "true" && value != "false" {
 			return fmt.Errorf("%s must be true or false, not %q", k.Name, value)
 		}
-	case Int, Long:
+	case Number:
+		if _, err := strconv.ParseFloat(value, 64); err != nil {
+			return fmt.Errorf("%s must be a number, not %q", k.Name, value)
+		}
+	case Int, Long, Short:
 		n, err := strconv.ParseInt(value, 10, 64)
 		if err != nil {
 			return fmt.Errorf("%s must be a whole number, not %q", k.Name, value)
@@ -96,17 +108,22 @@ func Find(table []Key, name string) (*Key, bool) {
 	return nil, false
 }
 
-// Nearest returns the name in the tables that needs the fewest edits to become name: what a typo probably meant.
-func Nearest(name string, tables ...[]Key) string {
-	best, bestDistance := "", math.MaxInt
-	for _, table := range tables {
-		for i := range table {
-			if d := edits(name, table[i].Name); d < bestDistance {
-				best, bestDistance = table[i].Name, d
-			}
+// nearest returns the candidate that needs the fewest edits to become name (what a typo probably meant), if fewer than best's.
+func nearest(name, best string, distance int, candidates []string) (string, int) {
+	for _, c := range candidates {
+		if d := edits(name, c); d < distance {
+			best, distance = c, d
 		}
 	}
-	return best
+	return best, distance
+}
+
+func names(table []Key) []string {
+	out := make([]string, len(table))
+	for i := range table {
+		out[i] = table[i].Name
+	}
+	return out
 }
 
 // edits is the Levenshtein distance of a and b.
@@ -141,10 +158,11 @@ func parse(table []Key, entries []Entry) (values, error) {
 	for _, e := range entries {
 		k, ok := Find(table, e.Key)
 		if !ok {
-			return v, fmt.Errorf("unknown configuration key %q: did you mean %q?", e.Key, Nearest(e.Key, table))
+			best, _ := nearest(e.Key, "", math.MaxInt, names(table))
+			return v, wrong(e.Key, "unknown configuration key %q: did you mean %q?", e.Key, best)
 		}
 		if err := k.Check(e.Value); err != nil {
-			return v, err
+			return v, &KeyError{e.Key, err}
 		}
 		v.set[e.Key] = e.Value
 	}

@@ -55,6 +55,7 @@ type Broker struct {
 	Epoch       int64 // the controller's next write offset
 	Endpoints   []image.Endpoint
 	LogDirs     []record.UUID
+	Rack        string // empty: none
 }
 
 // Register returns the records of a new incarnation: its registration, fenced, and in the same batch a new leader epoch for every partition it leads, so
@@ -65,6 +66,9 @@ func Register(img *image.Image, b Broker) []image.Record {
 	features := []image.FeatureRange{{Name: image.MetadataVersion, Min: image.MetadataVersionMin, Max: image.MetadataVersionLatest}}
 	registration := &image.RegisterBrokerRecord{BrokerID: b.ID, IncarnationID: b.Incarnation, BrokerEpoch: b.Epoch, EndPoints: b.Endpoints,
 		Features: features, Fenced: true}
+	if b.Rack != "" {
+		registration.Rack = &b.Rack
+	}
 	if level >= image.MetadataVersionDirectories {
 		registration.LogDirs = b.LogDirs
 	}

@@ -182,12 +182,15 @@ func (s *State) AutoCreate(img *image.Image, names []string) []image.Record {
 	return records
 }
 
-// DeleteTopics returns the records that remove the topics of req and the reply that holds once they are committed.
+// DeleteTopics returns, where delete.topic.enable allows it, the records that remove the topics of req and the reply that holds once they are committed.
 func (s *State) DeleteTopics(img *image.Image, req *kmsg.DeleteTopicsRequest) ([]image.Record, *kmsg.DeleteTopicsResponse) {
 	var records []image.Record
 	response := req.ResponseKind().(*kmsg.DeleteTopicsResponse)
 	gone := map[record.UUID]bool{}
 	remove := func(t *image.Topic, ok bool, missing errcode.Code, out *kmsg.DeleteTopicsResponseTopic) {
+		if !s.Config.DeleteTopics {
+			missing, ok = errcode.TopicDeletionDisabled, false
+		}
 		if !ok || gone[t.ID] {
 			out.ErrorCode = int16(missing)
 			return

@@ -7,7 +7,7 @@ import (
 )
 
 // DescribeCluster answers DescribeCluster from the image. Fenced brokers are listed only if asked for (version 2).
-func DescribeCluster(v *View, req *kmsg.DescribeClusterRequest, address string) *kmsg.DescribeClusterResponse {
+func DescribeCluster(v *View, req *kmsg.DescribeClusterRequest, at Reached) *kmsg.DescribeClusterResponse {
 	response := req.ResponseKind().(*kmsg.DescribeClusterResponse)
 	response.ClusterID = v.ClusterID
 	response.EndpointType = req.EndpointType
@@ -23,7 +23,7 @@ func DescribeCluster(v *View, req *kmsg.DescribeClusterRequest, address string) 
 		}
 		out := kmsg.NewDescribeClusterResponseBroker()
 		out.NodeID, out.Rack, out.IsFenced = int32(b.ID), b.Rack, b.Fenced
-		out.Host, out.Port = v.endpoint(b, address)
+		out.Host, out.Port = v.endpoint(b, at)
 		response.Brokers = append(response.Brokers, out)
 	}
 	return response

@@ -97,17 +97,23 @@ func stored(img *image.Image, kind image.ResourceType, name string, from config.
 	return out
 }
 
-// describeSetting writes one config. Nothing that this node is configured with is sensitive; what only the configuration file can set is read-only.
+// describeSetting writes one config. Passwords are not shown; what only the configuration file can set is read-only.
 func describeSetting(s *config.Setting, req *kmsg.DescribeConfigsRequest) kmsg.DescribeConfigsResponseResourceConfig {
 	out := kmsg.NewDescribeConfigsResponseResourceConfig()
 	value := s.Value()
 	out.Name, out.Value = s.Key.Name, &value
+	if out.IsSensitive = s.Key.Type == config.Password; out.IsSensitive {
+		out.Value = nil
+	}
 	out.Source, out.ConfigType = kmsg.ConfigSource(s.Synonyms[0].Source), typeOf(s.Key.Type)
 	out.ReadOnly = s.ReadOnly
 	if req.IncludeSynonyms {
 		for _, from := range s.Synonyms {
 			synonym := kmsg.NewDescribeConfigsResponseResourceConfigConfigSynonym()
 			synonym.Name, synonym.Value, synonym.Source = from.Name, &from.Value, kmsg.ConfigSource(from.Source)
+			if out.IsSensitive {
+				synonym.Value = nil
+			}
 			out.ConfigSynonyms = append(out.ConfigSynonyms, synonym)
 		}
 	}
@@ -128,7 +134,13 @@ func typeOf(t config.Type) kmsg.ConfigType {
 		return kmsg.ConfigTypeLong
 	case config.List:
 		return kmsg.ConfigTypeList
-	case config.Double:
+	case config.Short:
+		return kmsg.ConfigTypeShort
+	case config.Class:
+		return kmsg.ConfigTypeClass
+	case config.Password:
+		return kmsg.ConfigTypePassword
+	case config.Double, config.Number:
 		return kmsg.ConfigTypeDouble
 	}
 	return kmsg.ConfigTypeString

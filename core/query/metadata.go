@@ -1,6 +1,7 @@
 package query
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -31,9 +32,8 @@ func Missing(img *image.Image, req *kmsg.MetadataRequest) []string {
 	return names
 }
 
-// Metadata answers Metadata from the image. address is host:port at which the client reached us: what it is told to connect to where no advertised
-// listener says otherwise.
-func Metadata(v *View, req *kmsg.MetadataRequest, address string) *kmsg.MetadataResponse {
+// Metadata answers Metadata from the image.
+func Metadata(v *View, req *kmsg.MetadataRequest, at Reached) *kmsg.MetadataResponse {
 	response := req.ResponseKind().(*kmsg.MetadataResponse)
 	response.ClusterID = &v.ClusterID
 	response.ControllerID = int32(v.Self)
@@ -43,7 +43,7 @@ func Metadata(v *View, req *kmsg.MetadataRequest, address string) *kmsg.Metadata
 		}
 		out := kmsg.NewMetadataResponseBroker()
 		out.NodeID = int32(b.ID)
-		out.Host, out.Port = v.endpoint(b, address)
+		out.Host, out.Port = v.endpoint(b, at)
 		out.Rack = b.Rack
 		response.Brokers = append(response.Brokers, out)
 	}
@@ -118,17 +118,29 @@ func nodeNumbers(ids []record.NodeID) []int32 {
 	return out
 }
 
-// endpoint is what clients are told to connect to for a broker: for ourselves the address that just worked, unless advertised.listeners is set.
-func (v *View) endpoint(b *image.Broker, address string) (string, int32) {
-	if b.ID == v.Self && len(v.Config.Advertised) == 0 {
-		if colon := strings.LastIndexByte(address, ':'); colon > 0 {
-			if port, err := strconv.ParseUint(address[colon+1:], 10, 16); err == nil {
-				return strings.Trim(address[:colon], "[]"), int32(port)
-			}
+// endpoint is what clients are told to connect to for a broker: its endpoint of the listener that they reached us at. Where advertised.listeners has none of
+// that name it is the first one; for ourselves the address that just worked.
+func (v *View) endpoint(b *image.Broker, at Reached) (string, int32) {
+	endpoints := b.Endpoints
+	i := slices.IndexFunc(endpoints, func(e image.Endpoint) bool { return e.Name == at.Listener })
+	if b.ID == v.Self && (len(v.Config.Advertised) == 0 || i < 0) {
+		if host, port, ok := split(at.Address); ok {
+			return host, port
 		}
 	}
-	if len(b.Endpoints) == 0 {
+	if len(endpoints) == 0 {
 		return "", -1
 	}
-	return b.Endpoints[0].Host, int32(b.Endpoints[0].Port)
+	e := endpoints[max(i, 0)]
+	return e.Host, int32(e.Port)
+}
+
+// split takes host:port apart.
+func split(address string) (host string, port int32, ok bool) {
+	colon := strings.LastIndexByte(address, ':')
+	if colon <= 0 {
+		return "", 0, false
+	}
+	number, err := strconv.ParseUint(address[colon+1:], 10, 16)
+	return strings.Trim(address[:colon], "[]"), int32(number), err == nil
 }

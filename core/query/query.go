@@ -17,16 +17,22 @@ type View struct {
 	Config    *config.Node
 }
 
-// Answer answers a request from the view, or returns false if the core must decide it. address is host:port at which the client reached us.
-func Answer(v *View, body kmsg.Request, address string) (kmsg.Response, bool) {
+// Reached is where a client reached us: it is told addresses of the same listener.
+type Reached struct {
+	Listener string
+	Address  string // host:port
+}
+
+// Answer answers a request from the view, or returns false if the core must decide it.
+func Answer(v *View, body kmsg.Request, at Reached) (kmsg.Response, bool) {
 	switch req := body.(type) {
 	case *kmsg.MetadataRequest:
 		if v.Config.AutoCreateTopics && len(Missing(v.Image, req)) > 0 {
 			return nil, false
 		}
-		return Metadata(v, req, address), true
+		return Metadata(v, req, at), true
 	case *kmsg.DescribeClusterRequest:
-		return DescribeCluster(v, req, address), true
+		return DescribeCluster(v, req, at), true
 	case *kmsg.DescribeConfigsRequest:
 		return DescribeConfigs(v, req), true
 	case *kmsg.DescribeTopicPartitionsRequest:

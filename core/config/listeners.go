@@ -1,0 +1,95 @@
+package config
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Listener is one address: of listeners, or of advertised.listeners.
+type Listener struct {
+	Name string
+	Host string
+	Port int32
+}
+
+// plaintext is the one security protocol that is served.
+const plaintext = "PLAINTEXT"
+
+// listen sets what the node listens on and what it advertises. What belongs to the controller is left out: the only one of its quorum needs no address.
+func (n *Node) listen(v *values) error {
+	protocols, err := protocolMap(v.text("listener.security.protocol.map"))
+	if err != nil {
+		return err
+	}
+	controllers := splitList(v.text("controller.listener.names"))
+	parse := func(key string) (list []Listener, err error) {
+		all, err := parseListeners(key, v.text(key))
+		for _, l := range all {
+			if slices.Contains(controllers, l.Name) {
+				continue
+			}
+			protocol, ok := protocols[l.Name]
+			if !ok {
+				return nil, wrong(key, "%s: listener %s is not in listener.security.protocol.map: add %s:PLAINTEXT", key, l.Name, l.Name)
+			}
+			if protocol != plaintext {
+				return nil, wrong(key, "%s: %s asks for %s, but only PLAINTEXT is served yet", key, l.Name, protocol)
+			}
+			list = append(list, l)
+		}
+		return list, err
+	}
+	if n.Listeners, err = parse("listeners"); err != nil {
+		return err
+	}
+	if len(n.Listeners) == 0 {
+		return wrong("listeners", "listeners is empty: name at least one address, such as PLAINTEXT://127.0.0.1:9092")
+	}
+	if n.Advertised, err = parse("advertised.listeners"); err != nil {
+		return err
+	}
+	named := func(name string) bool {
+		return slices.ContainsFunc(n.Listeners, func(l Listener) bool { return l.Name == name })
+	}
+	for _, l := range n.Advertised {
+		if !named(l.Name) {
+			return wrong("advertised.listeners", "advertised.listeners: %s is not in listeners: nothing listens there", l.Name)
+		}
+	}
+	if name := v.text("inter.broker.listener.name"); name != "" && !named(name) {
+		return wrong("inter.broker.listener.name", "inter.broker.listener.name=%s is not in listeners: name one of them", name)
+	}
+	return nil
+}
+
+// protocolMap reads NAME:PROTOCOL, ….
+func protocolMap(s string) (map[string]string, error) {
+	const key = "listener.security.protocol.map"
+	out := make(map[string]string)
+	for _, part := range splitList(s) {
+		name, protocol, ok := strings.Cut(part, ":")
+		if !ok || name == "" || !slices.Contains([]string{plaintext, "SSL", "SASL_PLAINTEXT", "SASL_SSL"}, protocol) {
+			return nil, wrong(key, "%s: %q is not NAME:PROTOCOL with one of PLAINTEXT, SSL, SASL_PLAINTEXT, SASL_SSL", key, part)
+		}
+		out[name] = protocol
+	}
+	return out, nil
+}
+
+func parseListeners(key, s string) ([]Listener, error) {
+	var out []Listener
+	for _, part := range splitList(s) {
+		name, address, ok := strings.Cut(part, "://")
+		colon := strings.LastIndexByte(address, ':')
+		if !ok || colon < 0 {
+			return nil, wrong(key, "%s: %q is not NAME://HOST:PORT, such as PLAINTEXT://127.0.0.1:9092", key, part)
+		}
+		port, err := strconv.ParseUint(address[colon+1:], 10, 16)
+		if err != nil {
+			return nil, wrong(key, "%s: the port of %q must be a number from 0 to 65535", key, part)
+		}
+		out = append(out, Listener{Name: strings.ToUpper(name), Host: strings.Trim(address[:colon], "[]"), Port: int32(port)})
+	}
+	return out, nil
+}
