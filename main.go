@@ -28,7 +28,9 @@ func main() {
 		SilenceErrors: true,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return node.UsageError{Err: err} })
-	root.AddCommand(node.Serve(), dump.Command(), sim.Command())
+	configs := &cobra.Command{Use: "config", Short: "Look at configuration"}
+	configs.AddCommand(node.ConfigShow())
+	root.AddCommand(node.Serve(), configs, dump.Command(), sim.Command())
 	if err := root.ExecuteContext(context.Background()); err != nil {
 		fmt.Fprintln(os.Stderr, "odradek: "+err.Error())
 		os.Exit(exitCode(err))

@@ -58,7 +58,7 @@ func (k *Key) Check(value string) error {
 			return fmt.Errorf("%s must be true or false, not %q", k.Name, value)
 		}
 	case Number:
-		if _, err := strconv.ParseFloat(value, 64); err != nil {
+		if value == "" || strings.Trim(value, "+-.0123456789eE") != "" {
 			return fmt.Errorf("%s must be a number, not %q", k.Name, value)
 		}
 	case Int, Long, Short:

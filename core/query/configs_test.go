@@ -69,3 +69,16 @@ func TestDescribeConfigs(t *testing.T) {
 		}
 	}
 }
+
+func TestPasswordsAreNotShown(t *testing.T) {
+	v := view(t, config.Entry{Key: "ssl.key.password", Value: "secret"})
+	shown := describe(v, kmsg.ConfigResourceTypeBroker, "1", "ssl.key.password").Configs
+	if len(shown) != 1 || shown[0].Value != nil || !shown[0].IsSensitive || shown[0].ConfigType != kmsg.ConfigTypePassword {
+		t.Fatalf("%+v", shown)
+	}
+	for _, s := range shown[0].ConfigSynonyms {
+		if s.Value != nil {
+			t.Errorf("a synonym shows %q", *s.Value)
+		}
+	}
+}

@@ -4,9 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 
 	"odradek/core"
+	"odradek/core/properties"
 	"odradek/core/record"
 	"odradek/disk/vfs"
 )
@@ -47,24 +47,19 @@ func (d *Dir) WriteProperties(p Properties) error {
 
 // Format returns the text of the file.
 func (p Properties) Format() []byte {
-	return []byte("#\nversion=1\ncluster.id=" + escape(p.ClusterID) + "\nnode.id=" + strconv.Itoa(int(p.NodeID)) +
+	return []byte("#\nversion=1\ncluster.id=" + properties.Escape(p.ClusterID) + "\nnode.id=" + strconv.Itoa(int(p.NodeID)) +
 		"\ndirectory.id=" + p.DirectoryID.String() + "\n")
 }
 
-// ParseProperties reads a Java properties file as Kafka writes it: key=value lines, # or ! comments, backslash escapes. Keys it does not know count
-// for nothing. Continued lines are not read: Kafka writes none.
+// ParseProperties reads the file as Kafka writes it. Keys it does not know count for nothing.
 func ParseProperties(text []byte) (Properties, error) {
+	entries, err := properties.Parse(string(text))
+	if err != nil {
+		return Properties{}, err
+	}
 	values := map[string]string{}
-	for _, line := range strings.Split(string(text), "\n") {
-		line = strings.TrimSpace(line)
-		if line == "" || line[0] == '#' || line[0] == '!' {
-			continue
-		}
-		at := splitKey(line)
-		if at < 0 {
-			return Properties{}, fmt.Errorf("line %q is not key=value", line)
-		}
-		values[unescape(strings.TrimSpace(line[:at]))] = unescape(strings.TrimSpace(line[at+1:]))
+	for _, e := range entries {
+		values[e.Key] = e.Value
 	}
 	if values["version"] != "1" {
 		return Properties{}, fmt.Errorf("version is %q, want 1: format the directory anew or open it with the Kafka that wrote it", values["version"])
@@ -84,38 +79,6 @@ func ParseProperties(text []byte) (Properties, error) {
 		}
 	}
 	return p, nil
-}
-
-// splitKey returns the place of the first = or : that no backslash escapes, or -1.
-func splitKey(line string) int {
-	for i := 0; i < len(line); i++ {
-		switch line[i] {
-		case '\\':
-			i++
-		case '=', ':':
-			return i
-		}
-	}
-	return -1
-}
-
-func escape(s string) string {
-	return strings.NewReplacer(`\`, `\\`, "\n", `\n`, "=", `\=`, ":", `\:`, "#", `\#`, "!", `\!`).Replace(s)
-}
-
-func unescape(s string) string {
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] == '\\' && i+1 < len(s) {
-			i++
-			if s[i] == 'n' {
-				b.WriteByte('\n')
-				continue
-			}
-		}
-		b.WriteByte(s[i])
-	}
-	return b.String()
 }
 
 // TakeUpClean says that the mark of a clean stop was there: a directory that Kafka left is taken up at its recovery points then, and read whole otherwise.

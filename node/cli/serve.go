@@ -26,14 +26,23 @@ import (
 	"odradek/node/admin"
 	"odradek/node/metrics"
 	"odradek/node/runtime"
+	"odradek/node/settings"
 )
 
 // stopTimeout bounds a clean stop.
 const stopTimeout = 30 * time.Second
 
+// serveFlags say where the configuration lies.
 type serveFlags struct {
-	data string
-	set  []string
+	data   string
+	config string
+	set    []string
+}
+
+func (f *serveFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.data, "data", "odradek-data", "directory of the data, if log.dirs is not set")
+	cmd.Flags().StringVar(&f.config, "config", "", "a server.properties, as Kafka's")
+	cmd.Flags().StringArrayVar(&f.set, "set", nil, "configuration, key=value; may be given again")
 }
 
 // Serve returns the command `odradek serve`.
@@ -43,46 +52,48 @@ func Serve() *cobra.Command {
 		Use:   "serve",
 		Short: "Run a node: broker and controller in one",
 		Long: `Runs a node: broker and controller in one, with its data in ./odradek-data, listening on 127.0.0.1:9092.
-No configuration and no format step are needed. Kafka's own keys are given with --set.
+No configuration and no format step are needed. Kafka's own keys are given in a server.properties (--config), in KAFKA_* variables (KAFKA_NUM_PARTITIONS
+for num.partitions) and with --set; of a key that is given twice the last of these counts. What came from where: odradek config show --origin.
 An acknowledged record is on the disk: flush.messages is 1 unless you say otherwise.`,
 		Example: `  odradek serve
   odradek serve --data /var/lib/odradek --set listeners=PLAINTEXT://0.0.0.0:9092 --set num.partitions=6
+  odradek serve --config /etc/kafka/server.properties
   odradek serve --set log.flush.interval.messages=10000     # Kafka's relaxed durability`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return serve(cmd.Context(), &f, cmd.ErrOrStderr()) },
 	}
-	cmd.Flags().StringVar(&f.data, "data", "odradek-data", "directory of the data")
-	cmd.Flags().StringArrayVar(&f.set, "set", nil, "configuration, key=value; may be given again")
+	f.add(cmd)
 	return cmd
 }
 
-// entries turns the flags into configuration.
-func (f *serveFlags) entries() ([]core.KeyValue, *config.Node, error) {
-	var kvs []core.KeyValue
-	var parsed []config.Entry
-	for _, s := range f.set {
-		key, value, ok := strings.Cut(s, "=")
-		if !ok {
-			return nil, nil, fmt.Errorf("--set %q is not key=value", s)
-		}
-		if key == "metadata.log.dir" {
-			return nil, nil, fmt.Errorf("metadata.log.dir is not served yet: the metadata log lies in the first directory of log.dirs")
-		}
-		kvs = append(kvs, core.KeyValue{Key: key, Value: value})
-		parsed = append(parsed, config.Entry{Key: key, Value: value})
+// gather reads the configuration from everywhere.
+func (f *serveFlags) gather() (*settings.Settings, *config.Node, error) {
+	given, err := settings.Gather(settings.Sources{File: f.config, Environ: os.Environ(), Set: f.set})
+	if err != nil {
+		return nil, nil, err
 	}
-	cfg, err := config.ParseNode(parsed)
+	cfg, err := given.Parse()
 	if err != nil {
 		return nil, nil, err
 	}
 	if len(cfg.LogDirs) == 0 {
 		cfg.LogDirs = []string{f.data}
 	}
-	return kvs, cfg, nil
+	return given, cfg, nil
+}
+
+// tellIgnored says once what was given and does nothing.
+func tellIgnored(log *slog.Logger, given *settings.Settings) {
+	if inert := config.Inert(given.Entries()); len(inert) > 0 {
+		log.Info("configuration keys of Kafka's that have no effect here", "keys", strings.Join(inert, ","))
+	}
+	if len(given.Ignored) > 0 {
+		log.Warn("variables that name no configuration key are ignored", "variables", strings.Join(given.Ignored, ","))
+	}
 }
 
 func serve(ctx context.Context, f *serveFlags, out io.Writer) error {
-	kvs, cfg, err := f.entries()
+	given, cfg, err := f.gather()
 	if err != nil {
 		return UsageError{err}
 	}
@@ -97,7 +108,11 @@ func serve(ctx context.Context, f *serveFlags, out io.Writer) error {
 		}
 		defer adm.Close()
 	}
-	options := runtime.Options{Config: kvs, Log: log}
+	tellIgnored(log, given)
+	options := runtime.Options{ClusterID: given.ClusterID, Log: log}
+	for _, e := range given.Entries() {
+		options.Config = append(options.Config, core.KeyValue{Key: e.Key, Value: e.Value})
+	}
 	if err := openDirs(&options, cfg.LogDirs, log); err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"odradek/core"
+	"odradek/core/record"
 	"odradek/core/stream"
 	"odradek/disk/segment"
 	"odradek/disk/store"
@@ -37,8 +38,16 @@ func (n *Node) openDirs(o Options) (*core.Boot, error) {
 	if err := n.eachDir(func(d *logDir) error { return n.identify(d, boot) }); err != nil {
 		return nil, err
 	}
-	if boot.ClusterID == "" {
+	switch {
+	case boot.ClusterID == "" && o.ClusterID != "":
+		if _, err := record.ParseUUID(o.ClusterID); err != nil {
+			return nil, fmt.Errorf("CLUSTER_ID: %w: leave it out, or take what kafka-storage random-uuid prints", err)
+		}
+		boot.ClusterID = o.ClusterID
+	case boot.ClusterID == "":
 		boot.ClusterID = newUUID().String()
+	case o.ClusterID != "" && o.ClusterID != boot.ClusterID:
+		n.log.Warn("CLUSTER_ID is not the cluster of these directories, and is passed over", "given", o.ClusterID, "directories", boot.ClusterID)
 	}
 	return boot, n.eachDir(func(d *logDir) error { return n.claim(d, boot) })
 }

@@ -34,12 +34,13 @@ import (
 
 // Options say what a node runs on.
 type Options struct {
-	Config []core.KeyValue // the node's configuration; parsed by core/config
-	FS     []vfs.FS        // one for each log directory
-	Paths  []string        // of the directories, for people
-	Log    *slog.Logger    // nil: slog.Default()
-	Index  segment.Options // how segments are indexed; zero: as Kafka does by default
-	Events string          // file that takes the last events when the node is given up; empty: none
+	ClusterID string          // of directories that are new; empty: drawn
+	Config    []core.KeyValue // the node's configuration; parsed by core/config
+	FS        []vfs.FS        // one for each log directory
+	Paths     []string        // of the directories, for people
+	Log       *slog.Logger    // nil: slog.Default()
+	Index     segment.Options // how segments are indexed; zero: as Kafka does by default
+	Events    string          // file that takes the last events when the node is given up; empty: none
 }
 
 // Node is one running node.
