@@ -19,6 +19,24 @@ type PartitionState struct {
 	MinInsync     int32
 }
 
+// QuorumState is what operators see of the metadata log.
+type QuorumState struct {
+	Leader        record.NodeID // NoNode: none
+	Epoch         record.Epoch
+	HighWatermark record.Offset
+	LogEnd        record.Offset
+}
+
+// Quorum returns the state of the metadata log. It is called between Steps.
+func (c *Core) Quorum() QuorumState {
+	q := c.meta.quorum
+	s := QuorumState{Leader: record.NoNode, Epoch: q.Epoch(), HighWatermark: q.HighWatermark(), LogEnd: q.Ends.Log}
+	if q.Active() {
+		s.Leader = c.self
+	}
+	return s
+}
+
 // Place is where a look at all replicas has come to; the zero Place is the beginning.
 type Place struct{ dir, at int }
 

@@ -21,6 +21,7 @@ type conn struct {
 	s       *Server
 	id      core.ConnID
 	host    string
+	name    string // of the listener
 	nc      net.Conn
 	raw     syscall.RawConn
 	frames  *Frames
@@ -36,6 +37,7 @@ type conn struct {
 	muted    time.Time
 	charged  int64 // bytes of the cold request in flight
 	pins     []Pin // of replies that the machine holds, in order
+	underWay []underWay
 	sender
 }
 
@@ -50,7 +52,7 @@ func newConn(s *Server, id core.ConnID, listener, host string, nc net.Conn) (*co
 	}
 	frames := s.broker.Frames()
 	info := wire.Info{Conn: id, Listener: listener, Address: nc.LocalAddr().String(), Peer: nc.RemoteAddr().String(), Principal: anonymous}
-	c := &conn{s: s, id: id, host: host, nc: nc, raw: raw, frames: frames, in: wire.NewFrameReader(frames, s.cfg.FrameMax),
+	c := &conn{s: s, id: id, host: host, name: listener, nc: nc, raw: raw, frames: frames, in: wire.NewFrameReader(frames, s.cfg.FrameMax),
 		machine: wire.NewConn(info), done: make(chan struct{})}
 	c.turn.L = &c.mu
 	c.sender.init()
@@ -139,6 +141,7 @@ func (c *conn) inFlight() int {
 
 // serve takes one request through the machine to the core.
 func (c *conn) serve(f wire.Frame) error {
+	arrived := time.Now()
 	if !c.waitFor(f.Key) {
 		c.drop(f.ID)
 		return nil
@@ -161,9 +164,14 @@ func (c *conn) serve(f wire.Frame) error {
 		c.frames.charge(c.charged)
 	}
 	c.machine.Begin(&v)
+	if v.Submit {
+		c.begin(v.Request.Correlation, arrived)
+	}
 	c.flush()
 	c.mu.Unlock()
-	if v.Submit {
+	if !v.Submit {
+		c.s.took(f.Key, time.Since(arrived))
+	} else {
 		c.s.broker.Submit(core.Event{Kind: core.EvRequest, Conn: c.id, Request: v.Request})
 	}
 	return nil
@@ -241,6 +249,7 @@ func (c *conn) reply(r *core.Reply, pins []Pin) {
 		c.closeLocked("the core and the connection disagree: "+err.Error(), "report this: it is a bug of the broker's")
 		return
 	}
+	c.end(r.Correlation, r.Key)
 	if c.charged > 0 {
 		c.frames.charge(-c.charged)
 		c.charged = 0

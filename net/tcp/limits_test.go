@@ -48,7 +48,7 @@ func TestCausesGiveOneLine(t *testing.T) {
 			cl.closes()
 			log.expect(t, append(c.words, "peer=127.0.0.1:", "listener=PLAINTEXT", "hint=")...)
 			eventually(t, "EvConnClosed", func() bool { _, ok := b.closed.Load(core.ConnID(1)); return ok })
-			if n := b.server.Connections(); n != 0 {
+			if n := b.server.Connections()["PLAINTEXT"]; n != 0 {
 				t.Errorf("%d connections are still counted", n)
 			}
 		})
@@ -93,7 +93,7 @@ func TestConnectionLimits(t *testing.T) {
 			dial(t, b.server).closes()
 			log.expect(t, "2 connections", "raise "+name, "peer=127.0.0.1:")
 			_ = first.nc.Close()
-			eventually(t, "room", func() bool { return b.server.Connections() == 1 })
+			eventually(t, "room", func() bool { return b.server.Connections()["PLAINTEXT"] == 1 })
 			again := dial(t, b.server)
 			again.send(1, metadata())
 			if _, _, err := again.receive(metadata()); err != nil {

@@ -71,6 +71,8 @@ type Server struct {
 	mu    sync.RWMutex
 	byID  map[core.ConnID]*conn
 	perIP map[string]int
+
+	latencies [apiKeys]atomic.Pointer[Latency]
 }
 
 type listener struct {
@@ -228,11 +230,18 @@ func (s *Server) forget(c *conn) {
 	s.mu.Unlock()
 }
 
-// Connections is the number of open connections.
-func (s *Server) Connections() int {
+// Connections is the number of open connections by the name of their listener.
+func (s *Server) Connections() map[string]int {
+	out := make(map[string]int, len(s.listeners))
+	for _, l := range s.listeners {
+		out[l.name] = 0
+	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return len(s.byID)
+	for _, c := range s.byID { // any order: counts
+		out[c.name]++
+	}
+	return out
 }
 
 // Reply sends the core's answer, as far as the socket takes it at once; the rest follows by itself. It takes over the pins, one for each extent of a

@@ -3,12 +3,11 @@ package runtime
 import (
 	"context"
 	"errors"
-	"sync/atomic"
 
 	"odradek/core"
-	"odradek/core/errcode"
+	"odradek/core/api"
 	"odradek/core/image"
-	"odradek/core/stream"
+	"odradek/net/tcp"
 )
 
 // inspectedPerTurn bounds what one turn looks at: requests go on meanwhile.
@@ -17,28 +16,34 @@ const inspectedPerTurn = 256
 // inspection is a look at all replicas under way.
 type inspection struct {
 	at   core.Place
-	out  []core.PartitionState
-	done chan []core.PartitionState
+	out  Look
+	done chan Look
 }
 
-// Partitions returns the state of each replica, looked at in slices of turns.
-func (n *Node) Partitions(ctx context.Context) ([]core.PartitionState, error) {
-	i := &inspection{done: make(chan []core.PartitionState, 1)}
+// Look is what a look at the core finds. A replica that comes or goes meanwhile may be missing or there twice.
+type Look struct {
+	Partitions []core.PartitionState
+	Quorum     core.QuorumState
+}
+
+// Inspect looks at each replica, in slices of turns.
+func (n *Node) Inspect(ctx context.Context) (Look, error) {
+	i := &inspection{done: make(chan Look, 1)}
 	select {
 	case n.inspections <- i:
 	case <-n.ended:
-		return nil, errEnded
+		return Look{}, errEnded
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return Look{}, ctx.Err()
 	}
 	n.timeUp() // a turn
 	select {
 	case out := <-i.done:
 		return out, nil
 	case <-n.ended:
-		return nil, errEnded
+		return Look{}, errEnded
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return Look{}, ctx.Err()
 	}
 }
 
@@ -54,7 +59,8 @@ func (n *Node) inspect() {
 		}
 	}
 	i, more := n.inspecting, false
-	if i.out, i.at, more = n.core.Inspect(i.at, inspectedPerTurn, i.out); !more {
+	if i.out.Partitions, i.at, more = n.core.Inspect(i.at, inspectedPerTurn, i.out.Partitions); !more {
+		i.out.Quorum = n.core.Quorum()
 		i.done <- i.out
 		n.inspecting = nil
 	}
@@ -66,64 +72,26 @@ func (n *Node) inspect() {
 // Image returns the published metadata.
 func (n *Node) Image() *image.Image { return n.image.Load() }
 
-// Connections returns how many connections are open.
-func (n *Node) Connections() int { return n.server.Connections() }
+// Connections returns how many connections are open, by the name of their listener.
+func (n *Node) Connections() map[string]int { return n.server.Connections() }
 
-// Traffic counts what passed through the node since its start.
-type Traffic struct {
-	ProduceRequests, FetchRequests, FailedProduceRequests int64
-	MessagesIn, BytesIn, BytesOut                         int64 // records of clients, and the bytes of their batches
+// Latencies returns how long requests took, by API.
+func (n *Node) Latencies() map[api.Key]tcp.LatencyCounts { return n.server.Latencies() }
+
+// Space is what is free and what there is in one log directory, in bytes.
+type Space struct {
+	Path        string
+	Free, Total int64
 }
 
-// traffic is Traffic where others may read it.
-type traffic struct {
-	produces, fetches, failed, messages, in, out atomic.Int64
-}
-
-// add counts a turn: one atomic operation for each counter that moves, whatever the number of events.
-func (t *traffic) add(now *Traffic) {
-	for _, c := range [...]struct {
-		to *atomic.Int64
-		by int64
-	}{{&t.produces, now.ProduceRequests}, {&t.fetches, now.FetchRequests}, {&t.failed, now.FailedProduceRequests},
-		{&t.messages, now.MessagesIn}, {&t.in, now.BytesIn}, {&t.out, now.BytesOut}} {
-		if c.by != 0 {
-			c.to.Add(c.by)
+// Spaces looks at the log directories that stand. One whose file system does not answer is left out.
+func (n *Node) Spaces() (out []Space) {
+	for _, d := range n.dirs {
+		free, err := d.fs.Free()
+		total, err2 := d.fs.Total()
+		if err == nil && err2 == nil {
+			out = append(out, Space{d.path, free, total})
 		}
 	}
-}
-
-// Traffic returns the counters.
-func (n *Node) Traffic() Traffic {
-	t := &n.traffic
-	return Traffic{ProduceRequests: t.produces.Load(), FetchRequests: t.fetches.Load(), FailedProduceRequests: t.failed.Load(),
-		MessagesIn: t.messages.Load(), BytesIn: t.in.Load(), BytesOut: t.out.Load()}
-}
-
-// count counts what the effects of a turn tell. The core answers every request once, also a Produce whose client wants no answer.
-func (n *Node) count() {
-	var now Traffic
-	for i := range n.fx.Disk {
-		if op := &n.fx.Disk[i]; op.Kind == core.DiskAppend && op.Stream != stream.Metadata {
-			now.MessagesIn += int64(op.Batch.Count)
-			now.BytesIn += int64(op.Batch.Size)
-		}
-	}
-	for i := range n.fx.Replies {
-		switch r := &n.fx.Replies[i]; {
-		case r.Produce != nil:
-			now.ProduceRequests++
-			for j := range r.Produce.Partitions {
-				if r.Produce.Partitions[j].Err != errcode.None {
-					now.FailedProduceRequests++
-				}
-			}
-		case r.Fetch != nil:
-			now.FetchRequests++
-			for j := range r.Fetch.Partitions {
-				now.BytesOut += r.Fetch.Partitions[j].Size()
-			}
-		}
-	}
-	n.traffic.add(&now)
+	return out
 }

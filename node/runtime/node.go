@@ -106,7 +106,7 @@ func Start(ctx context.Context, o Options) (*Node, error) {
 		o.Log = slog.Default()
 	}
 	n := &Node{cfg: cfg, log: o.Log, core: core.New(), started: time.Now(), ready: make(chan struct{}), halted: make(chan string, 1), ended: make(chan struct{}), events: o.Events, index: o.Index,
-		armed: noInstant, stopSpace: func() {}, inspections: make(chan *inspection, 1)}
+		armed: noInstant, stopSpace: func() {}, inspections: make(chan *inspection, 1), traffic: traffic{topics: map[string]*Traffic{}}}
 	n.mailbox.init(n.turn)
 	n.prepares.New = func() any { return &record.Preparer{Codec: &n.codec} }
 	n.frames = tcp.NewFrames(max(cfg.QueuedMaxBytes, 0), false)

@@ -42,6 +42,7 @@ func (n *Node) now() core.Now {
 // turn steps events and hands their effects over, once for each consumer. It is run by whoever attends the mailbox.
 func (n *Node) turn(events []core.Event) {
 	defer n.explain()
+	began := time.Now()
 	n.fx.Reset()
 	clear(n.pins)
 	n.pins = n.pins[:0]
@@ -74,6 +75,7 @@ func (n *Node) turn(events []core.Event) {
 	n.report()
 	n.inspect()
 	n.arm()
+	n.traffic.busy.Add(int64(time.Since(began)))
 }
 
 // explain writes the last events before a broken invariant ends the process.
@@ -174,6 +176,8 @@ func (n *Node) report() {
 		switch note.Kind {
 		case core.NoteReady:
 			close(n.ready)
+		case core.NoteUnclean:
+			n.traffic.unclean.Add(1)
 		case core.NoteStopped:
 			n.stopReport.Do(func() { close(n.ended) })
 		}
