@@ -30,7 +30,7 @@ type fixed struct {
 	busy time.Duration
 }
 
-func (f *fixed) Busy() time.Duration                       { return f.busy }
+func (f *fixed) Busy() time.Duration                      { return f.busy }
 func (f *fixed) Latencies() map[api.Key]tcp.LatencyCounts { return nil }
 
 // Looks are kept for a minute and are few, however often a page is asked for.
