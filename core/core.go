@@ -66,6 +66,7 @@ type dirState struct {
 	path   string
 	total  int64 // bytes of its file system
 	free   int64 // bytes; debited by each append, set right by Space
+	full   bool  // operators were told
 	failed bool
 	marked bool // the clean mark is stored: nothing follows
 
@@ -157,7 +158,7 @@ func (c *Core) Step(now Now, ev *Event, fx *Effects) {
 	case EvLoaded:
 		c.onLoaded(ev.Job, ev.Loaded)
 	case EvSpace:
-		c.dirs[ev.Dir].free = ev.Free
+		c.onSpace(&c.dirs[ev.Dir], ev.Free)
 	case EvIOFailed:
 		c.onIOFailed(ev.Dir, ev.Stream, ev.Reason)
 	case EvConnClosed:
@@ -250,10 +251,6 @@ func (c *Core) after(key timerKey, ms int64) {
 	if ms < forever {
 		c.timers.Set(key, int64(c.now.Mono)+ms*1_000_000)
 	}
-}
-
-func (c *Core) note(kind NoteKind, fields ...KeyValue) {
-	c.fx.Notes = append(c.fx.Notes, Note{kind, fields})
 }
 
 // halt gives the node up. Nothing more is promised or answered; a new incarnation starts from the disk.

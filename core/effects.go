@@ -136,8 +136,18 @@ type NoteKind string
 
 // The notes.
 const (
-	NoteReady         NoteKind = "ready"                // the broker is unfenced: it serves
-	NoteStopped       NoteKind = "stopped"              // a Stop is carried out: the process may end
+	NoteReady   NoteKind = "ready"   // the broker is unfenced: it serves
+	NoteStopped NoteKind = "stopped" // a Stop is carried out: the process may end
+
+	NoteTopicCreated      NoteKind = "topic-created"
+	NoteTopicDeleted      NoteKind = "topic-deleted"
+	NotePartitionsCreated NoteKind = "partitions-created"
+	NoteLeaderChanged     NoteKind = "leader-changed" // of partitions; -1 is none
+	NoteConfigChanged     NoteKind = "config-changed"
+	NoteSegmentsDeleted   NoteKind = "segments-deleted" // by retention
+	NoteDiskFull          NoteKind = "disk-full"        // clients' records are refused
+	NoteDiskRoom          NoteKind = "disk-room"        // they are taken again
+
 	NoteDamaged       NoteKind = "damaged"              // offsets of a log are lost; they answer CORRUPT_MESSAGE
 	NoteLogCut        NoteKind = "log-cut"              // recovery cut the tail of a log: an interrupted write
 	NoteStrayDeleted  NoteKind = "stray-deleted"        // a folder of a topic that is deleted

@@ -44,10 +44,11 @@ type metadata struct {
 
 // tailImage is the working image after a batch: it becomes the committed one when end is committed.
 type tailImage struct {
-	end    record.Offset
-	img    *image.Image
-	bytes  int64
-	topics []record.UUID // touched by the batch
+	end     record.Offset
+	img     *image.Image
+	bytes   int64
+	topics  []record.UUID // touched by the batch
+	configs []configResource
 	// defaults says that the batch changes what topics without entries of their own get.
 	defaults bool
 }
@@ -311,8 +312,10 @@ func (c *Core) metadataCommitted() {
 		m.committed = m.tail[n].img
 		c.snaps.bytes += m.tail[n].bytes
 		for _, id := range m.tail[n].topics {
+			c.noteTopic(old, id)
 			c.topicChanged(old, id)
 		}
+		c.noteConfigs(old, m.tail[n].configs)
 		if m.tail[n].defaults {
 			c.defaultsChanged()
 		}

@@ -37,6 +37,7 @@ func (c *Core) retain(rep *replica) {
 	gone := rep.Retain(start)
 	c.startMoved(rep)
 	if gone {
+		c.note(NoteSegmentsDeleted, KeyValue{"topic", rep.Topic}, number("partition", rep.ID.Partition), number("logStart", rep.Start))
 		c.fx.Disk = append(c.fx.Disk, DiskOp{Kind: DiskDelete, Stream: rep.ID, To: rep.Start})
 	}
 }

@@ -32,6 +32,9 @@ func (c *Core) configured(records []image.Record, tail *tailImage) {
 		if !ok {
 			continue
 		}
+		if at := (configResource{set.ResourceType, set.ResourceName}); len(tail.configs) == 0 || tail.configs[len(tail.configs)-1] != at {
+			tail.configs = append(tail.configs, at)
+		}
 		switch set.ResourceType {
 		case image.ResourceTopic:
 			if t, ok := tail.img.Topic(set.ResourceName); ok && !slices.Contains(tail.topics, t.ID) {

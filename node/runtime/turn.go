@@ -169,8 +169,11 @@ func (n *Node) report() {
 			args = append(args, f.Key, f.Value)
 		}
 		level := slog.LevelInfo
-		if note.Kind == core.NoteDamaged {
+		switch note.Kind {
+		case core.NoteDamaged, core.NoteDiskFull:
 			level = slog.LevelError
+		case core.NoteUnclean, core.NoteBadSnapshot, core.NoteUnprotected:
+			level = slog.LevelWarn
 		}
 		n.log.Log(context.Background(), level, string(note.Kind), args...)
 		switch note.Kind {
