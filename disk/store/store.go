@@ -217,7 +217,7 @@ func (s *Store) Free(dir stream.DirID) (int64, error) { return s.lanes[dir].dir.
 func (s *Store) PollFree(ctx context.Context, interval time.Duration) {
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
-	for {
+	for ctx.Err() == nil { // also before the first look: it may be over before this goroutine gets to run
 		for i := range s.lanes {
 			dir := stream.DirID(i)
 			ev := core.Event{Kind: core.EvSpace, Dir: dir}
