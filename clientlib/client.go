@@ -43,12 +43,13 @@ type Client struct {
 	cancel  context.CancelFunc
 	running sync.WaitGroup
 
-	mu      sync.Mutex
-	machine *proto.Client
-	conns   map[proto.LinkID]*conn
-	waiting map[uint64]chan proto.Completion
-	timer   *time.Timer
-	closed  bool
+	mu       sync.Mutex
+	machine  *proto.Client
+	conns    map[proto.LinkID]*conn
+	waiting  map[uint64]chan proto.Completion
+	producer *Producer
+	timer    *time.Timer
+	closed   bool
 }
 
 // New returns a client. It connects when it is first asked for something: an unreachable cluster is no error here.
@@ -107,6 +108,12 @@ func (c *Client) Close() {
 		waiting <- proto.Completion{ID: id, Err: closedError}
 		delete(c.waiting, id)
 	}
+	if p := c.producer; p != nil {
+		for id, done := range p.waiting { // any order: all are told
+			done(Sent{Partition: NoPartition, Offset: -1}, closedError)
+			delete(p.waiting, id)
+		}
+	}
 	c.mu.Unlock()
 	c.running.Wait()
 }
@@ -155,6 +162,9 @@ func (c *Client) carryOut() {
 			waiting <- done
 			delete(c.waiting, done.ID)
 		}
+	}
+	if c.producer != nil {
+		c.producer.delivered(fx.Delivered)
 	}
 	if at, ok := c.machine.Deadline(); ok {
 		c.timer.Reset(time.Duration(at - c.now()))

@@ -15,7 +15,7 @@ import (
 type churning struct {
 	c      *client
 	line   *line
-	p      *proto.Producer
+	p      *proto.PlainProducer
 	there  bool // believed
 	sure   bool // the belief rests on an answer, and nothing was asked since whose answer was lost
 	left   int  // batches to produce before it is deleted
@@ -120,7 +120,7 @@ func (r *churning) settled(there bool, code, already errcode.Code) {
 // begin gives a new topic what it is to get.
 func (r *churning) begin() {
 	rng := &r.c.rng
-	r.p = proto.NewProducer(proto.ProducerConfig{Topic: churnTopic, Partitions: 1, Acks: 1, InFlight: 5, TimeoutMs: r.c.opt.TimeoutMs, Version: 8})
+	r.p = proto.NewPlainProducer(proto.PlainProducerConfig{Topic: churnTopic, Partitions: 1, Acks: 1, InFlight: 5, TimeoutMs: r.c.opt.TimeoutMs, Version: 8})
 	r.left = rng.IntN(5)
 	r.trim = trimming{steps: rng.IntN(5)}
 	for range r.left {

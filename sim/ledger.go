@@ -80,7 +80,7 @@ func (l *ledger) give(c *client, id uint64, partition int32, messages []proto.Me
 }
 
 // delivered enters what the client was told.
-func (l *ledger) delivered(c *client, d proto.Delivery, powers int) {
+func (l *ledger) delivered(c *client, d proto.PlainDelivery, powers int) {
 	g := &l.batches[c.id][d.ID-1]
 	if d.Err != errcode.None {
 		g.refused = true

@@ -25,7 +25,7 @@ func book(durable, idempotent bool) (*World, *client) {
 func (w *World) threeAcked(c *client) {
 	for i, name := range []string{"a", "b", "c"} {
 		w.ledger.give(c, uint64(i+1), 0, []proto.Message{{Value: []byte(name)}})
-		w.ledger.delivered(c, proto.Delivery{ID: uint64(i + 1), Offset: record.Offset(i), Count: 1}, 0)
+		w.ledger.delivered(c, proto.PlainDelivery{ID: uint64(i + 1), Offset: record.Offset(i), Count: 1}, 0)
 	}
 }
 

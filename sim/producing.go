@@ -15,7 +15,7 @@ import (
 type producing struct {
 	c       *client
 	line    *line
-	p       *proto.Producer
+	p       *proto.PlainProducer
 	made    bool // CreateTopics was answered
 	busy    bool // a request of the preparation is under way
 	again   Time // not before: the next try of it
@@ -26,7 +26,7 @@ type producing struct {
 
 func newProducing(c *client) *producing {
 	o := c.opt
-	return &producing{c: c, p: proto.NewProducer(proto.ProducerConfig{Topic: c.topic.Name, Partitions: c.topic.Partitions, Acks: o.Acks, Idempotent: o.Idempotent,
+	return &producing{c: c, p: proto.NewPlainProducer(proto.PlainProducerConfig{Topic: c.topic.Name, Partitions: c.topic.Partitions, Acks: o.Acks, Idempotent: o.Idempotent,
 		InFlight: o.InFlight, TimeoutMs: o.TimeoutMs, Version: o.ProduceVersion, Codec: c.w.codec})}
 }
 

@@ -64,13 +64,3 @@ func checkBatch(t *testing.T, c cell.Cell, e *encoded) {
 		t.Fatalf("%d records leave %d bytes of %d free", n, room, c.Batch)
 	}
 }
-
-// Kafka's own vectors of its hash (org.apache.kafka.common.utils.UtilsTest), so that a key goes where Java's client would send it.
-func TestMurmur2(t *testing.T) {
-	for key, want := range map[string]int32{"21": -973932308, "foobar": -790332482, "a-little-bit-long-string": -985981536,
-		"a-little-bit-longer-string": -1486304829, "lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8": -58897971, "abc": 479470107} {
-		if got := int32(murmur2([]byte(key))); got != want {
-			t.Errorf("murmur2(%q) is %d, want %d", key, got, want)
-		}
-	}
-}

@@ -3,6 +3,7 @@ package load
 import (
 	"time"
 
+	"odradek/clientlib/proto"
 	"odradek/core/record"
 )
 
@@ -50,7 +51,7 @@ func (c *client) put(producer int, due int64) {
 	c.index++
 	partition := c.sticky[producer]
 	if key != nil {
-		partition = int32(toPositive(murmur2(key)) % uint32(len(c.l.cfg.Leaders)))
+		partition = proto.KeyPartition(key, int32(len(c.l.cfg.Leaders)))
 	}
 	k := c.l.byBroker[producer][partition]
 	g := c.open[producer][partition]
@@ -150,30 +151,3 @@ func (c *client) free(g *gather) {
 	g.generation++ // its linger, if it is still in the queue, means nothing any more
 	c.spare = append(c.spare, g)
 }
-
-// murmur2 is Kafka's hash of keys.
-func murmur2(data []byte) uint32 {
-	const m, r = 0x5bd1e995, 24
-	h := uint32(0x9747b28c) ^ uint32(len(data))
-	for ; len(data) >= 4; data = data[4:] {
-		k := uint32(data[0]) | uint32(data[1])<<8 | uint32(data[2])<<16 | uint32(data[3])<<24
-		k *= m
-		k ^= k >> r
-		h = h*m ^ k*m
-	}
-	switch len(data) {
-	case 3:
-		h ^= uint32(data[2]) << 16
-		fallthrough
-	case 2:
-		h ^= uint32(data[1]) << 8
-		fallthrough
-	case 1:
-		h = (h ^ uint32(data[0])) * m
-	}
-	h ^= h >> 13
-	h *= m
-	return h ^ h>>15
-}
-
-func toPositive(h uint32) uint32 { return h & 0x7fffffff }

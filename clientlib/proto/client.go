@@ -43,6 +43,8 @@ type Effects struct {
 	Dial  []Dial
 	Write []Write
 	Done  []Completion // operations that ended
+
+	Delivered []Delivery // records of the producer
 }
 
 // owner says which part of the client a request is of.

@@ -1,291 +1,377 @@
-// Package proto is the client as pure machines: what to send, what an answer means, when to try again. They know neither sockets nor clocks, so the
-// simulator drives them as it drives the broker. Today: a producer and a reader of named partitions of one topic.
-//
-// A machine says with Poll what to send; its owner sends it, in order, on one connection, and brings answers back in order. When the connection is lost, the
-// owner says so, opens another one, and polls again.
 package proto
 
 import (
+	"errors"
+	"slices"
+
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"odradek/core/api"
 	"odradek/core/errcode"
 	"odradek/core/record"
 )
 
-// InFlightMax is how many batches of a partition may be under way: as many as a broker remembers of an idempotent producer (KIP-185).
-const InFlightMax = 5
-
-// retryBackoff is the pause in nanoseconds before a refused batch is sent again (Kafka's retry.backoff.ms, 100).
-const retryBackoff = 100_000_000
-
-// ProducerConfig is what a Producer is made from.
+// ProducerConfig is what a Producer is made from. Zero values stand for the defaults in brackets, which are Kafka's unless something else is said.
 type ProducerConfig struct {
-	Topic      string
-	Partitions int32
-	Acks       int16 // −1, 1 or 0
-	Idempotent bool  // needs Acks −1
-	InFlight   int   // batches under way on each partition, from the first not delivered on, at most InFlightMax; 1 keeps order without idempotence
-	TimeoutMs  int32 // the broker's time for acks
-	Version    int16 // of Produce: 3–11
-	Codec      record.Codec
+	Acks            Acks           // acks [all]
+	NotIdempotent   bool           // enable.idempotence=false: a retry may write a record twice. Acks below all imply it
+	BatchSize       int            // batch.size in bytes, uncompressed [16384]
+	Linger          int64          // linger.ms [5 ms]; negative: none
+	BufferMemory    int64          // buffer.memory: bytes of records not yet delivered [32 MiB]
+	MaxRequestSize  int            // max.request.size [1 MiB]
+	InFlight        int            // max.in.flight.requests.per.connection [5]; more than 5 only without idempotence
+	DeliveryTimeout int64          // delivery.timeout.ms [2 min]
+	Compression     record.CodecID // compression.type [none]
+	Level           int            // of compression; 0: the codec's own
+	Partitioner     Partitioner    // [RoundRobin; in Kafka it is Sticky]
+	CreateTopics    bool           // have the broker make topics that are not there, if it does such things
 }
 
-// Message is one record to send.
-type Message struct {
-	Key, Value []byte
-	Headers    []record.Header
-	Timestamp  record.UnixMillis
-}
+// Acks says what a producer waits for.
+type Acks int8
 
-// Delivery tells what became of a batch given to Produce.
-type Delivery struct {
-	ID        uint64 // what Produce returned
-	Partition int32
-	Offset    record.Offset // of its first record; NoOffset if unknown (acks=0)
-	Count     int32
-	Err       errcode.Code // None: acknowledged. Otherwise it was refused for good and is not in the log
-}
+// The acknowledgements.
+const (
+	AcksAll    Acks = iota // every in-sync replica
+	AcksLeader             // the leader
+	AcksNone               // nothing: what is lost is lost
+)
 
-// batch is one given to Produce and not yet delivered.
-type batch struct {
-	id       uint64
-	number   int // in its lane
-	count    int32
-	sequence int32
-	data     []byte
-	sent     bool // on the present connection
-	gaps     int  // refusals as out of order while it was the first of its lane
-}
+func (a Acks) wire() int16 { return [...]int16{-1, 1, 0}[a] }
 
-// gapsMax is how often the first batch of a lane may be refused as out of order before the lane begins anew under another producer id. Nothing before it is
-// under way, so what it should follow is not in the log and never will be: the broker lost it. (More than once, so that an answer to an earlier try,
-// made when there was something before it, decides nothing.)
-const gapsMax = 3
-
-// lane is one partition's queue. Invariant: batches leave in order; those sent form its head.
-type lane struct {
-	queue []batch
-	given int   // batches so far
-	next  int32 // sequence of the next batch
-	since int64 // not before: when a refusal allows the next try
-
-	// Of an idempotent producer. Each lane has its own, since one that begins anew must not touch what others have under way: there the broker still has to
-	// recognise what it may have.
-	producer record.ProducerID
-	epoch    int16
-	// The broker has acknowledged a batch under this id. Until then there is one under way: a broker that knows nothing of an id takes any sequence for the
-	// first (Kafka does so too, KAFKA-14359), so were the first batch refused and the second taken, the first could never follow.
-	known bool
-}
-
-// Producer is the producing machine. At least once: a batch whose answer is lost is sent again; with Idempotent the broker recognises it by its sequence.
-type Producer struct {
-	cfg     ProducerConfig
-	asked   bool  // InitProducerId is under way
-	since   int64 // not before: when a refused InitProducerId may be asked again
-	lanes   []lane
-	last    uint64
-	builder record.Builder
-}
-
-// NewProducer returns a producer that has nothing to send.
-func NewProducer(cfg ProducerConfig) *Producer {
-	cfg.InFlight = min(max(cfg.InFlight, 1), InFlightMax)
-	p := &Producer{cfg: cfg, lanes: make([]lane, cfg.Partitions)}
-	for i := range p.lanes {
-		p.lanes[i].producer, p.lanes[i].epoch = record.NoProducer, record.NoProducerEpoch
+func (cfg ProducerConfig) withDefaults() ProducerConfig {
+	fill := func(p *int64, v int64) {
+		if *p == 0 {
+			*p = v
+		}
 	}
+	size, request, flight := int64(cfg.BatchSize), int64(cfg.MaxRequestSize), int64(cfg.InFlight)
+	fill(&size, 16384)
+	fill(&request, 1<<20)
+	fill(&flight, InFlightMax)
+	fill(&cfg.Linger, 5*millisecond)
+	fill(&cfg.BufferMemory, 32<<20)
+	fill(&cfg.DeliveryTimeout, 120*second)
+	cfg.NotIdempotent = cfg.NotIdempotent || cfg.Acks != AcksAll
+	if !cfg.NotIdempotent {
+		flight = min(flight, InFlightMax)
+	}
+	if cfg.Level == 0 {
+		cfg.Level = record.DefaultLevel
+	}
+	cfg.Linger = max(cfg.Linger, 0)
+	cfg.MaxRequestSize, cfg.InFlight = int(request), int(flight)
+	cfg.BatchSize = min(int(size), cfg.MaxRequestSize)
+	return cfg
+}
+
+// Errors of Send.
+var (
+	ErrFull     = errors.New("buffer.memory is full")
+	ErrTooLarge = errors.New("the record is larger than max.request.size")
+)
+
+// Delivery tells what became of records given to Send: all of one batch.
+type Delivery struct {
+	IDs       []uint64 // as given, in the order of their offsets
+	Topic     string
+	Partition int32
+	Offset    record.Offset     // of the first; NoOffset if the broker did not say
+	Timestamp record.UnixMillis // that the broker gave them; NoTimestamp if they kept their own
+	Err       error             // nil: acknowledged; else an *Error. Undecided reports whether they may be in the log all the same
+	Undecided bool
+}
+
+// Producer sends records. At least once: a batch whose answer is lost is sent again; with idempotence the broker recognises it by its sequence, and each record
+// that is delivered is in the log once, in the order of Send for each partition.
+type Producer struct {
+	cfg      ProducerConfig
+	topics   map[string]*outTopic
+	active   []*outLane // lanes with records, in the order in which they got some
+	buffered int64
+	requests []produced // under way
+	last     uint64     // of requests
+
+	asked    bool  // InitProducerId is under way
+	since    int64 // not before: the next InitProducerId
+	failures int
+	waiting  []*outTopic // with records that have no partition yet
+}
+
+// produced is a Produce request under way.
+type produced struct {
+	id   uint64
+	peer *peer
+}
+
+// outTopic is a topic that is produced to.
+type outTopic struct {
+	name     string
+	lanes    []*outLane
+	spread   spread
+	unplaced []unplaced
+}
+
+// unplaced is a record whose topic's partitions are not known yet.
+type unplaced struct {
+	id        uint64
+	partition int32
+	message   Message
+	at        int64
+}
+
+// NewProducer gives the client its producer. There is one at most.
+func (c *Client) NewProducer(cfg ProducerConfig) *Producer {
+	p := &Producer{cfg: cfg.withDefaults(), topics: map[string]*outTopic{}}
+	c.parts[ownProducer] = p
+	c.meta.create = c.meta.create || cfg.CreateTopics
 	return p
 }
 
-// Produce queues records as one batch and returns the number by which their Delivery names it. Nothing of messages is kept. codec is the batch's compression.
-func (p *Producer) Produce(partition int32, messages []Message, codec record.CodecID) uint64 {
-	p.builder.Reset(record.PlainSpec(record.Attributes(codec)))
-	for _, m := range messages {
-		p.builder.Append(m.Timestamp, m.Key, m.Value, m.Headers)
+// Buffered returns the bytes of records that are not delivered.
+func (p *Producer) Buffered() int64 { return p.buffered }
+
+// Send takes a record; nothing is kept of it. A negative partition leaves the choice to the partitioner. id comes back in its Delivery. With ErrFull it must be
+// given again after deliveries. urgent says that there is something for Take.
+func (p *Producer) Send(c *Client, now int64, id uint64, topicName string, partition int32, m *Message) (urgent bool, err error) {
+	size := sizeOf(m)
+	if size+record.HeaderSize > p.cfg.MaxRequestSize {
+		return false, &Error{Op: "Produce", Topic: topicName, Partition: partition, Cause: ErrTooLarge, Hint: "raise max.request.size (and the topic's max.message.bytes), or send less at once"}
 	}
-	b, err := p.builder.Build(p.cfg.Codec)
-	if err != nil {
-		panic("invariant: a batch cannot be built: " + err.Error())
+	if p.buffered+int64(size) > p.cfg.BufferMemory {
+		return false, ErrFull
 	}
-	p.last++
-	l := &p.lanes[partition]
-	l.given++
-	l.queue = append(l.queue, batch{id: p.last, number: l.given, count: b.Count, sequence: l.next, data: append([]byte(nil), b.Data...)})
-	l.next = record.AddSequence(l.next, b.Count)
-	return p.last
+	c.now = max(c.now, now)
+	p.buffered += int64(size)
+	t := p.topics[topicName]
+	if t == nil {
+		t = &outTopic{name: topicName, spread: spread{stuck: -1}}
+		p.topics[topicName] = t
+	}
+	told := c.meta.want(topicName)
+	if len(told.partitions) == 0 || len(t.unplaced) > 0 {
+		if len(t.unplaced) == 0 {
+			p.waiting = append(p.waiting, t)
+		}
+		t.unplaced = append(t.unplaced, unplaced{id, partition, m.clone(), c.now})
+		c.run(now)
+		return true, nil
+	}
+	if !p.place(c, t, told, id, partition, m, size) {
+		return false, nil
+	}
+	c.run(now)
+	return true, nil
 }
 
-// Pending returns the number of batches not yet delivered.
-func (p *Producer) Pending() int {
-	n := 0
-	for i := range p.lanes {
-		n += len(p.lanes[i].queue)
+// place puts a record into its lane, and reports whether something may be sent now.
+func (p *Producer) place(c *Client, t *outTopic, told *topic, id uint64, partition int32, m *Message, size int) bool {
+	if partition < 0 {
+		partition = t.spread.choose(c, p.cfg.Partitioner, told, m.Key, size, p.cfg.BatchSize)
+	}
+	if int(partition) >= len(told.partitions) {
+		p.buffered -= int64(size)
+		c.fx.Delivered = append(c.fx.Delivered, Delivery{IDs: []uint64{id}, Topic: t.name, Partition: partition, Offset: record.NoOffset, Timestamp: record.NoTimestamp,
+			Err: &Error{Op: "Produce", Topic: t.name, Partition: partition, Code: errcode.UnknownTopicOrPartition, Hint: "the topic has fewer partitions"}})
+		return true
+	}
+	for len(t.lanes) <= int(partition) {
+		t.lanes = append(t.lanes, newOutLane(t.name, int32(len(t.lanes))))
+	}
+	l := t.lanes[partition]
+	if !l.listed {
+		l.listed = true
+		p.active = append(p.active, l)
+	}
+	return l.put(p, c, id, m, size)
+}
+
+func (m *Message) clone() Message {
+	out := Message{Key: slices.Clone(m.Key), Value: slices.Clone(m.Value), Timestamp: m.Timestamp}
+	for _, h := range m.Headers {
+		out.Headers = append(out.Headers, record.Header{Key: slices.Clone(h.Key), Value: slices.Clone(h.Value)})
+	}
+	return out
+}
+
+// Flush has everything sent that was given so far, whatever linger.ms says.
+func (p *Producer) Flush(c *Client, now int64) {
+	c.now = max(c.now, now)
+	for _, l := range p.active {
+		l.seal(p, c)
+	}
+	c.run(now)
+}
+
+// advance places what waits for its topic, gives up what took too long, and sends.
+func (p *Producer) advance(c *Client) {
+	p.placeWaiting(c)
+	for _, l := range p.active {
+		l.expire(p, c)
+	}
+	p.identify(c)
+	p.send(c)
+	p.active = slices.DeleteFunc(p.active, func(l *outLane) bool {
+		idle := len(l.queue) == 0 && l.open.count() == 0
+		if idle {
+			l.listed = false
+		}
+		return idle
+	})
+}
+
+// placeWaiting places the records of topics that are known by now, in order, and gives up those that waited too long.
+func (p *Producer) placeWaiting(c *Client) {
+	p.waiting = slices.DeleteFunc(p.waiting, func(t *outTopic) bool {
+		told := c.meta.want(t.name)
+		n := 0
+		for ; n < len(t.unplaced); n++ {
+			u := &t.unplaced[n]
+			size := sizeOf(&u.message)
+			switch {
+			case len(told.partitions) > 0:
+				p.place(c, t, told, u.id, u.partition, &u.message, size)
+			case c.now >= u.at+p.cfg.DeliveryTimeout || told.code != errcode.None && !mayPass(told.code):
+				p.buffered -= int64(size)
+				err := &Error{Op: "Produce", Topic: t.name, Partition: -1, Code: told.code, Cause: ErrTimeout}
+				c.fx.Delivered = append(c.fx.Delivered, Delivery{IDs: []uint64{u.id}, Topic: t.name, Partition: -1, Offset: record.NoOffset, Timestamp: record.NoTimestamp, Err: err})
+			default:
+				t.unplaced = t.unplaced[n:]
+				return false
+			}
+		}
+		t.unplaced = nil
+		return true
+	})
+}
+
+// identify asks for a producer id if a lane needs one.
+func (p *Producer) identify(c *Client) {
+	if p.cfg.NotIdempotent || p.asked || c.now < p.since || !slices.ContainsFunc(p.active, func(l *outLane) bool { return l.producer < 0 }) {
+		return
+	}
+	if peer := c.anyPeer(); peer != nil {
+		req := kmsg.NewPtrInitProducerIDRequest()
+		req.ProducerID, req.ProducerEpoch = -1, -1
+		if p.asked = c.ask(peer, req, initVersion, tag{ownProducer, 0}, c.cfg.RequestTimeout); !p.asked {
+			p.giveUp(c, c.unsupported(peer, "InitProducerId", api.InitProducerID, initVersion))
+		}
+	}
+}
+
+const (
+	initVersion    = 4
+	produceVersion = 12 // 13 names topics by id
+)
+
+// send gives every leader a request, as far as it takes one.
+func (p *Producer) send(c *Client) {
+	var tried []*peer
+	for _, l := range p.active {
+		peer := l.target(p, c)
+		if peer == nil || slices.Contains(tried, peer) || !c.reach(peer) {
+			continue
+		}
+		for p.inFlight(peer) < p.cfg.InFlight && p.request(c, peer) {
+		}
+		tried = append(tried, peer)
+	}
+}
+
+func (p *Producer) inFlight(at *peer) (n int) {
+	for i := range p.requests {
+		if p.requests[i].peer == at {
+			n++
+		}
 	}
 	return n
 }
 
-// Lost tells that the connection is gone: what was sent on it and not answered is sent again on the next one, in the same order. With acks=0 nobody will ever
-// know, so it counts as delivered at an unknown offset.
-func (p *Producer) Lost() {
-	p.asked = false
-	for i := range p.lanes {
-		for j := range p.lanes[i].queue {
-			p.lanes[i].queue[j].sent = false
-		}
-	}
-}
-
-// Poll returns the next request to send, nil if there is none now. now is in nanoseconds.
-func (p *Producer) Poll(now int64) kmsg.Request {
-	for i := range p.lanes {
-		l := &p.lanes[i]
-		if now < l.since {
+// request sends one batch of each lane that has one for a peer, as many as go into a request, and reports whether there were any.
+func (p *Producer) request(c *Client, at *peer) bool {
+	var chosen []*outLane
+	var batches []*outBatch
+	size := 0
+	for _, l := range p.active {
+		if l.target(p, c) != at {
 			continue
 		}
-		if p.cfg.Idempotent && l.producer < 0 {
-			if len(l.queue) == 0 || p.asked || now < p.since {
-				continue
-			}
-			p.asked = true
-			req := kmsg.NewPtrInitProducerIDRequest()
-			req.SetVersion(4)
-			return req
+		b := l.next(p, c)
+		if b == nil {
+			continue
 		}
-		for j := range l.queue {
-			// Counted from the first that is not delivered, also where some behind it are: the broker remembers five batches, and the first must be among them.
-			if l.queue[j].number-l.queue[0].number >= p.cfg.InFlight || j > 0 && p.cfg.Idempotent && !l.known {
-				break
-			}
-			if b := &l.queue[j]; !b.sent {
-				b.sent = true
-				return p.request(int32(i), b)
-			}
+		if size += len(b.data); size > p.cfg.MaxRequestSize && len(batches) > 0 {
+			break
 		}
+		chosen, batches = append(chosen, l), append(batches, b)
 	}
-	return nil
+	if len(batches) == 0 {
+		return false
+	}
+	req := kmsg.NewPtrProduceRequest()
+	req.Acks = p.cfg.Acks.wire()
+	req.TimeoutMillis = int32(c.cfg.RequestTimeout / millisecond)
+	p.last++
+	for i, b := range batches {
+		l := chosen[i]
+		b.sent, b.tried, l.at = p.last, true, at
+		if !p.cfg.NotIdempotent {
+			record.SetProducer(b.data, l.producer, l.epoch, b.sequence)
+		}
+		part := kmsg.NewProduceRequestTopicPartition()
+		part.Partition, part.Records = l.partition, b.data
+		addPartition(req, l.topic, part)
+	}
+	if !c.ask(at, req, produceVersion, tag{ownProducer, p.last}, c.cfg.RequestTimeout+second) {
+		err := c.unsupported(at, "Produce", api.Produce, produceVersion)
+		for i, b := range batches {
+			chosen[i].deliver(p, c, b, Delivery{Err: err, Offset: record.NoOffset, Timestamp: record.NoTimestamp})
+		}
+		return false
+	}
+	if req.Acks == 0 {
+		for i, b := range batches {
+			chosen[i].deliver(p, c, b, Delivery{Offset: record.NoOffset, Timestamp: record.NoTimestamp})
+		}
+		return true
+	}
+	p.requests = append(p.requests, produced{p.last, at})
+	return true
 }
 
-// Deadline returns when Poll may have something that it has not now.
-func (p *Producer) Deadline(now int64) (int64, bool) {
-	at, ok := int64(0), false
-	for i := range p.lanes {
-		l := &p.lanes[i]
-		since := l.since
-		if p.cfg.Idempotent && l.producer < 0 {
-			since = max(since, p.since)
+func addPartition(req *kmsg.ProduceRequest, name string, part kmsg.ProduceRequestTopicPartition) {
+	for i := range req.Topics {
+		if req.Topics[i].Topic == name {
+			req.Topics[i].Partitions = append(req.Topics[i].Partitions, part)
+			return
 		}
-		if len(l.queue) > 0 && since > now && (!ok || since < at) {
-			at, ok = since, true
+	}
+	t := kmsg.NewProduceRequestTopic()
+	t.Topic = name
+	t.Partitions = append(t.Partitions, part)
+	req.Topics = append(req.Topics, t)
+}
+
+func (p *Producer) deadline(c *Client) (at int64, ok bool) {
+	soonest := func(t int64) {
+		if t > c.now && (!ok || t < at) {
+			at, ok = t, true
+		}
+	}
+	for _, t := range p.waiting {
+		soonest(t.unplaced[0].at + p.cfg.DeliveryTimeout)
+	}
+	if !p.asked {
+		soonest(p.since)
+	}
+	for _, l := range p.active {
+		soonest(l.since)
+		if l.open.count() > 0 {
+			soonest(l.open.created + p.cfg.Linger)
+		}
+		if at, ok := l.oldest(); ok {
+			soonest(at + p.cfg.DeliveryTimeout)
 		}
 	}
 	return at, ok
-}
-
-func (p *Producer) request(partition int32, b *batch) kmsg.Request {
-	if p.cfg.Idempotent {
-		l := &p.lanes[partition]
-		record.SetProducer(b.data, l.producer, l.epoch, b.sequence)
-	}
-	req := kmsg.NewPtrProduceRequest()
-	req.SetVersion(p.cfg.Version)
-	req.Acks, req.TimeoutMillis = p.cfg.Acks, p.cfg.TimeoutMs
-	t := kmsg.NewProduceRequestTopic()
-	t.Topic = p.cfg.Topic
-	q := kmsg.NewProduceRequestTopicPartition()
-	q.Partition, q.Records = partition, b.data
-	t.Partitions = append(t.Partitions, q)
-	req.Topics = append(req.Topics, t)
-	return req
-}
-
-// Answered brings the answer to a request that Poll returned. It returns what is delivered by it, at most one batch. An acks=0 request has no answer: its owner
-// calls Answered with a nil response once it is sent.
-func (p *Producer) Answered(now int64, req kmsg.Request, response kmsg.Response) (Delivery, bool) {
-	if init, ok := response.(*kmsg.InitProducerIDResponse); ok {
-		p.initialised(now, init)
-		return Delivery{}, false
-	}
-	sent := &req.(*kmsg.ProduceRequest).Topics[0].Partitions[0]
-	l := &p.lanes[sent.Partition]
-	place := l.find(sent.Records)
-	if place < 0 {
-		return Delivery{}, false // answered on an earlier connection
-	}
-	b := &l.queue[place]
-	d := Delivery{ID: b.id, Partition: sent.Partition, Offset: record.NoOffset, Count: b.count}
-	if produced, ok := response.(*kmsg.ProduceResponse); ok {
-		answer := &produced.Topics[0].Partitions[0]
-		code := errcode.Code(answer.ErrorCode)
-		if retriable(code, p.cfg.Idempotent) {
-			l.again(place, now)
-			if place == 0 && code == errcode.OutOfOrderSequenceNumber {
-				if b.gaps++; b.gaps == gapsMax {
-					l.anew()
-				}
-			}
-			return Delivery{}, false
-		}
-		d.Err = code
-		if code == errcode.None {
-			d.Offset = record.Offset(answer.BaseOffset)
-			l.known = true
-		}
-	}
-	l.queue = append(l.queue[:place], l.queue[place+1:]...)
-	return d, true
-}
-
-// initialised takes a new producer id for every lane that has none. An id's sequences are counted for each partition by itself.
-func (p *Producer) initialised(now int64, init *kmsg.InitProducerIDResponse) {
-	p.asked = false
-	if init.ErrorCode != 0 {
-		p.since = now + retryBackoff
-		return
-	}
-	for i := range p.lanes {
-		if l := &p.lanes[i]; l.producer < 0 {
-			l.producer, l.epoch = record.ProducerID(init.ProducerID), init.ProducerEpoch
-		}
-	}
-}
-
-// anew numbers the lane's batches from 0 on, to be sent under a new producer id.
-func (l *lane) anew() {
-	l.producer, l.epoch, l.next, l.known = record.NoProducer, record.NoProducerEpoch, 0, false
-	for i := range l.queue {
-		b := &l.queue[i]
-		b.sequence, b.gaps = l.next, 0
-		l.next = record.AddSequence(l.next, b.count)
-	}
-}
-
-// find returns the place of the batch whose bytes were sent.
-func (l *lane) find(data []byte) int {
-	for i := range l.queue {
-		if len(data) > 0 && &l.queue[i].data[0] == &data[0] {
-			return i
-		}
-	}
-	return -1
-}
-
-// again sends a refused batch and everything behind it once more: the broker refused what followed, too, or will recognise it.
-func (l *lane) again(place int, now int64) {
-	for i := place; i < len(l.queue); i++ {
-		l.queue[i].sent = false
-	}
-	l.since = now + retryBackoff
-}
-
-// retriable reports whether a refusal may pass. For an idempotent producer a gap passes too: it is what a batch meets whose forerunner was refused.
-func retriable(code errcode.Code, idempotent bool) bool {
-	switch code {
-	case errcode.UnknownTopicOrPartition, errcode.LeaderNotAvailable, errcode.NotLeaderOrFollower, errcode.RequestTimedOut, errcode.NotEnoughReplicas,
-		errcode.NotEnoughReplicasAppend, errcode.KafkaStorageError, errcode.CorruptMessage:
-		return true
-	case errcode.OutOfOrderSequenceNumber:
-		return idempotent
-	}
-	return false
 }

@@ -58,7 +58,7 @@ var layers = []layer{
 	{folder: "disk/store", ours: []string{"core", "disk"}, anyLibs: true},
 	{folder: "net/tcp", ours: []string{"core", "net", "disk/vfs"}, anyLibs: true},
 	{folder: "node", ours: []string{"core", "disk", "net", "node"}, anyLibs: true},
-	{folder: "clientlib", ours: []string{"core", "net", "clientlib"}, anyLibs: true},
+	{folder: "clientlib", ours: []string{"core", "net", "clientlib", "node", "disk/vfs"}, anyLibs: true},
 	{folder: "bench", ours: []string{"core", "net", "clientlib", "node", "bench"}, anyLibs: true},
 	{folder: "linearizability", anyLibs: true},
 	{folder: "internal", anyLibs: true},

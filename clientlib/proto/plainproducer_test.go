@@ -9,9 +9,9 @@ import (
 	"odradek/core/record"
 )
 
-func newIdempotent(t *testing.T, batches int) *Producer {
+func newIdempotent(t *testing.T, batches int) *PlainProducer {
 	t.Helper()
-	p := NewProducer(ProducerConfig{Topic: "t", Partitions: 1, Acks: -1, Idempotent: true, InFlight: 5, Version: 9})
+	p := NewPlainProducer(PlainProducerConfig{Topic: "t", Partitions: 1, Acks: -1, Idempotent: true, InFlight: 5, Version: 9})
 	for range batches {
 		p.Produce(0, []Message{{Value: []byte("a")}, {Value: []byte("b")}}, record.CodecNone)
 	}
@@ -20,7 +20,7 @@ func newIdempotent(t *testing.T, batches int) *Producer {
 }
 
 // initialise answers the InitProducerId that must come next.
-func initialise(t *testing.T, p *Producer, id int64) {
+func initialise(t *testing.T, p *PlainProducer, id int64) {
 	t.Helper()
 	req, ok := p.Poll(0).(*kmsg.InitProducerIDRequest)
 	if !ok {
@@ -29,7 +29,7 @@ func initialise(t *testing.T, p *Producer, id int64) {
 	p.Answered(0, req, &kmsg.InitProducerIDResponse{ProducerID: id})
 }
 
-func answer(p *Producer, now int64, req kmsg.Request, code errcode.Code) (Delivery, bool) {
+func answer(p *PlainProducer, now int64, req kmsg.Request, code errcode.Code) (PlainDelivery, bool) {
 	resp := kmsg.NewPtrProduceResponse()
 	q := kmsg.NewProduceResponseTopicPartition()
 	q.ErrorCode = int16(code)
@@ -71,7 +71,7 @@ func TestLaneBeginsAnew(t *testing.T) {
 	p := newIdempotent(t, 3)
 	answer(p, 0, p.Poll(0), errcode.None)
 	now := int64(0)
-	for range gapsMax {
+	for range plainGapsMax {
 		req := p.Poll(now)
 		if b := header(t, req); b.ProducerID != 7 || b.BaseSequence != 2 {
 			t.Fatalf("producer %d, sequence %d", b.ProducerID, b.BaseSequence)
