@@ -48,6 +48,7 @@ type Client struct {
 	conns    map[proto.LinkID]*conn
 	waiting  map[uint64]chan proto.Completion
 	producer *Producer
+	consumer *Consumer
 	timer    *time.Timer
 	closed   bool
 }
@@ -165,6 +166,9 @@ func (c *Client) carryOut() {
 	}
 	if c.producer != nil {
 		c.producer.delivered(fx.Delivered)
+	}
+	if c.consumer != nil {
+		c.consumer.wake()
 	}
 	if at, ok := c.machine.Deadline(); ok {
 		c.timer.Reset(time.Duration(at - c.now()))

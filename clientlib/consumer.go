@@ -1,0 +1,129 @@
+package clientlib
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"odradek/clientlib/proto"
+	"odradek/core/record"
+	"odradek/net/codec"
+)
+
+// Consumer reads assigned partitions. It may be used by any number of goroutines, but for Poll, which one calls at a time.
+type Consumer struct {
+	c       *Client
+	machine *proto.Consumer
+	codec   codec.Codec
+	ready   chan struct{} // holds one when Take may have something
+}
+
+// Consumed is a record that was read. Key, Value and Headers are the caller's.
+type Consumed struct {
+	Topic       string
+	Partition   int32
+	Offset      int64
+	LeaderEpoch int32 // -1: unknown
+	Timestamp   time.Time
+	Key, Value  []byte
+	Headers     []Header
+}
+
+// Consumer makes the client's consumer. A client has one.
+func (c *Client) Consumer(cfg proto.ConsumerConfig) (*Consumer, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.consumer != nil {
+		return nil, errors.New("the client has a consumer already: make another client for another one")
+	}
+	c.consumer = &Consumer{c: c, machine: c.machine.NewConsumer(cfg), ready: make(chan struct{}, 1)}
+	return c.consumer, nil
+}
+
+// Assign has a partition read from start on; one that is read already begins anew.
+func (k *Consumer) Assign(topic string, partition int32, start proto.Start) {
+	k.c.step(func(m *proto.Client, now int64) { k.machine.Assign(m, now, topic, partition, start) })
+}
+
+// Unassign ends the reading of a partition. What Poll has not returned of it is dropped.
+func (k *Consumer) Unassign(topic string, partition int32) {
+	k.c.step(func(m *proto.Client, now int64) { k.machine.Unassign(m, now, topic, partition) })
+}
+
+// Seek has an assigned partition read from elsewhere; it does nothing for others.
+func (k *Consumer) Seek(topic string, partition int32, start proto.Start) {
+	k.c.step(func(m *proto.Client, now int64) { k.machine.Seek(m, now, topic, partition, start) })
+}
+
+// Pause holds an assigned partition up, or has it go on.
+func (k *Consumer) Pause(topic string, partition int32, paused bool) {
+	k.c.step(func(m *proto.Client, now int64) { k.machine.Pause(m, now, topic, partition, paused) })
+}
+
+// Position is the offset of the next record that Poll will return of a partition, and the high watermark and log start as last heard; -1 where unknown.
+func (k *Consumer) Position(topic string, partition int32) (position, highWatermark, logStart int64) {
+	k.c.mu.Lock()
+	defer k.c.mu.Unlock()
+	p, hw, start := k.machine.Position(topic, partition)
+	return int64(p), int64(hw), int64(start)
+}
+
+// Poll returns records of one partition, in order: what one answer brought. It waits for some until ctx ends. An error is of one partition (a *proto.Error):
+// it is not read on until Seek; others are.
+func (k *Consumer) Poll(ctx context.Context) ([]Consumed, error) {
+	for {
+		var chunk *proto.Chunk
+		k.c.mu.Lock()
+		if k.c.closed {
+			k.c.mu.Unlock()
+			return nil, closedError
+		}
+		if chunk = k.machine.Take(k.c.machine, k.c.now()); chunk != nil {
+			k.c.carryOut()
+		}
+		k.c.mu.Unlock()
+		if chunk != nil {
+			if chunk.Err != nil {
+				return nil, chunk.Err
+			}
+			records, err := k.decode(chunk)
+			if len(records) > 0 || err != nil {
+				return records, err
+			}
+			continue // nothing but control records
+		}
+		select {
+		case <-k.ready:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-k.c.ctx.Done():
+			return nil, closedError
+		}
+	}
+}
+
+func (k *Consumer) decode(chunk *proto.Chunk) ([]Consumed, error) {
+	received, err := chunk.Records(&k.codec, nil)
+	out := make([]Consumed, len(received))
+	for i := range received {
+		r := &received[i]
+		out[i] = Consumed{Topic: chunk.Topic, Partition: chunk.Partition, Offset: int64(r.Offset), LeaderEpoch: int32(r.Epoch), Key: r.Key, Value: r.Value}
+		if r.Timestamp != record.NoTimestamp {
+			out[i].Timestamp = time.UnixMilli(int64(r.Timestamp))
+		}
+		for _, h := range r.Headers {
+			out[i].Headers = append(out[i].Headers, Header{string(h.Key), h.Value})
+		}
+	}
+	return out, err
+}
+
+// wake lets Poll look. The caller holds the client's mu.
+func (k *Consumer) wake() {
+	if k.machine.Ready() {
+		select {
+		case k.ready <- struct{}{}:
+		default:
+		}
+	}
+}
