@@ -107,7 +107,7 @@ func TestStallShowsInFull(t *testing.T) {
 	}
 }
 
-// A broker that takes 10 ms longer moves the median from record to consumer by 10 ms.
+// A broker that takes 10 ms longer moves the time from record to consumer by 10 ms.
 func TestDelayMovesEndToEnd(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -132,14 +132,13 @@ func TestDelayMovesEndToEnd(t *testing.T) {
 			if n, want := plain.Count(), r.Due.Count(); n != want {
 				t.Errorf("%d times end to end, %d of acknowledgements", n, want)
 			}
-			a, b := percentile(t, plain, 50), percentile(t, delayed, 50)
-			t.Logf("end to end p50: %.3f ms, with the delay %.3f ms", a, b)
+			t.Logf("end to end p50: %.3f ms, with the delay %.3f ms", percentile(t, plain, 50), percentile(t, delayed, 50))
 			if least := ms(delayed.Min()); least < 9.9 {
 				t.Errorf("one came after %.2f ms: the clocks of stamp and consumer differ", least)
 			}
-			// On a machine without a processor to spare both medians wander; a delay that is lost or counted twice is still seen.
-			if moved := b - a; moved < 5 || moved > 60 {
-				t.Errorf("10 ms of delay moved the median by %.2f ms", moved)
+			// The luckiest record shows the delay alone: on a machine without a processor to spare medians are the machine's.
+			if moved := ms(delayed.Min()) - ms(plain.Min()); moved < 9 || moved > 19 {
+				t.Errorf("10 ms of delay moved the least time by %.2f ms", moved)
 			}
 		})
 	}
