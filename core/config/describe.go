@@ -1,5 +1,10 @@
 package config
 
+import (
+	"slices"
+	"strings"
+)
+
 // Source says where the value of a config comes from, in Kafka's numbers (DescribeConfigsResponse.ConfigSource).
 type Source int8
 
@@ -18,6 +23,7 @@ const (
 type Synonym struct {
 	Name, Value string
 	Source      Source
+	Unlisted    bool // Kafka has no such default: it computes one from other keys, or the key is a topic's alone. The value holds all the same
 }
 
 // Setting is one config with all places that give it a value; the first counts. Invariant: there is one.
@@ -37,13 +43,13 @@ func TopicSettings(node *Node, entries []Entry) []Setting {
 		k := &TopicKeys[i]
 		s := Setting{Key: k}
 		if value, ok := lookup(entries, k.Name); ok {
-			s.Synonyms = append(s.Synonyms, Synonym{k.Name, value, FromTopic})
+			s.Synonyms = append(s.Synonyms, Synonym{Name: k.Name, Value: value, Source: FromTopic})
 		}
 		if name, ok := synonymOf(k.Name); ok {
 			nodeKey, _ := Find(NodeKeys, name)
 			s.Synonyms = append(s.Synonyms, node.synonyms(nodeKey)...)
 		} else {
-			s.Synonyms = append(s.Synonyms, Synonym{k.Name, k.Default, FromDefault})
+			s.Synonyms = append(s.Synonyms, topicDefault(k))
 		}
 		out = append(out, s)
 	}
@@ -62,15 +68,26 @@ func NodeSettings(node *Node) []Setting {
 func (n *Node) synonyms(k *Key) []Synonym {
 	var out []Synonym
 	if value, ok := acting(n.dynamic.own, k); ok {
-		out = append(out, Synonym{k.Name, value, FromBroker})
+		out = append(out, Synonym{Name: k.Name, Value: value, Source: FromBroker})
 	}
 	if value, ok := acting(n.dynamic.cluster, k); ok {
-		out = append(out, Synonym{k.Name, value, FromBrokerDefault})
+		out = append(out, Synonym{Name: k.Name, Value: value, Source: FromBrokerDefault})
 	}
 	if value, ok := lookup(n.given, k.Name); ok {
-		out = append(out, Synonym{k.Name, value, FromFile})
+		out = append(out, Synonym{Name: k.Name, Value: value, Source: FromFile})
 	}
-	return append(out, Synonym{k.Name, k.Default, FromDefault})
+	return append(out, Synonym{Name: k.Name, Value: k.Default, Source: FromDefault, Unlisted: slices.Contains(computed, k.Name)})
+}
+
+// computed are the node's keys without a default in Kafka: where they are not set, others hold (log.retention.hours and its like).
+var computed = []string{"log.flush.interval.ms", "log.retention.ms", "log.roll.jitter.ms", "log.roll.ms"}
+
+// topicDefault is the default of a key that no key of the node acts for.
+func topicDefault(k *Key) Synonym {
+	if strings.HasPrefix(k.Name, "local.retention.") { // of tiered storage: Kafka's broker has keys for them
+		return Synonym{Name: "log." + k.Name, Value: k.Default, Source: FromDefault}
+	}
+	return Synonym{Name: k.Name, Value: k.Default, Source: FromDefault, Unlisted: true}
 }
 
 // synonymOf returns the node's key that gives a topic config its default.

@@ -14,7 +14,7 @@ var NodeKeys = []Key{
 	{Name: "advertised.listeners", Type: List, Default: "", Doc: "What clients are told to connect to; empty: the address they reached us at."},
 	{Name: "auto.create.topics.enable", Type: Bool, Default: "true", Doc: "Whether Metadata makes topics that do not exist."},
 	{Name: "compression.type", Type: String, Default: "producer", Valid: compressions, Doc: "Default of the topic config."},
-	{Name: "compression.gzip.level", Type: Int, Default: "-1", Min: -1, Max: 9, Doc: "Default of the topic config."},
+	{Name: "compression.gzip.level", Type: Int, Default: "-1", Min: -1, Max: 9, Not0: true, Doc: "Default of the topic config."},
 	{Name: "compression.lz4.level", Type: Int, Default: "9", Min: 1, Max: 17, Doc: "Default of the topic config."},
 	{Name: "compression.zstd.level", Type: Int, Default: "3", Min: -131072, Max: 22, Doc: "Default of the topic config."},
 	{Name: "connections.max.idle.ms", Type: Long, Default: "600000", Min: 1, Max: math.MaxInt64, Doc: "Silence after which a connection is closed."},

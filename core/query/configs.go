@@ -106,6 +106,9 @@ func describeSetting(s *config.Setting, req *kmsg.DescribeConfigsRequest) kmsg.D
 	out.ReadOnly = s.ReadOnly
 	if req.IncludeSynonyms {
 		for _, from := range s.Synonyms {
+			if from.Unlisted {
+				continue
+			}
 			synonym := kmsg.NewDescribeConfigsResponseResourceConfigConfigSynonym()
 			synonym.Name, synonym.Value, synonym.Source = from.Name, &from.Value, kmsg.ConfigSource(from.Source)
 			out.ConfigSynonyms = append(out.ConfigSynonyms, synonym)

@@ -49,7 +49,7 @@ func DescribeTopicPartitions(v *View, req *kmsg.DescribeTopicPartitionsRequest) 
 		first = min(first, len(t.Partitions))
 		end := min(first+left, len(t.Partitions))
 		out := describedTopic(name, errcode.None)
-		out.TopicID = t.ID
+		out.TopicID, out.AuthorizedOperations = t.ID, topicOperations
 		for i := first; i < end; i++ {
 			out.Partitions = append(out.Partitions, v.describePartition(t.Partitions[i], int32(i)))
 		}
@@ -124,7 +124,10 @@ func ListConfigResources(v *View, req *kmsg.ListConfigResourcesRequest) *kmsg.Li
 		r.Type, r.Name = kind, name
 		response.ConfigResources = append(response.ConfigResources, r)
 	}
-	for _, kind := range kinds {
+	for i, kind := range kinds {
+		if slices.Contains(kinds[:i], kind) {
+			continue
+		}
 		switch kmsg.ConfigResourceType(kind) {
 		case kmsg.ConfigResourceTypeTopic:
 			for t := range v.Image.Topics() {
