@@ -166,6 +166,8 @@ func (s *State) checkResource(of resource) *Problem {
 	case kmsg.ConfigResourceTypeTopic:
 		if of.name == "" {
 			return problem(errcode.InvalidRequest, "Default topic resources are not allowed.")
+		} else if err := config.CheckTopicName(of.name); err != nil {
+			return problem(errcode.InvalidTopicException, "%v", err)
 		}
 		return nil
 	case kmsg.ConfigResourceTypeBroker:

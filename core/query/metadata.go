@@ -71,7 +71,7 @@ func Metadata(v *View, req *kmsg.MetadataRequest, address string) *kmsg.Metadata
 		response.Topics = append(response.Topics, v.requestedTopic(&req.Topics[i]))
 	}
 	for i := range response.Topics {
-		if t := &response.Topics[i]; req.IncludeTopicAuthorizedOperations && t.ErrorCode == int16(errcode.None) {
+		if t := &response.Topics[i]; req.IncludeTopicAuthorizedOperations && t.ErrorCode != int16(errcode.UnknownTopicID) {
 			t.AuthorizedOperations = topicOperations
 		}
 	}

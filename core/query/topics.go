@@ -49,7 +49,7 @@ func DescribeTopicPartitions(v *View, req *kmsg.DescribeTopicPartitionsRequest) 
 		first = min(first, len(t.Partitions))
 		end := min(first+left, len(t.Partitions))
 		out := describedTopic(name, errcode.None)
-		out.TopicID, out.AuthorizedOperations = t.ID, topicOperations
+		out.TopicID = t.ID
 		for i := first; i < end; i++ {
 			out.Partitions = append(out.Partitions, v.describePartition(t.Partitions[i], int32(i)))
 		}
@@ -85,6 +85,9 @@ func askedTopics(v *View, req *kmsg.DescribeTopicPartitionsRequest) []string {
 func describedTopic(name string, code errcode.Code) kmsg.DescribeTopicPartitionsResponseTopic {
 	out := kmsg.NewDescribeTopicPartitionsResponseTopic()
 	out.Topic, out.ErrorCode, out.IsInternal = &name, int16(code), internal(name)
+	if code != errcode.InvalidRequest {
+		out.AuthorizedOperations = topicOperations
+	}
 	return out
 }
 

@@ -20,7 +20,7 @@ type (
 )
 
 // named are the fields that say which element of a list one is: lists are compared by them, since Kafka keeps many in the order of a hash table.
-var named = []string{"Topic", "TopicID", "Name", "ResourceType", "ResourceName", "Partition", "ApiKey", "Key", "ProducerID", "Dir", "RelativeOffset"}
+var named = []string{"Topic", "TopicID", "Name", "Type", "ResourceType", "ResourceName", "Partition", "ApiKey", "Key", "ProducerID", "Dir", "RelativeOffset"}
 
 // toTree makes a tree of a decoded reply.
 func toTree(v reflect.Value, x *ids) any {

@@ -32,7 +32,7 @@ func (g *generator) produce() *op {
 		numbers, parts := g.someParts(t, 1+g.IntN(2)*g.IntN(3))
 		for i := range numbers {
 			b := g.made(t, parts[i])
-			g.known.rolled[t.name] = g.known.rolled[t.name] || slices.Contains(outOfTime, b.how)
+			g.known.rolled[t.name] = g.known.rolled[t.name] || slices.ContainsFunc(outOfTime, func(how string) bool { return strings.Contains(b.how, how) })
 			p := kmsg.NewProduceRequestTopicPartition()
 			p.Partition, p.Records = numbers[i], b.bytes
 			out.Partitions, all = append(out.Partitions, p), append(all, sent{parts[i], b})
@@ -128,7 +128,10 @@ func (g *generator) made(t *topic, p *partition) *made {
 	}
 	if g.chance(3) {
 		m.good = false
-		m.bytes, m.how = g.wrong(b, t)
+		before := m.how
+		if m.bytes, m.how = g.wrong(b, t); before != "" {
+			m.how = before + " and " + m.how
+		}
 		return m
 	}
 	m.bytes = b.encode()

@@ -13,7 +13,7 @@ import (
 
 // How long an answer is waited for: in the sequence, where one request of Kafka's has none at all, and for the program's own needs.
 const (
-	replyTimeout = 5 * time.Second
+	replyTimeout = 10 * time.Second
 	ownTimeout   = 60 * time.Second
 )
 

@@ -56,7 +56,7 @@ func (r *run) step(i int) error {
 		o.then(replies[0])
 	}
 	if r.verbose {
-		fmt.Printf("%d %s v%d: %v\n", i, o.kind, o.req.GetVersion(), &results[0])
+		fmt.Printf("%d %s v%d %s: %v\n", i, o.kind, o.req.GetVersion(), summary(o.req), &results[0])
 	}
 	if torn := torn(o, found); len(torn) > 0 {
 		alone[0], alone[1] = merge(alone[0], torn), merge(alone[1], torn)
