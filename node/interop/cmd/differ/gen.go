@@ -151,13 +151,16 @@ func (g *generator) topic() *topic {
 	return g.topics[g.IntN(len(g.topics))]
 }
 
+// neverLived is the life of topics that are not there: their ids are nobody's, also when the name comes to life.
+const neverLived = 99
+
 // topicMaybe draws a topic that is there, or now and then one that is not.
 func (g *generator) topicMaybe() *topic {
 	if g.chance(15) {
 		if len(g.dead) > 0 && g.chance(2) {
 			return g.dead[g.IntN(len(g.dead))]
 		}
-		return &topic{name: pick(g, "never", "never.made", "no such topic", "b/d", ""), life: 1, parts: []*partition{{}}}
+		return &topic{name: pick(g, "never", "never.made", "no such topic", "b/d", ""), life: neverLived, parts: []*partition{{}}}
 	}
 	return g.topic()
 }

@@ -173,7 +173,7 @@ func (g *generator) deleteTopics() *op {
 	for range 1 + g.IntN(2) {
 		t := g.topicMaybe()
 		if len(g.topics) < 4 {
-			t = &topic{name: pick(g, "never", "b/d", "gone"), life: 3}
+			t = &topic{name: pick(g, "never", "b/d", "gone"), life: neverLived}
 		}
 		asked = append(asked, t)
 		req.TopicNames = append(req.TopicNames, t.name)

@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"reflect"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // ids maps what a broker draws at random to names that are the same for both brokers, and back. A name that stands for nothing goes out as it is.
@@ -63,13 +65,18 @@ func (x *ids) outward(msg any) {
 // inward replaces the broker's names in a reply by the common ones, and what is random or bound to the machine by a constant.
 func (x *ids) inward(msg any) {
 	walk(reflect.ValueOf(msg), func(field string, v reflect.Value) {
-		if id, ok := v.Interface().([16]byte); ok && x.topics[id] == [16]byte{} && x.topicsOut[id] == [16]byte{} && id != [16]byte{} {
-			v.Set(reflect.ValueOf([16]byte{0xff})) // of a topic that was only validated
-			return
-		}
 		swap(field, v, x.topics, x.producers, x.sessions)
 		mask(field, v, x.cluster)
 	})
+}
+
+// validated masks the ids of topics that were only validated: nobody else hears of them.
+func (x *ids) validated(resp *kmsg.CreateTopicsResponse) {
+	for i := range resp.Topics {
+		if t := &resp.Topics[i]; x.topics[t.TopicID] == [16]byte{} && t.TopicID != [16]byte{} {
+			t.TopicID = [16]byte{0xff}
+		}
+	}
 }
 
 func swap(field string, v reflect.Value, topics map[[16]byte][16]byte, producers map[int64]int64, sessions map[int32]int32) {

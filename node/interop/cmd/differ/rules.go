@@ -33,8 +33,16 @@ var rules = []rule{
 		return strings.HasSuffix(d.plain, "Value") && slices.ContainsFunc([]string{"flush.messages", "log.flush.interval.messages", "file.delete.delay.ms", "log.segment.delete.delay.ms"},
 			func(key string) bool { return strings.Contains(d.path, "[Name="+key+"]") })
 	}},
+	{name: "session-turn", rare: true, holds: func(o *op, d *difference, _ kmsg.Response) bool {
+		req, ok := o.req.(*kmsg.FetchRequest)
+		if !ok || req.SessionEpoch <= 0 {
+			return false
+		}
+		return d.plain == "Topics.Partitions.RecordBatches" && (reflect.DeepEqual(d.kafka, list(nil)) || reflect.DeepEqual(d.ours, list(nil))) ||
+			(d.plain == "Topics" || d.plain == "Topics.Partitions") && strings.Contains(text(d.kafka)+text(d.ours), "RecordBatches:[")
+	}},
 	{name: "session-topic-gone", rare: true, holds: func(o *op, d *difference, _ kmsg.Response) bool {
-		return o.kind == "Fetch in a session" && d.plain == "Topics.Partitions.ErrorCode" && d.ours == int64(100) && (d.kafka == int64(3) || d.kafka == int64(103))
+		return o.req.Key() == 1 && d.plain == "Topics.Partitions.ErrorCode" && d.ours == int64(100) && (d.kafka == int64(3) || d.kafka == int64(103))
 	}},
 	{name: "broker-configs", holds: func(o *op, d *difference, _ kmsg.Response) bool {
 		return strings.Contains(d.path, "ResourceType=4 ResourceName=") && strings.Contains(d.plain, "Configs")

@@ -92,6 +92,8 @@ func (s *side) read(req kmsg.Request, o *outcome) (kmsg.Response, error) {
 		s.ids.learnProducer(r.ProducerID)
 	case *kmsg.FetchResponse:
 		s.ids.learnSession(r.SessionID)
+	case *kmsg.CreateTopicsResponse:
+		s.ids.validated(r)
 	}
 	s.ids.inward(resp)
 	return resp, nil
