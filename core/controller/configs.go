@@ -135,6 +135,9 @@ func (s *State) alter(img *image.Image, of resource, seen map[resource]int, chan
 		return nil, problem(errcode.InvalidConfig, "%v", err)
 	}
 	if _, ok := img.Topic(of.name); !ok && of.kind == kmsg.ConfigResourceTypeTopic { // as in Kafka, the values are looked at first
+		if err := config.CheckTopicName(of.name); err != nil {
+			return nil, problem(errcode.InvalidTopicException, "%v", err)
+		}
 		return nil, problem(errcode.UnknownTopicOrPartition, "The topic '%s' does not exist.", of.name)
 	}
 	return records, nil
@@ -166,8 +169,6 @@ func (s *State) checkResource(of resource) *Problem {
 	case kmsg.ConfigResourceTypeTopic:
 		if of.name == "" {
 			return problem(errcode.InvalidRequest, "Default topic resources are not allowed.")
-		} else if err := config.CheckTopicName(of.name); err != nil {
-			return problem(errcode.InvalidTopicException, "%v", err)
 		}
 		return nil
 	case kmsg.ConfigResourceTypeBroker:

@@ -23,16 +23,22 @@ func namedTopics(req *kmsg.DeleteTopicsRequest) []kmsg.DeleteTopicsRequestTopic 
 type deletions struct {
 	names map[string]int // 0: answered already
 	ids   map[record.UUID]int
+	both  map[record.UUID]bool // topics that the request names by name and by id
 }
 
-func countDeletions(asked []kmsg.DeleteTopicsRequestTopic) *deletions {
-	d := &deletions{names: map[string]int{}, ids: map[record.UUID]int{}}
+func countDeletions(img *image.Image, asked []kmsg.DeleteTopicsRequestTopic) *deletions {
+	d := &deletions{names: map[string]int{}, ids: map[record.UUID]int{}, both: map[record.UUID]bool{}}
 	for i := range asked {
 		switch a := &asked[i]; {
 		case a.Topic != nil && a.TopicID == record.UUID{}:
 			d.names[*a.Topic]++
 		case a.Topic == nil:
 			d.ids[a.TopicID]++
+		}
+	}
+	for name := range d.names { // any order: topics are independent
+		if t, ok := img.Topic(name); ok && d.ids[t.ID] > 0 {
+			d.both[t.ID] = true
 		}
 	}
 	return d
@@ -62,8 +68,8 @@ func (d *deletions) answer(img *image.Image, asked *kmsg.DeleteTopicsRequestTopi
 			return invalid("Duplicate topic name.")
 		}
 		t, ok = img.Topic(*asked.Topic)
-		if ok && d.ids[t.ID] > 0 {
-			return invalid("The provided topic name maps to an ID that was already supplied.")
+		if ok && d.both[t.ID] {
+			return nil // told of with its id
 		}
 	default:
 		n := d.ids[asked.TopicID]
@@ -74,7 +80,10 @@ func (d *deletions) answer(img *image.Image, asked *kmsg.DeleteTopicsRequestTopi
 			return invalid("Duplicate topic id.")
 		}
 		missing = errcode.UnknownTopicID
-		t, ok = img.TopicByID(asked.TopicID)
+		if t, ok = img.TopicByID(asked.TopicID); ok && d.both[t.ID] {
+			out.Topic = &t.Name
+			return invalid("The provided topic name maps to an ID that was already supplied.")
+		}
 	}
 	if !ok {
 		out.ErrorCode = int16(missing)

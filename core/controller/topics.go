@@ -192,7 +192,7 @@ func (s *State) DeleteTopics(img *image.Image, req *kmsg.DeleteTopicsRequest) ([
 	var records []image.Record
 	response := req.ResponseKind().(*kmsg.DeleteTopicsResponse)
 	asked := namedTopics(req)
-	d := countDeletions(asked)
+	d := countDeletions(img, asked)
 	for i := range asked {
 		out := d.answer(img, &asked[i])
 		if out == nil {

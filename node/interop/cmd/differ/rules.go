@@ -33,6 +33,10 @@ var rules = []rule{
 		return strings.HasSuffix(d.plain, "Value") && slices.ContainsFunc([]string{"flush.messages", "log.flush.interval.messages", "file.delete.delay.ms", "log.segment.delete.delay.ms"},
 			func(key string) bool { return strings.Contains(d.path, "[Name="+key+"]") })
 	}},
+	{name: "empty-name", rare: true, holds: func(o *op, d *difference, _ kmsg.Response) bool {
+		req, ok := o.req.(*kmsg.DescribeTopicPartitionsRequest)
+		return ok && slices.ContainsFunc(req.Topics, func(t kmsg.DescribeTopicPartitionsRequestTopic) bool { return t.Topic == "" })
+	}},
 	{name: "session-turn", rare: true, holds: func(o *op, d *difference, _ kmsg.Response) bool {
 		req, ok := o.req.(*kmsg.FetchRequest)
 		if !ok || req.SessionEpoch <= 0 {
@@ -120,7 +124,7 @@ func writtenAnew(o *op, d *difference, _ kmsg.Response) bool {
 }
 
 // broken are the ways in which bytes are no batch: Kafka stumbles over them where it looks whether a request is transactional, and refuses all of it.
-var broken = []string{"no batch", "cut", "length wrong", "length off", "bytes behind", "magic"}
+var broken = []string{"no batch", "cut", "length wrong", "length off", "bytes behind", "magic", "unknown codec"}
 
 func has(o *op, hows []string) bool {
 	return slices.ContainsFunc(hows, func(how string) bool { return strings.Contains(o.note, " "+how) })
