@@ -43,7 +43,7 @@ func TopicSettings(node *Node, entries []Entry) []Setting {
 		k := &TopicKeys[i]
 		s := Setting{Key: k}
 		if value, ok := lookup(entries, k.Name); ok {
-			s.Synonyms = append(s.Synonyms, Synonym{Name: k.Name, Value: strings.TrimSpace(value), Source: FromTopic})
+			s.Synonyms = append(s.Synonyms, Synonym{Name: k.Name, Value: value, Source: FromTopic})
 		}
 		if name, ok := synonymOf(k.Name); ok {
 			nodeKey, _ := Find(NodeKeys, name)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -100,7 +101,7 @@ func stored(img *image.Image, kind image.ResourceType, name string, from config.
 // describeSetting writes one config. Nothing that this node is configured with is sensitive; what only the configuration file can set is read-only.
 func describeSetting(s *config.Setting, req *kmsg.DescribeConfigsRequest) kmsg.DescribeConfigsResponseResourceConfig {
 	out := kmsg.NewDescribeConfigsResponseResourceConfig()
-	value := s.Value()
+	value := strings.TrimSpace(s.Value()) // as it acts
 	out.Name, out.Value = s.Key.Name, &value
 	out.Source, out.ConfigType = kmsg.ConfigSource(s.Synonyms[0].Source), typeOf(s.Key.Type)
 	out.ReadOnly = s.ReadOnly
@@ -110,7 +111,8 @@ func describeSetting(s *config.Setting, req *kmsg.DescribeConfigsRequest) kmsg.D
 				continue
 			}
 			synonym := kmsg.NewDescribeConfigsResponseResourceConfigConfigSynonym()
-			synonym.Name, synonym.Value, synonym.Source = from.Name, &from.Value, kmsg.ConfigSource(from.Source)
+			value := strings.TrimSpace(from.Value)
+			synonym.Name, synonym.Value, synonym.Source = from.Name, &value, kmsg.ConfigSource(from.Source)
 			out.ConfigSynonyms = append(out.ConfigSynonyms, synonym)
 		}
 	}

@@ -150,6 +150,7 @@ func (g *generator) add(name string, partitions int, configs []kmsg.CreateTopics
 		}
 	}
 	g.topics = append(g.topics, t)
+	slices.SortFunc(g.topics, func(a, b *topic) int { return strings.Compare(a.name, b.name) }) // whatever the order of Kafka's reply
 	t.reread()
 	g.known.names[fmt.Sprintf("%x", t.id())] = name
 	g.known.recoded[name] = t.configs["compression.type"] != "" && t.configs["compression.type"] != "producer"

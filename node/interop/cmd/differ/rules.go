@@ -65,7 +65,7 @@ var rules = []rule{
 	{name: "written-anew", holds: writtenAnew},
 	{name: "one-bad-batch", holds: oneBadBatch},
 	{name: "refused-otherwise", holds: func(o *op, d *difference, _ kmsg.Response) bool {
-		return o.req.Key() == 0 && d.plain == "Topics.Partitions.ErrorCode" && has(o, broken) && (d.kafka == int64(2) || d.kafka == int64(45) || d.kafka == int64(87)) && (d.ours == int64(87) || d.ours == int64(2))
+		return o.req.Key() == 0 && d.plain == "Topics.Partitions.ErrorCode" && has(o, broken) && d.kafka != int64(0) && (d.ours == int64(87) || d.ours == int64(2) || d.ours == int64(76))
 	}},
 	{name: "stricter", holds: stricter},
 	{name: "named-error", holds: func(o *op, d *difference, _ kmsg.Response) bool {
@@ -84,6 +84,9 @@ var rules = []rule{
 		return d.plain == "Topics.Partitions.RecordBatches" && d.kafka == absent{} && o.known.rolled[o.known.topic(d.path)]
 	}},
 	{name: "max-timestamp-deleted", rare: true, holds: maxTimestampDeleted},
+	{name: "deleted-segment", rare: true, holds: func(o *op, d *difference, _ kmsg.Response) bool {
+		return o.req.Key() == 2 && strings.HasPrefix(d.plain, "Topics.Partitions.") && d.kafka == int64(-1) && o.known.rolled[o.known.topic(d.path)]
+	}},
 	{name: "no-room", holds: func(o *op, d *difference, _ kmsg.Response) bool {
 		return d.plain == "Topics.Partitions.AbortedTransactions" && reflect.DeepEqual(d.kafka, list(nil)) && reflect.DeepEqual(d.ours, list{})
 	}},
@@ -115,6 +118,10 @@ var rules = []rule{
 // writtenAnew: the bytes of a batch that a broker compresses, and the base of its times, are its own.
 func writtenAnew(o *op, d *difference, _ kmsg.Response) bool {
 	switch d.plain {
+	case "Topics.Partitions.RecordBatches":
+		// A limit in bytes is reached after other batches.
+		req, ok := o.req.(*kmsg.FetchRequest)
+		return ok && slices.ContainsFunc(req.Topics, func(t kmsg.FetchRequestTopic) bool { return o.known.recoded[t.Topic] })
 	case "Topics.Partitions.RecordBatches.BaseTimestamp":
 		return isNumber(d)
 	case "Topics.Partitions.RecordBatches.Length", "Dirs.Topics.Partitions.Size":
