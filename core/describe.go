@@ -4,6 +4,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"odradek/core/api"
+	"odradek/core/config"
 	"odradek/core/errcode"
 	"odradek/core/record"
 	"odradek/core/stream"
@@ -97,8 +98,8 @@ func (c *Core) onOffsetForLeaderEpoch(r *Request) {
 			}
 			out.ErrorCode = int16(code)
 			// An epoch beyond the newest is none of this log's: the answer is undefined, not the log end.
-			if asked := record.Epoch(p.LeaderEpoch); code == errcode.None && asked <= rep.Epochs.Latest() {
-				epoch, end := rep.Epochs.EndOffset(asked, rep.Ends.Log)
+			if asked := record.Epoch(p.LeaderEpoch); code == errcode.None && asked != record.NoEpoch && asked <= rep.Epochs.Latest() {
+				epoch, end := rep.epochEnd(asked)
 				out.LeaderEpoch, out.EndOffset = int32(epoch), int64(end)
 			}
 			topic.Partitions = append(topic.Partitions, out)
@@ -108,7 +109,16 @@ func (c *Core) onOffsetForLeaderEpoch(r *Request) {
 	c.reply(Reply{Conn: r.Conn, Correlation: r.Correlation, Key: api.OffsetForLeaderEpoch, Body: response})
 }
 
-// leads returns why a replica does not answer a client that believes in a leader epoch; below 0 it believes in none.
+// epochEnd returns the largest epoch of the log that is at most the one asked for, and its end. Of one below them all: itself, and where they begin.
+func (r *replica) epochEnd(asked record.Epoch) (record.Epoch, record.Offset) {
+	epoch, end := r.Epochs.EndOffset(asked, r.Ends.Log)
+	if epoch == record.NoEpoch {
+		epoch = asked
+	}
+	return epoch, end
+}
+
+// leads returns why a replica does not answer a client that believes in a leader epoch; with NoEpoch it believes in none.
 func leads(rep *replica, current int32) errcode.Code {
 	epoch := rep.Assigned().LeaderEpoch
 	switch {
@@ -116,9 +126,9 @@ func leads(rep *replica, current int32) errcode.Code {
 		return rep.Failed()
 	case !rep.Leading():
 		return errcode.NotLeaderOrFollower
-	case current >= 0 && record.Epoch(current) < epoch:
+	case record.Epoch(current) != record.NoEpoch && record.Epoch(current) < epoch:
 		return errcode.FencedLeaderEpoch
-	case current >= 0 && record.Epoch(current) > epoch:
+	case record.Epoch(current) > epoch:
 		return errcode.UnknownLeaderEpoch
 	}
 	return errcode.None
@@ -137,6 +147,8 @@ func (c *Core) onDescribeProducers(r *Request) {
 			rep, code := c.replicaFor(topic.Topic, record.UUID{}, partition)
 			if code == errcode.None {
 				code = leads(rep, int32(record.NoEpoch))
+			} else if config.CheckTopicName(topic.Topic) != nil {
+				code = errcode.InvalidTopicException
 			}
 			if out.ErrorCode = int16(code); code != errcode.None {
 				message := code.String()

@@ -56,7 +56,7 @@ func (c *Core) viewFetch(req *api.FetchRequest) fetchView {
 		p := &req.Partitions[i]
 		rep, code := c.fetchable(req, p)
 		switch {
-		case code != errcode.None:
+		case code != errcode.None || diverges(rep, p):
 			v.now = true
 		case p.Offset >= rep.ReadEnd():
 		case rep.Ring.Covers(p.Offset):
@@ -79,11 +79,13 @@ func (c *Core) fetchable(req *api.FetchRequest, p *api.FetchPartition) (*replica
 		return rep, rep.Failed()
 	case !rep.Leading():
 		return rep, errcode.NotLeaderOrFollower
-	case p.CurrentEpoch != record.NoEpoch && p.CurrentEpoch < epoch:
+	case p.CurrentEpoch >= 0 && p.CurrentEpoch < epoch: // unlike other requests, Fetch takes any below 0 for none
 		return rep, errcode.FencedLeaderEpoch
-	case p.CurrentEpoch != record.NoEpoch && p.CurrentEpoch > epoch:
+	case p.CurrentEpoch > epoch:
 		return rep, errcode.UnknownLeaderEpoch
-	case p.Offset < rep.Start || p.Offset > rep.Ends.Log:
+	case p.LastFetchedEpoch >= 0 && p.LastFetchedEpoch > rep.Epochs.Latest(): // also of a log without epochs: nobody can have fetched from it
+		return rep, errcode.OffsetOutOfRange
+	case p.Offset < rep.Start || p.Offset > rep.Ends.Log && !diverges(rep, p):
 		return rep, errcode.OffsetOutOfRange
 	case rep.isLost(p.Offset):
 		return rep, errcode.CorruptMessage
@@ -171,7 +173,7 @@ func (c *Core) answerFetch(a *fetching, locate bool) {
 		p, result := &req.Partitions[i], &response.Partitions[i]
 		rep, code := c.fetchable(req, p)
 		fillFetch(result, rep, p, code)
-		if code != errcode.None || p.Offset >= rep.ReadEnd() || budget <= 0 {
+		if code != errcode.None || diverges(rep, p) || p.Offset >= rep.ReadEnd() || budget <= 0 && !whole {
 			continue
 		}
 		var n int64
@@ -190,13 +192,13 @@ func (c *Core) fetchBudget(req *api.FetchRequest) int64 {
 // newFetchResponse makes a response with room for each partition; for one, in one allocation.
 func (c *Core) newFetchResponse(req *api.FetchRequest) *api.FetchResponse {
 	if len(req.Partitions) != 1 {
-		return &api.FetchResponse{ByID: req.ByID, Partitions: make([]api.FetchResult, len(req.Partitions))}
+		return &api.FetchResponse{ByID: req.ByID, Partitions: make([]api.FetchResult, len(req.Partitions)), Isolation: req.Isolation}
 	}
 	one := &struct {
 		response api.FetchResponse
 		results  [1]api.FetchResult
 	}{}
-	one.response.ByID, one.response.Partitions = req.ByID, one.results[:]
+	one.response.ByID, one.response.Partitions, one.response.Isolation = req.ByID, one.results[:], req.Isolation
 	return &one.response
 }
 
@@ -208,9 +210,23 @@ func fillFetch(result *api.FetchResult, rep *replica, p *api.FetchPartition, cod
 	case rep == nil:
 	case code == errcode.NotLeaderOrFollower || code == errcode.FencedLeaderEpoch:
 		result.CurrentLeader, result.CurrentEpoch = rep.Assigned().Leader, rep.Assigned().LeaderEpoch
-	case code == errcode.None || code == errcode.OffsetOutOfRange:
+	case code == errcode.None:
 		result.HighWatermark, result.LastStable, result.LogStart = rep.HighWatermark(), rep.HighWatermark(), rep.Start
+		if diverges(rep, p) {
+			result.Diverges = true
+			result.DivergingEpoch, result.DivergingEnd = rep.epochEnd(p.LastFetchedEpoch)
+		}
 	}
+}
+
+// diverges reports whether what a client fetched last is not in this log: the epoch of it ends below the offset asked for, or never was (KIP-595). It is
+// answered where the logs part instead of records.
+func diverges(rep *replica, p *api.FetchPartition) bool {
+	if p.LastFetchedEpoch < 0 || p.LastFetchedEpoch > rep.Epochs.Latest() {
+		return false
+	}
+	epoch, end := rep.epochEnd(p.LastFetchedEpoch)
+	return epoch < p.LastFetchedEpoch || end < p.Offset
 }
 
 func (c *Core) locateFetch(a *fetching) {
@@ -220,7 +236,7 @@ func (c *Core) locateFetch(a *fetching) {
 	for i := range req.Partitions {
 		p := &req.Partitions[i]
 		rep, code := c.fetchable(req, p)
-		if code != errcode.None || p.Offset >= rep.ReadEnd() {
+		if code != errcode.None || diverges(rep, p) || p.Offset >= rep.ReadEnd() {
 			continue
 		}
 		read.places = append(read.places, i)

@@ -59,6 +59,10 @@ func (c *Core) onListOffsets(r *Request) {
 
 // listOffset answers one partition, or returns the replica whose records must be looked up by time.
 func (c *Core) listOffset(topic string, version int16, p *kmsg.ListOffsetsRequestTopicPartition, out *kmsg.ListOffsetsResponseTopicPartition) *replica {
+	if unsupportedTime(p.Timestamp, version) {
+		out.ErrorCode = int16(errcode.UnsupportedVersion)
+		return nil
+	}
 	rep, code := c.replicaFor(topic, record.UUID{}, p.Partition)
 	if code == errcode.None {
 		code = listable(rep, p)
@@ -70,21 +74,36 @@ func (c *Core) listOffset(topic string, version int16, p *kmsg.ListOffsetsReques
 	case p.Timestamp == latestOffset:
 		out.Offset = int64(rep.HighWatermark())
 		out.LeaderEpoch = int32(rep.Assigned().LeaderEpoch)
-	case p.Timestamp == earliestOffset, p.Timestamp == earliestLocal && version >= 8: // all is local
+	case p.Timestamp == earliestOffset, p.Timestamp == earliestLocal: // all is local
 		out.Offset = int64(rep.Start)
 		out.LeaderEpoch = int32(rep.Epochs.At(rep.Start))
-	case p.Timestamp == latestTiered && version >= 9, p.Timestamp == pendingUpload && version >= 11:
+	case p.Timestamp == latestTiered, p.Timestamp == pendingUpload:
 		// Nothing is tiered: no offset.
-	case p.Timestamp == maxTimestamp && version >= 7:
+	case p.Timestamp == maxTimestamp:
 		if rep.timeAsked(maxTimestamp) >= 0 {
 			return rep
 		} // no record has a timestamp
-	case p.Timestamp < 0:
-		out.ErrorCode = int16(errcode.UnsupportedVersion)
 	default:
 		return rep
 	}
 	return nil
+}
+
+// unsupportedTime reports whether a version does not know what a timestamp below 0 stands for: said before anything else, also of a partition that is not there.
+func unsupportedTime(timestamp int64, version int16) bool {
+	switch timestamp {
+	case latestOffset, earliestOffset:
+		return false
+	case maxTimestamp:
+		return version < 7
+	case earliestLocal:
+		return version < 8
+	case latestTiered:
+		return version < 9
+	case pendingUpload:
+		return version < 11
+	}
+	return timestamp < 0
 }
 
 // timeAsked returns the time to look for: of the largest timestamp, that of the first record which has it.

@@ -59,11 +59,11 @@ func (c *Core) onProduce(r *Request) {
 
 // producePartition appends one batch and reports whether its acknowledgement must be waited for.
 func (c *Core) producePartition(acks int16, p *api.ProducePartition, result *api.ProduceResult, id uint64, index int32) (parked bool) {
-	if acks < -1 || acks > 1 {
+	rep, code := c.replicaFor(p.Topic, p.TopicID, p.Partition)
+	if code != errcode.UnknownTopicOrPartition && !p.NoBatch && (acks < -1 || acks > 1) {
 		result.Err = errcode.InvalidRequiredAcks
 		return false
 	}
-	rep, code := c.replicaFor(p.Topic, p.TopicID, p.Partition)
 	if code == errcode.None && len(c.takeUps) > 0 {
 		c.configure(rep) // its turn may be some Steps away, and the change is answered
 	}
@@ -81,7 +81,7 @@ func (c *Core) producePartition(acks int16, p *api.ProducePartition, result *api
 		result.Message = "the log directory is nearly full: delete topics or add space"
 	}
 	if code != errcode.None {
-		c.refuseProduce(rep, code, result)
+		c.refuseProduce(rep, code, p.NoBatch, result)
 		return false
 	}
 	upTo, appendTime := record.NoOffset, p.Batch.MaxTimestamp
@@ -93,7 +93,7 @@ func (c *Core) producePartition(acks int16, p *api.ProducePartition, result *api
 		result.BaseOffset, upTo, appendTime = v.Base, v.Last+1, v.Timestamp
 	default:
 		result.Message = v.Message
-		c.refuseProduce(rep, v.Code, result)
+		c.refuseProduce(rep, v.Code, false, result)
 		return false
 	}
 	result.LogStart = rep.Start
@@ -103,8 +103,16 @@ func (c *Core) producePartition(acks int16, p *api.ProducePartition, result *api
 	return acks != 0 && rep.Park(acks, upTo, id, index)
 }
 
-func (c *Core) refuseProduce(rep *replica, code errcode.Code, result *api.ProduceResult) {
+// refuseProduce sets an error. Where the log was looked at, a client hears where it begins: not where there is no batch, or no log that could take one.
+func (c *Core) refuseProduce(rep *replica, code errcode.Code, noBatch bool, result *api.ProduceResult) {
 	result.Err = code
+	switch code {
+	case errcode.UnknownTopicOrPartition, errcode.NotLeaderOrFollower, errcode.MessageTooLarge, errcode.CorruptMessage, errcode.KafkaStorageError:
+	default:
+		if rep != nil && !noBatch {
+			result.LogStart = rep.Start
+		}
+	}
 	if code == errcode.NotLeaderOrFollower && rep != nil {
 		result.CurrentLeader, result.CurrentEpoch = rep.Assigned().Leader, rep.Assigned().LeaderEpoch
 	}

@@ -22,6 +22,8 @@ func (c *Core) onInitProducerID(r *Request) {
 	req := r.Body.(*kmsg.InitProducerIDRequest)
 	p := &c.producing
 	switch {
+	case req.TransactionalID != nil && *req.TransactionalID == "", (req.ProducerID == -1) != (req.ProducerEpoch == -1):
+		c.answerInit(r, record.NoProducer, errcode.InvalidRequest)
 	case req.TransactionalID != nil:
 		c.answerInit(r, record.NoProducer, errcode.CoordinatorNotAvailable)
 	case p.next < p.end:

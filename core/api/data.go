@@ -22,6 +22,7 @@ type ProducePartition struct {
 	Err       errcode.Code
 	Message   string        // what was wrong and what to do, for Err
 	Errors    []RecordError // the offending records, for Err
+	NoBatch   bool          // Err does not depend on the log: it comes before anything that does
 	Batch     record.Batch
 }
 
@@ -101,6 +102,7 @@ type FetchResponse struct {
 	Err        errcode.Code
 	SessionID  int32
 	ByID       bool
+	Isolation  Isolation // of the request: with ReadCommitted there is a list of aborted transactions, if an empty one
 	Partitions []FetchResult
 }
 
@@ -115,7 +117,12 @@ type FetchResult struct {
 	LogStart      record.Offset
 	CurrentLeader record.NodeID // hint for Err NOT_LEADER_OR_FOLLOWER, else NoNode
 	CurrentEpoch  record.Epoch
-	Extents       []stream.Extent // consecutive; together whole batches
+
+	Diverges       bool // what the client fetched last is not in the log, which parts from it here
+	DivergingEpoch record.Epoch
+	DivergingEnd   record.Offset
+
+	Extents []stream.Extent // consecutive; together whole batches
 }
 
 // Size is the number of record bytes that r names.

@@ -38,7 +38,7 @@ const (
 type Range struct {
 	Key      Key
 	Min, Max int16
-	Refused  int16 // versions below this are advertised and answered UNSUPPORTED_VERSION; 0: none
+	Refused  int16 // versions below this are advertised, and who sends one loses the connection; 0: none
 	Name     string
 }
 

@@ -99,7 +99,7 @@ var kafka = []struct {
 
 // remarks says of keys what the versions do not.
 var remarks = map[Key]string{
-	Produce: "Advertised from 0 since librdkafka wants it; 0 to 2 are answered UNSUPPORTED_VERSION. 12 and 13 wait for transactions: a batch of one is answered " +
+	Produce: "Advertised from 0 since librdkafka wants it; who sends 0 to 2 loses the connection, as with Kafka. 12 and 13 wait for transactions: a batch of one is answered " +
 		"INVALID_TXN_STATE.",
 	ListOffsets:     "Nothing is tiered: -4 is the log start, -5 and -6 have no offset.",
 	FindCoordinator: "Answers COORDINATOR_NOT_AVAILABLE: there are no groups or transactions yet. Advertised because librdkafka takes LZ4 from its presence.",

@@ -82,10 +82,12 @@ func TestNodeGivesTopicsTheirDefaults(t *testing.T) {
 		t.Errorf("a topic with its own entries gets %+v, %v", own, err)
 	}
 	want := map[string][]Synonym{
-		"flush.messages":        {{Name: "flush.messages", Value: "1", Source: FromTopic}, {Name: "log.flush.interval.messages", Value: "500", Source: FromFile}, {Name: "log.flush.interval.messages", Value: "1", Source: FromDefault}},
-		"segment.bytes":         {{Name: "log.segment.bytes", Value: "4096", Source: FromFile}, {Name: "log.segment.bytes", Value: "1073741824", Source: FromDefault}},
-		"flush.ms":              {{Name: "log.flush.interval.ms", Value: "9223372036854775807", Source: FromDefault}},
-		"remote.storage.enable": {{Name: "remote.storage.enable", Value: "false", Source: FromDefault}},
+		"flush.messages": {{Name: "flush.messages", Value: "1", Source: FromTopic}, {Name: "log.flush.interval.messages", Value: "500", Source: FromFile},
+			{Name: "log.flush.interval.messages", Value: "1", Source: FromDefault}},
+		"segment.bytes":           {{Name: "log.segment.bytes", Value: "4096", Source: FromFile}, {Name: "log.segment.bytes", Value: "1073741824", Source: FromDefault}},
+		"flush.ms":                {{Name: "log.flush.interval.ms", Value: "9223372036854775807", Source: FromDefault, Unlisted: true}},
+		"remote.log.copy.disable": {{Name: "remote.log.copy.disable", Value: "false", Source: FromDefault, Unlisted: true}},
+		"local.retention.ms":      {{Name: "log.local.retention.ms", Value: "-2", Source: FromDefault}},
 	}
 	for _, s := range TopicSettings(n, []Entry{{"flush.messages", "1"}}) {
 		if w, ok := want[s.Key.Name]; ok && !slices.Equal(s.Synonyms, w) {

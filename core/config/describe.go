@@ -1,6 +1,10 @@
 package config
 
-import "strconv"
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
 
 // Source says where the value of a config comes from, in Kafka's numbers (DescribeConfigsResponse.ConfigSource).
 type Source int8
@@ -20,6 +24,7 @@ const (
 type Synonym struct {
 	Name, Value string
 	Source      Source
+	Unlisted    bool  // Kafka has no such default: it computes one from other keys, or the key is a topic's alone. The value holds all the same
 	unit        int64 // what one of Value is in the unit of the config it stands for; 0: the same
 }
 
@@ -65,7 +70,7 @@ func TopicSettings(node *Node, entries []Entry) []Setting {
 			nodeKey, _ := Find(NodeKeys, name)
 			s.Synonyms = append(s.Synonyms, node.synonyms(nodeKey)...)
 		} else {
-			s.Synonyms = append(s.Synonyms, Synonym{Name: k.Name, Value: k.Default, Source: FromDefault})
+			s.Synonyms = append(s.Synonyms, topicDefault(k))
 		}
 		out = append(out, s)
 	}
@@ -102,7 +107,18 @@ func (n *Node) synonyms(k *Key) []Synonym {
 			out = append(out, c)
 		}
 	}
-	return append(out, Synonym{Name: k.Name, Value: k.Default, Source: FromDefault})
+	return append(out, Synonym{Name: k.Name, Value: k.Default, Source: FromDefault, Unlisted: slices.Contains(computed, k.Name)})
+}
+
+// computed are the node's keys without a default in Kafka: where they are not set, others hold (log.retention.hours and its like).
+var computed = []string{"log.flush.interval.ms", "log.retention.ms", "log.roll.jitter.ms", "log.roll.ms"}
+
+// topicDefault is the default of a key that no key of the node acts for.
+func topicDefault(k *Key) Synonym {
+	if strings.HasPrefix(k.Name, "local.retention.") { // of tiered storage: Kafka's broker has keys for them
+		return Synonym{Name: "log." + k.Name, Value: k.Default, Source: FromDefault}
+	}
+	return Synonym{Name: k.Name, Value: k.Default, Source: FromDefault, Unlisted: true}
 }
 
 // synonymOf returns the node's key that gives a topic config its default.

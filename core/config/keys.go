@@ -34,6 +34,7 @@ type Key struct {
 	Type     Type
 	Default  string
 	Min, Max int64    // Int and Long
+	Not0     bool     // Int: 0 lies between the bounds and is no value
 	Valid    []string // String, List: the allowed values; nil: any
 	Optional bool     // without a default: no value is a value
 	Fixed    string   // why no other value than the default is accepted; empty: others are
@@ -65,6 +66,9 @@ func (k *Key) Check(value string) error {
 		n, err := strconv.ParseInt(value, 10, 64)
 		if err != nil {
 			return fmt.Errorf("%s must be a whole number, not %q", k.Name, value)
+		}
+		if k.Not0 && n == 0 {
+			return fmt.Errorf("%s must lie between 1 and %d or be %d, not 0", k.Name, k.Max, k.Min)
 		}
 		if n < k.Min || n > k.Max {
 			return fmt.Errorf("%s must lie between %d and %d, not %d", k.Name, k.Min, k.Max, n)
@@ -161,10 +165,11 @@ func parse(table []Key, entries []Entry) (values, error) {
 			best, _ := nearest(e.Key, "", math.MaxInt, names(table))
 			return v, wrong(e.Key, "unknown configuration key %q: did you mean %q?", e.Key, best)
 		}
-		if err := k.Check(e.Value); err != nil {
+		value := strings.TrimSpace(e.Value) // as Kafka: spaces around a value mean nothing
+		if err := k.Check(value); err != nil {
 			return v, &KeyError{e.Key, err}
 		}
-		v.set[e.Key] = e.Value
+		v.set[e.Key] = value
 	}
 	return v, nil
 }

@@ -13,7 +13,7 @@ var NodeKeys = []Key{
 	{Name: "broker.rack", Type: String, Doc: "Where this broker stands; clients are told."},
 	{Name: "client.quota.callback.class", Type: Class, Fixed: noPlugIns, Doc: "Quotas; none."},
 	{Name: "compression.type", Type: String, Default: "producer", Valid: compressions, Doc: "Default of the topic config."},
-	{Name: "compression.gzip.level", Type: Int, Default: "-1", Min: -1, Max: 9, Doc: "Default of the topic config."},
+	{Name: "compression.gzip.level", Type: Int, Default: "-1", Min: -1, Max: 9, Not0: true, Doc: "Default of the topic config."},
 	{Name: "compression.lz4.level", Type: Int, Default: "9", Min: 1, Max: 17, Doc: "Default of the topic config."},
 	{Name: "compression.zstd.level", Type: Int, Default: "3", Min: -131072, Max: 22, Doc: "Default of the topic config."},
 	{Name: "connections.max.idle.ms", Type: Long, Default: "600000", Min: 1, Max: math.MaxInt64, Doc: "Silence after which a connection is closed."},

@@ -28,7 +28,7 @@ const (
 // Defaults are the node's keys of topicSynonyms.
 var TopicKeys = []Key{
 	{Name: "cleanup.policy", Type: List, Default: "delete", Valid: []string{"delete"}, Doc: "What happens to old segments; empty: they stay. Compaction is not served yet."},
-	{Name: "compression.gzip.level", Type: Int, Default: "-1", Min: -1, Max: 9, Doc: "Level of gzip where the topic compresses; -1 is the codec's own."},
+	{Name: "compression.gzip.level", Type: Int, Default: "-1", Min: -1, Max: 9, Not0: true, Doc: "Level of gzip where the topic compresses; -1 is the codec's own."},
 	{Name: "compression.lz4.level", Type: Int, Default: "9", Min: 1, Max: 17, Doc: "Level of lz4 where the topic compresses."},
 	{Name: "compression.type", Type: String, Default: "producer", Valid: compressions, Doc: "Codec of stored batches; producer keeps what was sent."},
 	{Name: "compression.zstd.level", Type: Int, Default: "3", Min: -131072, Max: 22, Doc: "Level of zstd where the topic compresses."},
@@ -51,7 +51,7 @@ var TopicKeys = []Key{
 	{Name: "min.compaction.lag.ms", Type: Long, Default: "0", Min: 0, Max: math.MaxInt64, Doc: noCompaction},
 	{Name: "min.insync.replicas", Type: Int, Default: "1", Min: 1, Max: math.MaxInt32, Doc: "Replicas that must hold a record before acks=all answers."},
 	{Name: "preallocate", Type: Bool, Default: "false", Fixed: "a segment's file is as long as its data", Doc: "Whether a segment gets all its bytes on the disk when it begins."},
-	{Name: "remote.copy.disable", Type: Bool, Default: "false", Fixed: tiersMissing, Doc: "Whether tiered data is only read."},
+	{Name: "remote.log.copy.disable", Type: Bool, Default: "false", Fixed: tiersMissing, Doc: "Whether tiered data is only read."},
 	{Name: "remote.log.delete.on.disable", Type: Bool, Default: "false", Fixed: tiersMissing, Doc: "Whether tiered data goes when tiered storage is switched off."},
 	{Name: "remote.storage.enable", Type: Bool, Default: "false", Fixed: tiersMissing, Doc: "Whether segments are copied to tiered storage."},
 	{Name: "retention.bytes", Type: Long, Default: "-1", Min: -1, Max: math.MaxInt64, Doc: "Size of a partition above which its oldest segments go; -1: no bound."},

@@ -97,7 +97,7 @@ func (s *State) alter(img *image.Image, of resource, seen map[resource]int, chan
 	if p := checkChanges(changes); p != nil {
 		return nil, p
 	}
-	if p := s.checkResource(img, of); p != nil {
+	if p := s.checkResource(of); p != nil {
 		return nil, p
 	}
 	kind := image.ResourceType(of.kind)
@@ -134,6 +134,12 @@ func (s *State) alter(img *image.Image, of resource, seen map[resource]int, chan
 	} else if err := config.CheckTopicChange(s.Config, before, after); err != nil {
 		return nil, problem(errcode.InvalidConfig, "%v", err)
 	}
+	if _, ok := img.Topic(of.name); !ok && of.kind == kmsg.ConfigResourceTypeTopic { // as in Kafka, the values are looked at first
+		if err := config.CheckTopicName(of.name); err != nil {
+			return nil, problem(errcode.InvalidTopicException, "%v", err)
+		}
+		return nil, problem(errcode.UnknownTopicOrPartition, "The topic '%s' does not exist.", of.name)
+	}
 	return records, nil
 }
 
@@ -158,11 +164,11 @@ func checkChanges(changes []change) *Problem {
 	return nil
 }
 
-func (s *State) checkResource(img *image.Image, of resource) *Problem {
+func (s *State) checkResource(of resource) *Problem {
 	switch of.kind {
 	case kmsg.ConfigResourceTypeTopic:
-		if _, ok := img.Topic(of.name); !ok {
-			return problem(errcode.UnknownTopicOrPartition, "The topic '%s' does not exist.", of.name)
+		if of.name == "" {
+			return problem(errcode.InvalidRequest, "Default topic resources are not allowed.")
 		}
 		return nil
 	case kmsg.ConfigResourceTypeBroker:

@@ -112,7 +112,7 @@ func TestCreateTopicsRefuses(t *testing.T) {
 			t.Errorf("%s: %v %q with %d records, want %v %q", c.topic.Topic, errcode.Code(got.ErrorCode), *got.ErrorMessage, len(records), c.code, c.text)
 		}
 	}
-	if records, resp := s.CreateTopics(img, create(topic("x"), topic("x"))); len(records) != 0 || errcode.Code(resp.Topics[1].ErrorCode) != errcode.InvalidRequest {
+	if records, resp := s.CreateTopics(img, create(topic("x"), topic("x"))); len(records) != 0 || len(resp.Topics) != 1 || errcode.Code(resp.Topics[0].ErrorCode) != errcode.InvalidRequest || resp.Topics[0].Configs == nil {
 		t.Errorf("a topic named twice: %d records, %v", len(records), resp.Topics)
 	}
 	dry := create(topic("x"))
@@ -132,17 +132,30 @@ func TestDeleteTopics(t *testing.T) {
 	req := kmsg.NewPtrDeleteTopicsRequest()
 	req.Version = 6
 	name := "a"
-	for _, t := range []kmsg.DeleteTopicsRequestTopic{{Topic: &name}, {TopicID: created.Topics[1].TopicID}, {Topic: &name}, {TopicID: [16]byte{9}}} {
-		req.Topics = append(req.Topics, t)
+	deleting := func(want string, topics ...kmsg.DeleteTopicsRequestTopic) []image.Record {
+		req.Topics = topics
+		records, resp := s.DeleteTopics(img, req)
+		var codes []string
+		for i := range resp.Topics {
+			codes = append(codes, errcode.Code(resp.Topics[i].ErrorCode).String())
+		}
+		if got := fmt.Sprint(codes); got != want {
+			t.Errorf("deleting: %s, want %s", got, want)
+		}
+		return records
 	}
-	records, resp := s.DeleteTopics(img, req)
-	var codes []string
-	for i := range resp.Topics {
-		codes = append(codes, errcode.Code(resp.Topics[i].ErrorCode).String())
+	never, first, second := "never", created.Topics[0].TopicID, created.Topics[1].TopicID
+	for _, twice := range [][]kmsg.DeleteTopicsRequestTopic{{{Topic: &name}, {Topic: &name}}, {{TopicID: first}, {TopicID: first}}, {{Topic: &never}, {Topic: &never}},
+		{{Topic: &name, TopicID: first}}, {{}}} {
+		if records := deleting("[INVALID_REQUEST]", twice...); len(records) != 0 {
+			t.Errorf("%v: %d topics go", twice, len(records))
+		}
 	}
-	if got := fmt.Sprint(codes); got != "[NONE NONE UNKNOWN_TOPIC_OR_PARTITION UNKNOWN_TOPIC_ID]" || *resp.Topics[1].Topic != "b" {
-		t.Errorf("deleting: %s", got)
+	if records := deleting("[INVALID_REQUEST]", kmsg.DeleteTopicsRequestTopic{TopicID: first}, kmsg.DeleteTopicsRequestTopic{Topic: &name}); len(records) != 0 {
+		t.Errorf("by id and by name: %d topics go", len(records))
 	}
+	records = deleting("[NONE NONE UNKNOWN_TOPIC_OR_PARTITION UNKNOWN_TOPIC_ID]", kmsg.DeleteTopicsRequestTopic{Topic: &name}, kmsg.DeleteTopicsRequestTopic{TopicID: second},
+		kmsg.DeleteTopicsRequestTopic{Topic: &never}, kmsg.DeleteTopicsRequestTopic{TopicID: [16]byte{9}})
 	if img = replay(t, img, records); img.TopicCount() != 0 {
 		t.Errorf("%d topics are left", img.TopicCount())
 	}

@@ -18,11 +18,15 @@ func (s *State) CreatePartitions(img *image.Image, req *kmsg.CreatePartitionsReq
 	}
 	for i := range req.Topics {
 		asked := &req.Topics[i]
+		if counts[asked.Topic] == 0 {
+			continue // named before, and answered once
+		}
 		out := kmsg.NewCreatePartitionsResponseTopic()
 		out.Topic = asked.Topic
 		made, p := s.createPartitions(img, asked, len(records))
 		if counts[asked.Topic] > 1 {
 			made, p = nil, problem(errcode.InvalidRequest, "Duplicate topic name.")
+			counts[asked.Topic] = 0
 		}
 		if p != nil {
 			out.ErrorCode, out.ErrorMessage = int16(p.Code), &p.Message

@@ -37,13 +37,18 @@ func (s *State) CreateTopics(img *image.Image, req *kmsg.CreateTopicsRequest) ([
 		t := &req.Topics[i]
 		out := kmsg.NewCreateTopicsResponseTopic()
 		out.Topic = t.Topic
+		if counts[t.Topic] == 0 {
+			continue // named before, and answered once
+		}
 		made, problem := s.createTopic(img, t, &out, len(records))
 		if counts[t.Topic] > 1 {
-			made, problem = nil, &Problem{errcode.InvalidRequest, "the topic is named twice in the request"}
+			made, problem = nil, &Problem{errcode.InvalidRequest, "Duplicate topic name."}
+			counts[t.Topic] = 0
 		}
 		if problem != nil {
 			out = kmsg.NewCreateTopicsResponseTopic()
 			out.Topic, out.ErrorCode, out.ErrorMessage = t.Topic, int16(problem.Code), &problem.Message
+			out.Configs = []kmsg.CreateTopicsResponseTopicConfig{} // empty, not null, as Kafka's
 		} else if !req.ValidateOnly {
 			records = append(records, made...)
 		}
@@ -186,41 +191,20 @@ func (s *State) AutoCreate(img *image.Image, names []string) []image.Record {
 func (s *State) DeleteTopics(img *image.Image, req *kmsg.DeleteTopicsRequest) ([]image.Record, *kmsg.DeleteTopicsResponse) {
 	var records []image.Record
 	response := req.ResponseKind().(*kmsg.DeleteTopicsResponse)
-	gone := map[record.UUID]bool{}
-	remove := func(t *image.Topic, ok bool, missing errcode.Code, out *kmsg.DeleteTopicsResponseTopic) {
-		if !s.Config.DeleteTopics {
-			missing, ok = errcode.TopicDeletionDisabled, false
+	asked := namedTopics(req)
+	d := countDeletions(img, asked)
+	for i := range asked {
+		out := d.answer(img, &asked[i])
+		if out == nil {
+			continue
 		}
-		if !ok || gone[t.ID] {
-			out.ErrorCode = int16(missing)
-			return
+		if !s.Config.DeleteTopics && out.ErrorCode == int16(errcode.None) {
+			out.ErrorCode = int16(errcode.TopicDeletionDisabled)
 		}
-		gone[t.ID] = true
-		name := t.Name
-		out.Topic, out.TopicID = &name, t.ID
-		records = append(records, &image.RemoveTopicRecord{TopicID: t.ID})
-	}
-	for _, name := range req.TopicNames {
-		out := kmsg.NewDeleteTopicsResponseTopic()
-		out.Topic = &name
-		t, ok := img.Topic(name)
-		remove(t, ok, errcode.UnknownTopicOrPartition, &out)
-		response.Topics = append(response.Topics, out)
-	}
-	for i := range req.Topics {
-		out := kmsg.NewDeleteTopicsResponseTopic()
-		out.Topic, out.TopicID = req.Topics[i].Topic, req.Topics[i].TopicID
-		var t *image.Topic
-		var ok bool
-		missing := errcode.UnknownTopicOrPartition
-		if req.Topics[i].Topic != nil {
-			t, ok = img.Topic(*req.Topics[i].Topic)
-		} else {
-			missing = errcode.UnknownTopicID
-			t, ok = img.TopicByID(req.Topics[i].TopicID)
+		if out.ErrorCode == int16(errcode.None) {
+			records = append(records, &image.RemoveTopicRecord{TopicID: out.TopicID})
 		}
-		remove(t, ok, missing, &out)
-		response.Topics = append(response.Topics, out)
+		response.Topics = append(response.Topics, *out)
 	}
 	return records, response
 }

@@ -56,6 +56,7 @@ const (
 	InconsistentTopicID         Code = 103
 	FetchSessionTopicIDError    Code = 106
 	MismatchedEndpointType      Code = 114
+	UnsupportedEndpointType     Code = 115
 )
 
 var codeNames = map[Code]string{
@@ -74,7 +75,7 @@ var codeNames = map[Code]string{
 	TopicDeletionDisabled:    "TOPIC_DELETION_DISABLED", FencedLeaderEpoch: "FENCED_LEADER_EPOCH", UnknownLeaderEpoch: "UNKNOWN_LEADER_EPOCH",
 	UnsupportedCompressionType: "UNSUPPORTED_COMPRESSION_TYPE", OffsetNotAvailable: "OFFSET_NOT_AVAILABLE", InvalidRecord: "INVALID_RECORD",
 	PreferredLeaderNotAvailable: "PREFERRED_LEADER_NOT_AVAILABLE", EligibleLeadersNotAvailable: "ELIGIBLE_LEADERS_NOT_AVAILABLE", ElectionNotNeeded: "ELECTION_NOT_NEEDED",
-	ThrottlingQuotaExceeded: "THROTTLING_QUOTA_EXCEEDED", UnknownTopicID: "UNKNOWN_TOPIC_ID", MismatchedEndpointType: "MISMATCHED_ENDPOINT_TYPE", InconsistentTopicID: "INCONSISTENT_TOPIC_ID",
+	ThrottlingQuotaExceeded: "THROTTLING_QUOTA_EXCEEDED", UnknownTopicID: "UNKNOWN_TOPIC_ID", MismatchedEndpointType: "MISMATCHED_ENDPOINT_TYPE", UnsupportedEndpointType: "UNSUPPORTED_ENDPOINT_TYPE", InconsistentTopicID: "INCONSISTENT_TOPIC_ID",
 }
 
 // String returns Kafka's name of c.

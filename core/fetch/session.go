@@ -126,12 +126,8 @@ func (s *Session) dequeue(p *Part) {
 // quiet says that afterwards there is nothing more to tell. A partition that was given records goes behind all others, so that none starves when an answer
 // has no room for all.
 func (p *Part) Answer(result *api.FetchResult, quiet bool) (tell bool) {
-	failed, records := result.Err != errcode.None, len(result.Extents) > 0
-	tell = failed || records || result.HighWatermark != p.highWatermark || result.LogStart != p.logStart
-	p.highWatermark, p.logStart = result.HighWatermark, result.LogStart
-	if failed {
-		p.highWatermark = record.NoOffset // when the error goes away, that is told
-	}
+	records := len(result.Extents) > 0
+	tell = p.note(result) || records || result.Diverges
 	if quiet || records {
 		p.session.dequeue(p)
 	}
@@ -139,6 +135,17 @@ func (p *Part) Answer(result *api.FetchResult, quiet bool) (tell bool) {
 		p.session.enqueue(p)
 	}
 	return tell
+}
+
+// note keeps what a partition is answered, and reports whether that is new or an error.
+func (p *Part) note(result *api.FetchResult) (news bool) {
+	failed := result.Err != errcode.None
+	news = failed || result.HighWatermark != p.highWatermark || result.LogStart != p.logStart
+	p.highWatermark, p.logStart = result.HighWatermark, result.LogStart
+	if failed {
+		p.highWatermark = record.NoOffset // when the error goes away, that is told
+	}
+	return news
 }
 
 // nextEpoch follows an epoch: after the largest comes 1, since 0 asks for a new session.

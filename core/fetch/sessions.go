@@ -156,7 +156,7 @@ func (c *Sessions) Add(req *api.FetchRequest, results []api.FetchResult, now int
 	}
 	for i := range results {
 		r := &results[i]
-		s.parts[key(s.byID, r.Topic, r.TopicID, r.Partition)].Answer(r, false) // whether it is quiet its first incremental fetch finds out
+		s.parts[key(s.byID, r.Topic, r.TopicID, r.Partition)].note(r) // as in Kafka its order stays that of the request; whether it is quiet its first incremental fetch finds out
 	}
 	c.sessions[s.ID] = s
 	c.touch(s, now)

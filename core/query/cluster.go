@@ -9,13 +9,18 @@ import (
 // DescribeCluster answers DescribeCluster from the image. Fenced brokers are listed only if asked for (version 2).
 func DescribeCluster(v *View, req *kmsg.DescribeClusterRequest, at Reached) *kmsg.DescribeClusterResponse {
 	response := req.ResponseKind().(*kmsg.DescribeClusterResponse)
-	response.ClusterID = v.ClusterID
-	response.EndpointType = req.EndpointType
-	response.ControllerID = int32(v.Self)
 	if req.Version >= 1 && req.EndpointType != 1 {
-		message := "only broker endpoints (type 1) are served on this listener"
-		response.ErrorCode, response.ErrorMessage = int16(errcode.MismatchedEndpointType), &message
+		message, code := "The request was sent to an endpoint of the wrong type.", errcode.MismatchedEndpointType
+		if req.EndpointType != 2 {
+			message, code = "Unsupported endpoint type", errcode.UnsupportedEndpointType
+		}
+		response.ErrorCode, response.ErrorMessage = int16(code), &message
 		return response
+	}
+	response.ClusterID = v.ClusterID
+	response.ControllerID = int32(v.Self)
+	if req.IncludeClusterAuthorizedOperations {
+		response.ClusterAuthorizedOperations = clusterOperations
 	}
 	for b := range v.Image.Brokers() {
 		if b.Fenced && !req.IncludeFencedBrokers {

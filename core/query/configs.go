@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -100,7 +101,7 @@ func stored(img *image.Image, kind image.ResourceType, name string, from config.
 // describeSetting writes one config. Passwords are not shown; what only the configuration file can set is read-only.
 func describeSetting(s *config.Setting, req *kmsg.DescribeConfigsRequest) kmsg.DescribeConfigsResponseResourceConfig {
 	out := kmsg.NewDescribeConfigsResponseResourceConfig()
-	value := s.Value()
+	value := strings.TrimSpace(s.Value()) // as it acts
 	out.Name, out.Value = s.Key.Name, &value
 	if out.IsSensitive = s.Key.Type == config.Password; out.IsSensitive {
 		out.Value = nil
@@ -109,8 +110,12 @@ func describeSetting(s *config.Setting, req *kmsg.DescribeConfigsRequest) kmsg.D
 	out.ReadOnly = s.ReadOnly
 	if req.IncludeSynonyms {
 		for _, from := range s.Synonyms {
+			if from.Unlisted {
+				continue
+			}
 			synonym := kmsg.NewDescribeConfigsResponseResourceConfigConfigSynonym()
-			synonym.Name, synonym.Value, synonym.Source = from.Name, &from.Value, kmsg.ConfigSource(from.Source)
+			value := strings.TrimSpace(from.Value)
+			synonym.Name, synonym.Value, synonym.Source = from.Name, &value, kmsg.ConfigSource(from.Source)
 			if out.IsSensitive {
 				synonym.Value = nil
 			}

@@ -9,7 +9,7 @@ import (
 )
 
 // ElectLeaders answers what an election would bring: nothing. Each partition has one replica here, which leads as long as its directory stands; who has no
-// leader has nobody to elect. Of all partitions (nil) only these are told, as Kafka does.
+// leader has nobody to elect. Of all partitions (nil) every topic is told, and of its partitions only these, as Kafka does.
 func ElectLeaders(v *View, req *kmsg.ElectLeadersRequest) *kmsg.ElectLeadersResponse {
 	response := req.ResponseKind().(*kmsg.ElectLeadersResponse)
 	add := func(topic string, partition int32, code errcode.Code) {
@@ -27,6 +27,9 @@ func ElectLeaders(v *View, req *kmsg.ElectLeadersRequest) *kmsg.ElectLeadersResp
 	unclean := req.Version >= 1 && req.ElectionType == 1
 	if req.Topics == nil {
 		for t := range v.Image.Topics() {
+			out := kmsg.NewElectLeadersResponseTopic()
+			out.Topic = t.Name
+			response.Topics = append(response.Topics, out)
 			for i, p := range t.Partitions {
 				if code := election(p, unclean); code != errcode.ElectionNotNeeded {
 					add(t.Name, int32(i), code)

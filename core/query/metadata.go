@@ -22,7 +22,7 @@ func Missing(img *image.Image, req *kmsg.MetadataRequest) []string {
 	var names []string
 	for i := range req.Topics {
 		name := req.Topics[i].Topic
-		if name == nil || config.CheckTopicName(*name) != nil {
+		if name == nil || byID(req) || config.CheckTopicName(*name) != nil {
 			continue
 		}
 		if _, ok := img.Topic(*name); !ok {
@@ -35,8 +35,19 @@ func Missing(img *image.Image, req *kmsg.MetadataRequest) []string {
 // Metadata answers Metadata from the image.
 func Metadata(v *View, req *kmsg.MetadataRequest, at Reached) *kmsg.MetadataResponse {
 	response := req.ResponseKind().(*kmsg.MetadataResponse)
+	if req.Version < 12 && (byID(req) || unnamed(req)) { // versions 10 and 11 have the field, and do not know it yet
+		for i := range req.Topics {
+			out := kmsg.NewMetadataResponseTopic()
+			out.Topic, out.TopicID, out.ErrorCode = req.Topics[i].Topic, req.Topics[i].TopicID, int16(errcode.InvalidRequest)
+			response.Topics = append(response.Topics, out)
+		}
+		return response
+	}
 	response.ClusterID = &v.ClusterID
 	response.ControllerID = int32(v.Self)
+	if req.IncludeClusterAuthorizedOperations {
+		response.AuthorizedOperations = clusterOperations
+	}
 	for b := range v.Image.Brokers() {
 		if b.Fenced {
 			continue
@@ -51,16 +62,32 @@ func Metadata(v *View, req *kmsg.MetadataRequest, at Reached) *kmsg.MetadataResp
 		for t := range v.Image.Topics() {
 			response.Topics = append(response.Topics, v.describeTopic(t))
 		}
-		return response
 	}
 	for i := range req.Topics {
+		if byID(req) && req.Topics[i].TopicID == [16]byte{} {
+			continue // as Kafka: a request that names one topic by id is taken to do so with all
+		}
 		response.Topics = append(response.Topics, v.requestedTopic(&req.Topics[i]))
+	}
+	for i := range response.Topics {
+		if t := &response.Topics[i]; req.IncludeTopicAuthorizedOperations && t.ErrorCode != int16(errcode.UnknownTopicID) {
+			t.AuthorizedOperations = topicOperations
+		}
 	}
 	return response
 }
 
+// byID reports whether a request names topics by id.
+func byID(req *kmsg.MetadataRequest) bool {
+	return slices.ContainsFunc(req.Topics, func(t kmsg.MetadataRequestTopic) bool { return t.TopicID != [16]byte{} })
+}
+
+func unnamed(req *kmsg.MetadataRequest) bool {
+	return slices.ContainsFunc(req.Topics, func(t kmsg.MetadataRequestTopic) bool { return t.Topic == nil })
+}
+
 func (v *View) requestedTopic(asked *kmsg.MetadataRequestTopic) kmsg.MetadataResponseTopic {
-	if asked.Topic == nil {
+	if asked.Topic == nil || asked.TopicID != [16]byte{} {
 		if t, ok := v.Image.TopicByID(asked.TopicID); ok {
 			return v.describeTopic(t)
 		}

@@ -23,6 +23,12 @@ type Reached struct {
 	Address  string // host:port
 }
 
+// What everyone may do while nothing restricts it: a bit for each of Kafka's operations (AclOperation) that there are for a cluster and for a topic.
+const (
+	clusterOperations = 1<<5 | 1<<7 | 1<<8 | 1<<9 | 1<<10 | 1<<11 | 1<<12       // create, alter, describe, cluster action, describe and alter configs, idempotent write
+	topicOperations   = 1<<3 | 1<<4 | 1<<5 | 1<<6 | 1<<7 | 1<<8 | 1<<10 | 1<<11 // read, write, create, delete, alter, describe, describe and alter configs
+)
+
 // Answer answers a request from the view, or returns false if the core must decide it.
 func Answer(v *View, body kmsg.Request, at Reached) (kmsg.Response, bool) {
 	switch req := body.(type) {

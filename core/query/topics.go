@@ -85,6 +85,9 @@ func askedTopics(v *View, req *kmsg.DescribeTopicPartitionsRequest) []string {
 func describedTopic(name string, code errcode.Code) kmsg.DescribeTopicPartitionsResponseTopic {
 	out := kmsg.NewDescribeTopicPartitionsResponseTopic()
 	out.Topic, out.ErrorCode, out.IsInternal = &name, int16(code), internal(name)
+	if code != errcode.InvalidRequest {
+		out.AuthorizedOperations = topicOperations
+	}
 	return out
 }
 
@@ -124,7 +127,10 @@ func ListConfigResources(v *View, req *kmsg.ListConfigResourcesRequest) *kmsg.Li
 		r.Type, r.Name = kind, name
 		response.ConfigResources = append(response.ConfigResources, r)
 	}
-	for _, kind := range kinds {
+	for i, kind := range kinds {
+		if slices.Contains(kinds[:i], kind) {
+			continue
+		}
 		switch kmsg.ConfigResourceType(kind) {
 		case kmsg.ConfigResourceTypeTopic:
 			for t := range v.Image.Topics() {

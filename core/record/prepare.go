@@ -44,6 +44,7 @@ type Refusal struct {
 	Code    errcode.Code
 	Message string
 	Records []RecordError
+	NoBatch bool // there is not one batch: refused whatever log it is for
 }
 
 // Error makes a Refusal readable in logs and tests.
@@ -51,6 +52,12 @@ func (r *Refusal) Error() string { return r.Code.String() + ": " + r.Message }
 
 func refuse(code errcode.Code, format string, args ...any) *Refusal {
 	return &Refusal{Code: code, Message: fmt.Sprintf(format, args...)}
+}
+
+func noBatch(format string, args ...any) *Refusal {
+	r := refuse(errcode.InvalidRecord, format, args...)
+	r.NoBatch = true
+	return r
 }
 
 // Prepare checks the records that a client produces to one partition and makes them ready to append: all that Kafka's LogValidator
@@ -106,21 +113,20 @@ func (pr *Preparer) Again(p *Policy, wall UnixMillis, b Batch) (Batch, *Refusal)
 // checkBatch checks everything about a batch that its records do not say.
 func checkBatch(p *Policy, data []byte) (Batch, *Refusal) {
 	if len(data) == 0 {
-		return Batch{}, refuse(errcode.InvalidRecord, "a produce request needs one record batch for each partition")
+		return Batch{}, noBatch("a produce request needs one record batch for each partition")
 	}
 	b, err := ParseHeader(data)
 	switch {
 	case errors.Is(err, ErrLength):
 		return b, refuse(errcode.CorruptMessage, "%v", err)
 	case errors.Is(err, ErrMagic):
-		return b, refuse(errcode.InvalidRecord, "%v: configure the producer for message format 2 (Kafka 0.11 or later)", err)
+		return b, noBatch("%v: configure the producer for message format 2 (Kafka 0.11 or later)", err)
 	case err != nil:
-		return b, refuse(errcode.InvalidRecord, "%v", err)
+		return b, noBatch("%v", err)
 	case b.Data == nil:
-		return b, refuse(errcode.InvalidRecord, "the batch declares %d bytes and %d came", b.Size, len(data))
+		return b, noBatch("the batch declares %d bytes and %d came", b.Size, len(data))
 	case len(data) != len(b.Data):
-		return b, refuse(errcode.InvalidRecord, "%d bytes follow the batch: a produce request may hold one batch for each partition",
-			len(data)-len(b.Data))
+		return b, noBatch("%d bytes follow the batch: a produce request may hold one batch for each partition", len(data)-len(b.Data))
 	case b.Size > p.MaxMessageBytes:
 		return b, tooLarge(p, int(b.Size))
 	}
@@ -230,7 +236,8 @@ func (pr *Preparer) recompress(p *Policy, b *Batch, raw []byte) *Refusal {
 	if int64(len(data)) > int64(p.MaxMessageBytes) {
 		return tooLarge(p, len(data))
 	}
-	b.Attributes = b.Attributes&^7 | Attributes(p.Compression)
+	// A batch written anew keeps the bits that mean something.
+	b.Attributes = b.Attributes&(AttrLogAppendTime|AttrTransactional|AttrControl) | Attributes(p.Compression)
 	b.Data, b.Frame = data, NoFrame
 	return nil
 }

@@ -42,7 +42,7 @@ func randProduce(r *rand.Rand, version int16) *kmsg.ProduceRequest {
 
 func TestProduceRequestAgainstKmsg(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
-	for version := int16(0); version <= 11; version++ {
+	for version := int16(3); version <= 11; version++ {
 		for range 60 {
 			req := randProduce(r, version)
 			f := frameOf(9, req)
@@ -57,14 +57,11 @@ func TestProduceRequestAgainstKmsg(t *testing.T) {
 			for _, topic := range req.Topics {
 				for _, p := range topic.Partitions {
 					part := plainPrepare(topic.Topic, record.UUID{}, p.Partition, p.Records, 5, version)
-					if version < 3 {
-						part = refuseProduce(topic.Topic, record.UUID{}, p.Partition, nil, 0, version)
-					}
 					want = append(want, part)
 				}
 			}
 			tx := ""
-			if req.TransactionID != nil && version >= 3 {
+			if req.TransactionID != nil {
 				tx = *req.TransactionID
 			}
 			if got.Acks != req.Acks || got.TimeoutMs != req.TimeoutMillis || got.TransactionalID != tx || len(got.Partitions) != len(want) {
@@ -78,10 +75,10 @@ func TestProduceRequestAgainstKmsg(t *testing.T) {
 					t.Fatalf("v%d partition %d: got %+v\nwant %+v", version, i, got.Partitions[i], want[i])
 				}
 			}
-			if v.Request.ClientID != "client" || v.Request.Frame != 5 || v.Submit != (version >= 3) {
+			if v.Request.ClientID != "client" || v.Request.Frame != 5 || !v.Submit {
 				t.Fatalf("v%d: %+v", version, v.Request)
 			}
-			if batches := len(want); version >= 3 && v.Batches != batches || version < 3 && v.Batches != 0 {
+			if batches := len(want); v.Batches != batches {
 				t.Fatalf("v%d: %d batches hold the frame, want %d", version, v.Batches, batches)
 			}
 		}
@@ -90,7 +87,7 @@ func TestProduceRequestAgainstKmsg(t *testing.T) {
 
 func TestProduceResponseAgainstKmsg(t *testing.T) {
 	r := rand.New(rand.NewPCG(2, 1))
-	for version := int16(0); version <= 11; version++ {
+	for version := int16(3); version <= 11; version++ {
 		for range 60 {
 			resp := &api.ProduceResponse{}
 			for range r.IntN(6) {
@@ -127,7 +124,7 @@ func checkProduceResponse(t *testing.T, version int16, k *kmsg.ProduceResponse, 
 			w := want.Partitions[i]
 			i++
 			ok := topic.Topic == w.Topic && p.Partition == w.Partition && p.ErrorCode == int16(w.Err) && p.BaseOffset == int64(w.BaseOffset)
-			ok = ok && (version < 2 || p.LogAppendTime == int64(w.LogAppendTime)) && (version < 5 || p.LogStartOffset == int64(w.LogStart))
+			ok = ok && p.LogAppendTime == int64(w.LogAppendTime) && (version < 5 || p.LogStartOffset == int64(w.LogStart))
 			if version >= 8 {
 				ok = ok && deref(p.ErrorMessage) == w.Message && len(p.ErrorRecords) == len(w.Errors)
 				for j := range w.Errors {

@@ -121,14 +121,14 @@ func (c *Conn) Decode(env *Env, f Frame) (Verdict, error) {
 	switch {
 	case !ok:
 		return Verdict{}, c.errorf(f, errors.New("this broker does not serve that API key"))
-	case f.Key != api.ApiVersions && (f.Version < served.Min || f.Version > served.Max):
-		return Verdict{}, c.errorf(f, fmt.Errorf("this broker serves versions %d to %d", served.Min, served.Max))
+	case f.Key != api.ApiVersions && (f.Version < max(served.Min, served.Refused) || f.Version > served.Max):
+		return Verdict{}, c.errorf(f, fmt.Errorf("this broker serves versions %d to %d", max(served.Min, served.Refused), served.Max))
 	}
 	v := Verdict{slot: slot{number: c.number, correlation: f.Correlation, key: f.Key, version: f.Version}}
 	var err error
 	switch f.Key {
 	case api.Produce:
-		err = c.decodeProduce(env, f, served.Refused, &v)
+		err = c.decodeProduce(env, f, &v)
 	case api.Fetch:
 		err = c.decodeFetch(f, &v)
 	case api.ApiVersions:
@@ -156,29 +156,20 @@ func (c *Conn) fill(req *core.Request, f Frame, clientID []byte) {
 		Principal: c.info.Principal, Listener: c.info.Listener, Address: c.info.Address, Frame: f.ID}
 }
 
-func (c *Conn) decodeProduce(env *Env, f Frame, refused int16, v *Verdict) error {
+func (c *Conn) decodeProduce(env *Env, f Frame, v *Verdict) error {
 	flex := flexible(f.Key, f.Version)
 	v.slot.tags = responseTags(f.Key, flex)
 	cur := cursor{b: f.Data}
 	clientID := readHeader(&cur, flex)
 	call := new(produceCall)
-	prepare := env.Prepare
-	if f.Version < refused {
-		prepare = refuseProduce
-	}
-	v.Batches = decodeProduce(&cur, call, f.Version, f.ID, &c.names, prepare)
+	v.Batches = decodeProduce(&cur, call, f.Version, f.ID, &c.names, env.Prepare)
 	if cur.err != nil {
 		return cur.err
 	}
 	v.slot.silent = call.produce.Acks == 0
 	c.fill(&call.request, f, clientID)
 	call.request.Produce = &call.produce
-	v.Request = &call.request
-	v.Submit = f.Version >= refused
-	if !v.Submit {
-		v.slot.done = true
-		v.slot.reply.Produce = refusal(&call.produce)
-	}
+	v.Request, v.Submit = &call.request, true
 	return nil
 }
 

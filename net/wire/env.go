@@ -38,12 +38,12 @@ func NewEnv(committed *query.View, prepare PrepareBatch) *Env {
 			p.TopicID = t.ID
 			// What the client sent counts, not what the topic makes of it: a topic may keep zstd whatever its producers speak.
 			if sent, err := record.ParseHeader(data); err == nil && sent.Attributes.Codec() == record.CodecZstd && version < zstdSince {
-				p.Err, p.Message = errcode.UnsupportedCompressionType, "zstd needs Produce version 7 or later"
+				p.Err, p.NoBatch, p.Message = errcode.UnsupportedCompressionType, true, "zstd needs Produce version 7 or later"
 				return p
 			}
 			b, refusal := prepare(policyOf(view, topic), data, frame)
 			if refusal != nil {
-				p.Err, p.Message, p.Errors = refusal.Code, refusal.Message, refusal.Records
+				p.Err, p.Message, p.Errors, p.NoBatch = refusal.Code, refusal.Message, refusal.Records, refusal.NoBatch
 				return p
 			}
 			p.Batch = b

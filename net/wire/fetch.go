@@ -5,6 +5,7 @@ import (
 
 	"odradek/core"
 	"odradek/core/api"
+	"odradek/core/errcode"
 	"odradek/core/record"
 	"odradek/core/stream"
 )
@@ -161,16 +162,12 @@ func appendFetchResponse(dst []byte, cuts []cut, resp *api.FetchResponse, versio
 		dst = appendLength(dst, end-i, flex)
 		for ; i < end; i++ {
 			p := &resp.Partitions[i]
-			dst = appendFetchResult(dst, p, version, flex)
+			dst = appendFetchResult(dst, p, resp.Isolation, version, flex)
 			if size := p.Size(); size > 0 {
 				cuts = append(cuts, cut{len(dst), p.Extents})
 				beyond += size
 			}
-			if flex && p.CurrentLeader != record.NoNode {
-				dst = appendLeaderTag(dst, 1, p.CurrentLeader, p.CurrentEpoch)
-			} else {
-				dst = appendNoTags(dst, flex)
-			}
+			dst = appendFetchTags(dst, p, flex)
 		}
 		dst = appendNoTags(dst, flex)
 	}
@@ -178,7 +175,7 @@ func appendFetchResponse(dst []byte, cuts []cut, resp *api.FetchResponse, versio
 }
 
 // appendFetchResult writes one partition up to the length of its records.
-func appendFetchResult(dst []byte, p *api.FetchResult, version int16, flex bool) []byte {
+func appendFetchResult(dst []byte, p *api.FetchResult, isolation api.Isolation, version int16, flex bool) []byte {
 	dst = appendI32(dst, p.Partition)
 	dst = appendI16(dst, int16(p.Err))
 	dst = appendI64(dst, int64(p.HighWatermark))
@@ -186,12 +183,31 @@ func appendFetchResult(dst []byte, p *api.FetchResult, version int16, flex bool)
 	if version >= 5 {
 		dst = appendI64(dst, int64(p.LogStart))
 	}
-	dst = appendLength(dst, -1, flex) // no aborted transactions: null
+	// The aborted transactions: none. Kafka has an empty list for who reads what is committed, and for a partition that it does not know; else null.
+	if p.Err == errcode.None && isolation == api.ReadCommitted && !p.Diverges || p.Err == errcode.UnknownTopicOrPartition || p.Err == errcode.UnknownTopicID {
+		dst = appendLength(dst, 0, flex)
+	} else {
+		dst = appendLength(dst, -1, flex)
+	}
 	if version >= 11 {
 		dst = appendI32(dst, int32(record.NoNode)) // preferred read replica
 	}
 	// Empty, not null: old clients do not expect null records.
 	return appendLength(dst, int(min(p.Size(), math.MaxInt32)), flex)
+}
+
+// appendFetchTags closes a partition: its tagged fields are DivergingEpoch (0) and CurrentLeader (1).
+func appendFetchTags(dst []byte, p *api.FetchResult, flex bool) []byte {
+	switch {
+	case flex && p.CurrentLeader != record.NoNode:
+		return appendLeaderTag(dst, 1, p.CurrentLeader, p.CurrentEpoch)
+	case flex && p.Diverges:
+		dst = append(dst, 1, 0, 4+8+1)
+		dst = appendI32(dst, int32(p.DivergingEpoch))
+		dst = appendI64(dst, int64(p.DivergingEnd))
+		return append(dst, 0)
+	}
+	return appendNoTags(dst, flex)
 }
 
 // splice appends to pieces the bytes of buf with the extents at the cuts.

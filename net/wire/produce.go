@@ -26,13 +26,11 @@ type produceCall struct {
 	first   [1]api.ProducePartition
 }
 
-// decodeProduce reads the body of a Produce request, versions 0–11, into call. Each batch goes through prepare while it is read; its bytes
+// decodeProduce reads the body of a Produce request, versions 3–11, into call. Each batch goes through prepare while it is read; its bytes
 // alias the frame. It returns the number of batches that still do afterwards.
 func decodeProduce(c *cursor, call *produceCall, version int16, frame record.FrameID, names *names, prepare Prepare) int {
 	req := &call.produce
-	if version >= 3 {
-		req.TransactionalID = string(c.str())
-	}
+	req.TransactionalID = string(c.str())
 	req.Acks = c.i16()
 	req.TimeoutMs = c.i32()
 	req.Partitions = call.first[:0]
@@ -62,22 +60,6 @@ func decodeProduce(c *cursor, call *produceCall, version int16, frame record.Fra
 	return batches
 }
 
-// refuseProduce stands in for Prepare in versions that are advertised but not served.
-func refuseProduce(topic string, _ record.UUID, partition int32, _ []byte, _ record.FrameID, _ int16) api.ProducePartition {
-	return api.ProducePartition{Topic: topic, Partition: partition, Err: errcode.UnsupportedVersion}
-}
-
-// refusal is the response that gives every partition of req its own error.
-func refusal(req *api.ProduceRequest) *api.ProduceResponse {
-	resp := &api.ProduceResponse{Partitions: make([]api.ProduceResult, len(req.Partitions))}
-	for i := range req.Partitions {
-		p := &req.Partitions[i]
-		resp.Partitions[i] = api.ProduceResult{Topic: p.Topic, Partition: p.Partition, Err: p.Err, BaseOffset: record.NoOffset,
-			LogAppendTime: record.NoTimestamp, LogStart: record.NoOffset, CurrentLeader: record.NoNode}
-	}
-	return resp
-}
-
 // sameTopic counts the partitions from i on that belong to one topic and come in one piece: the wire groups by topic.
 func sameTopic(partitions []api.ProduceResult, i int) int {
 	n := i + 1
@@ -87,7 +69,7 @@ func sameTopic(partitions []api.ProduceResult, i int) int {
 	return n
 }
 
-// appendProduceResponse writes the body of a Produce response, versions 0–11.
+// appendProduceResponse writes the body of a Produce response, versions 3–11.
 func appendProduceResponse(dst []byte, resp *api.ProduceResponse, version int16, throttleMs int32) []byte {
 	flex := version >= produceFlexible
 	topics := 0
@@ -104,9 +86,7 @@ func appendProduceResponse(dst []byte, resp *api.ProduceResponse, version int16,
 		}
 		dst = appendNoTags(dst, flex)
 	}
-	if version >= 1 {
-		dst = appendI32(dst, throttleMs)
-	}
+	dst = appendI32(dst, throttleMs)
 	return appendNoTags(dst, flex)
 }
 
@@ -114,9 +94,7 @@ func appendProduceResult(dst []byte, p *api.ProduceResult, version int16, flex b
 	dst = appendI32(dst, p.Partition)
 	dst = appendI16(dst, int16(p.Err))
 	dst = appendI64(dst, int64(p.BaseOffset))
-	if version >= 2 {
-		dst = appendI64(dst, int64(p.LogAppendTime))
-	}
+	dst = appendI64(dst, int64(p.LogAppendTime))
 	if version >= 5 {
 		dst = appendI64(dst, int64(p.LogStart))
 	}

@@ -1,0 +1,40 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+)
+
+// knowledge is what rules ask the generator about the topics that a difference lies in.
+type knowledge struct {
+	names   map[string]string     // of topic ids, in hex
+	recoded map[string]bool       // topics whose batches the brokers compress
+	rolled  map[string]bool       // topics whose logs may have several segments
+	starts  map[string]*partition // those of which records were deleted, by topic/partition
+}
+
+func newKnowledge() *knowledge {
+	return &knowledge{names: map[string]string{}, recoded: map[string]bool{}, rolled: map[string]bool{}, starts: map[string]*partition{}}
+}
+
+// topic returns the name of the topic in a path.
+func (k *knowledge) topic(path string) string {
+	_, rest, _ := strings.Cut(path, "Topic=")
+	name := rest[:max(strings.IndexAny(rest, " ]"), 0)]
+	if _, rest, ok := strings.Cut(path, "TopicID="); ok && name == "" {
+		name = k.names[rest[:max(strings.IndexByte(rest, ']'), 0)]]
+	}
+	return name
+}
+
+// deleted reports whether an offset lies below the start of the log in a path.
+func (k *knowledge) deleted(path string, offset int64) bool {
+	var number int32
+	_, rest, _ := strings.Cut(path, "Partition=")
+	digits, _, _ := strings.Cut(rest, "]")
+	if _, err := fmt.Sscan(digits, &number); err != nil {
+		return false
+	}
+	p := k.starts[fmt.Sprintf("%s/%d", k.topic(path), number)]
+	return p != nil && offset < p.start
+}
