@@ -51,7 +51,7 @@ var rules = []rule{
 	{name: "broker-configs", holds: func(o *op, d *difference, _ kmsg.Response) bool {
 		return strings.Contains(d.path, "ResourceType=4 ResourceName=") && strings.Contains(d.plain, "Configs")
 	}},
-	{name: "group-configs", holds: func(o *op, d *difference, _ kmsg.Response) bool {
+	{name: "group-configs", rare: true, holds: func(o *op, d *difference, _ kmsg.Response) bool {
 		return d.plain == "Resources.Configs" && strings.Contains(d.path, "ResourceType=") && !strings.Contains(d.path, "ResourceType=2 ") && reflect.DeepEqual(d.ours, list(nil))
 	}},
 	{name: "no-compaction", holds: noCompaction},
