@@ -167,7 +167,7 @@ func stricter(o *op, d *difference, _ kmsg.Response) bool {
 		return false
 	}
 	return d.path == "the broker" || d.plain == "Topics.Partitions.ErrorCode" && (d.kafka == int64(0) || d.kafka == int64(47)) && (d.ours == int64(87) || d.ours == int64(32)) ||
-		(d.plain == "Topics.Partitions.BaseOffset" || d.plain == "Topics.Partitions.LogStartOffset") && d.ours == int64(-1) || d.plain == "Topics.Partitions.LogAppendTime"
+		d.plain == "Topics.Partitions.ErrorRecords" || (d.plain == "Topics.Partitions.BaseOffset" || d.plain == "Topics.Partitions.LogStartOffset") && d.ours == int64(-1) || d.plain == "Topics.Partitions.LogAppendTime"
 }
 
 // maxTimestampDeleted: of the largest timestamp Kafka tells the record also where it was deleted.
