@@ -79,7 +79,7 @@ func TestOffsetForLeaderEpoch(t *testing.T) {
 		end                   int64
 		code                  errcode.Code
 	}{
-		{4, -1, 4, 3, errcode.None}, {3, -1, 1, 2, errcode.None}, {1, 0, 1, 2, errcode.None}, {0, -1, -1, 0, errcode.None},
+		{4, -1, 4, 3, errcode.None}, {3, -1, 1, 2, errcode.None}, {1, 0, 1, 2, errcode.None}, {0, -1, 0, 0, errcode.None},
 		{5, -1, -1, -1, errcode.None}, {4, 9, -1, -1, errcode.UnknownLeaderEpoch},
 	} {
 		req := kmsg.NewPtrOffsetForLeaderEpochRequest()

@@ -126,6 +126,9 @@ func (s *State) alter(img *image.Image, of resource, seen map[resource]int, chan
 	if already+len(records) > MaxRecords {
 		return nil, problem(errcode.PolicyViolation, "one request may change at most %d configs: split it", MaxRecords)
 	}
+	if err := config.CheckTopicName(of.name); err != nil && of.kind == kmsg.ConfigResourceTypeTopic {
+		return nil, problem(errcode.InvalidTopicException, "%v", err)
+	}
 	if of.kind == kmsg.ConfigResourceTypeBroker {
 		// Kafka's broker answers so too: INVALID_CONFIG would be better, and clients know this one (KAFKA-13609).
 		if err := config.CheckBrokerChange(before, after); err != nil {
@@ -135,9 +138,6 @@ func (s *State) alter(img *image.Image, of resource, seen map[resource]int, chan
 		return nil, problem(errcode.InvalidConfig, "%v", err)
 	}
 	if _, ok := img.Topic(of.name); !ok && of.kind == kmsg.ConfigResourceTypeTopic { // as in Kafka, the values are looked at first
-		if err := config.CheckTopicName(of.name); err != nil {
-			return nil, problem(errcode.InvalidTopicException, "%v", err)
-		}
 		return nil, problem(errcode.UnknownTopicOrPartition, "The topic '%s' does not exist.", of.name)
 	}
 	return records, nil

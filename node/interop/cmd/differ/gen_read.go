@@ -18,7 +18,7 @@ func (g *generator) listOffsets() *op {
 			if g.chance(6) {
 				q.CurrentLeaderEpoch = pick(g, int32(0), 1, 9, -2)
 			}
-			q.Timestamp = pick(g, int64(-1), -2, -3, -4, -5, -6, -7)
+			q.Timestamp = pick(g, int64(-1), -1, -1, -2, -2, -3, -4, -5, -6, -7)
 			if !t.stampedBy && g.chance(2) {
 				q.Timestamp = pick(g, g.now-g.Int64N(3_600_000), g.now+500-g.Int64N(1000), 0, 1, g.now+1_000_000)
 				if len(p.times) > 0 {

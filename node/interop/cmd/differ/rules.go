@@ -51,7 +51,7 @@ var rules = []rule{
 	{name: "broker-configs", holds: func(o *op, d *difference, _ kmsg.Response) bool {
 		return strings.Contains(d.path, "ResourceType=4 ResourceName=") && strings.Contains(d.plain, "Configs")
 	}},
-	{name: "group-configs", holds: func(o *op, d *difference, _ kmsg.Response) bool {
+	{name: "group-configs", rare: true, holds: func(o *op, d *difference, _ kmsg.Response) bool {
 		return d.plain == "Resources.Configs" && strings.Contains(d.path, "ResourceType=") && !strings.Contains(d.path, "ResourceType=2 ") && reflect.DeepEqual(d.ours, list(nil))
 	}},
 	{name: "no-compaction", holds: noCompaction},
@@ -167,7 +167,7 @@ func stricter(o *op, d *difference, _ kmsg.Response) bool {
 		return false
 	}
 	return d.path == "the broker" || d.plain == "Topics.Partitions.ErrorCode" && (d.kafka == int64(0) || d.kafka == int64(47)) && (d.ours == int64(87) || d.ours == int64(32)) ||
-		(d.plain == "Topics.Partitions.BaseOffset" || d.plain == "Topics.Partitions.LogStartOffset") && d.ours == int64(-1) || d.plain == "Topics.Partitions.LogAppendTime"
+		d.plain == "Topics.Partitions.ErrorRecords" || (d.plain == "Topics.Partitions.BaseOffset" || d.plain == "Topics.Partitions.LogStartOffset") && d.ours == int64(-1) || d.plain == "Topics.Partitions.LogAppendTime"
 }
 
 // maxTimestampDeleted: of the largest timestamp Kafka tells the record also where it was deleted.
