@@ -34,7 +34,9 @@ func TestSaramaErrors(t *testing.T) {
 			return err
 		}
 	}
-	one := func() *sarama.TopicDetail { return &sarama.TopicDetail{NumPartitions: 1, ConfigEntries: map[string]*string{}} }
+	one := func() *sarama.TopicDetail {
+		return &sarama.TopicDetail{NumPartitions: 1, ConfigEntries: map[string]*string{}}
+	}
 	check("a topic", create("e", &sarama.TopicDetail{NumPartitions: 1, ConfigEntries: map[string]*string{"max.message.bytes": text("500"),
 		"message.timestamp.before.max.ms": text("1000")}}), nil)
 	check("it again", create("e", one()), sarama.ErrTopicAlreadyExists)
@@ -72,7 +74,9 @@ func saramaDataErrors(t *testing.T, n *node, check func(what string, err, want e
 		_, _, err = producer.SendMessage(m)
 		return err
 	}
-	small := func() *sarama.ProducerMessage { return &sarama.ProducerMessage{Topic: "e", Value: sarama.StringEncoder("v"), Timestamp: time.Now()} }
+	small := func() *sarama.ProducerMessage {
+		return &sarama.ProducerMessage{Topic: "e", Value: sarama.StringEncoder("v"), Timestamp: time.Now()}
+	}
 	check("producing", send(saramaConfig(), small()), nil)
 	nowhere := small()
 	nowhere.Topic = "nothing"
