@@ -22,6 +22,7 @@ type pendingRead struct {
 type fetching struct {
 	conn        ConnID
 	correlation int32
+	address     string // at which the client reached us
 	*api.FetchRequest
 	session *fetch.Session // of an incremental fetch. The request's partitions are then those of the session that may have something to tell
 	epoch   int32          // of session: with another one, the session has gone on without this fetch
@@ -105,7 +106,7 @@ func (c *Core) fetchedReplica(req *api.FetchRequest, p *api.FetchPartition) (*re
 
 // parkFetch has a fetch wait. One of a session waits with the session, which stands at its streams already.
 func (c *Core) parkFetch(r *Request, a *fetching, have int64) {
-	w := &fetch.Waiter{ID: c.newID(), Conn: uint64(r.Conn), Correlation: r.Correlation, Request: r.Fetch, Session: a.session, Epoch: a.epoch, Have: have,
+	w := &fetch.Waiter{ID: c.newID(), Conn: uint64(r.Conn), Correlation: r.Correlation, Address: r.Address, Request: r.Fetch, Session: a.session, Epoch: a.epoch, Have: have,
 		Want: int64(a.MinBytes)}
 	if a.session == nil {
 		w.Streams = make([]stream.ID, 0, len(a.Partitions))
@@ -147,7 +148,7 @@ func (c *Core) wake(w *fetch.Waiter) {
 	}
 	c.waiters.Remove(w)
 	c.timers.Cancel(timerKey{timerFetch, w.ID})
-	a := fetching{conn: ConnID(w.Conn), correlation: w.Correlation, FetchRequest: w.Request, session: w.Session, epoch: w.Epoch}
+	a := fetching{conn: ConnID(w.Conn), correlation: w.Correlation, address: w.Address, FetchRequest: w.Request, session: w.Session, epoch: w.Epoch}
 	switch {
 	case a.overtaken():
 		c.finishFetch(&a, &api.FetchResponse{})
@@ -206,8 +207,6 @@ func fillFetch(result *api.FetchResult, rep *replica, p *api.FetchPartition, cod
 		HighWatermark: record.NoOffset, LastStable: record.NoOffset, LogStart: record.NoOffset, CurrentLeader: record.NoNode, CurrentEpoch: record.NoEpoch}
 	switch {
 	case rep == nil:
-	case code == errcode.NotLeaderOrFollower || code == errcode.FencedLeaderEpoch:
-		result.CurrentLeader, result.CurrentEpoch = rep.Assigned().Leader, rep.Assigned().LeaderEpoch
 	case code == errcode.None || code == errcode.OffsetOutOfRange:
 		result.HighWatermark, result.LastStable, result.LogStart = rep.HighWatermark(), rep.HighWatermark(), rep.Start
 	}

@@ -16,6 +16,7 @@ const diskReserve = 16 << 20
 type pendingProduce struct {
 	conn        ConnID
 	correlation int32
+	address     string // at which the client reached us
 	response    api.ProduceResponse
 	waiting     []bool // by partition
 	left        int
@@ -26,7 +27,7 @@ type pendingProduce struct {
 }
 
 func newPendingProduce(r *Request) *pendingProduce {
-	p := &pendingProduce{conn: r.Conn, correlation: r.Correlation}
+	p := &pendingProduce{conn: r.Conn, correlation: r.Correlation, address: r.Address}
 	if n := len(r.Produce.Partitions); n <= 1 {
 		p.response.Partitions, p.waiting = p.oneResult[:n], p.oneWaiting[:n]
 	} else {
@@ -50,7 +51,7 @@ func (c *Core) onProduce(r *Request) {
 		}
 	}
 	if pending.left == 0 {
-		c.reply(Reply{Conn: r.Conn, Correlation: r.Correlation, Key: api.Produce, Produce: &pending.response})
+		c.replyProduce(pending)
 		return
 	}
 	c.produces[id] = pending
@@ -81,7 +82,7 @@ func (c *Core) producePartition(acks int16, p *api.ProducePartition, result *api
 		result.Message = "the log directory is nearly full: delete topics or add space"
 	}
 	if code != errcode.None {
-		c.refuseProduce(rep, code, result)
+		result.Err = code
 		return false
 	}
 	upTo, appendTime := record.NoOffset, p.Batch.MaxTimestamp
@@ -92,8 +93,7 @@ func (c *Core) producePartition(acks int16, p *api.ProducePartition, result *api
 	case producer.Duplicate:
 		result.BaseOffset, upTo, appendTime = v.Base, v.Last+1, v.Timestamp
 	default:
-		result.Message = v.Message
-		c.refuseProduce(rep, v.Code, result)
+		result.Err, result.Message = v.Code, v.Message
 		return false
 	}
 	result.LogStart = rep.Start
@@ -101,13 +101,6 @@ func (c *Core) producePartition(acks int16, p *api.ProducePartition, result *api
 		result.LogAppendTime = appendTime
 	}
 	return acks != 0 && rep.Park(acks, upTo, id, index)
-}
-
-func (c *Core) refuseProduce(rep *replica, code errcode.Code, result *api.ProduceResult) {
-	result.Err = code
-	if code == errcode.NotLeaderOrFollower && rep != nil {
-		result.CurrentLeader, result.CurrentEpoch = rep.Assigned().Leader, rep.Assigned().LeaderEpoch
-	}
 }
 
 // appendTo assigns offsets and tells the disk. The producer's state changes in the same breath: were the append refused later, a retry would be
@@ -186,6 +179,11 @@ func (c *Core) produceAcked(a partition.Ack) {
 func (c *Core) finishProduce(id uint64, pending *pendingProduce) {
 	delete(c.produces, id)
 	c.timers.Cancel(timerKey{timerProduce, id})
+	c.replyProduce(pending)
+}
+
+func (c *Core) replyProduce(pending *pendingProduce) {
+	c.hintProduce(pending.address, &pending.response)
 	c.reply(Reply{Conn: pending.conn, Correlation: pending.correlation, Key: api.Produce, Produce: &pending.response})
 }
 

@@ -31,6 +31,15 @@ type RecordError = record.RecordError
 // ProduceResponse answers a ProduceRequest, partition by partition in the request's order.
 type ProduceResponse struct {
 	Partitions []ProduceResult
+	Nodes      []Node // that results name as CurrentLeader
+}
+
+// Node is a broker that clients can reach.
+type Node struct {
+	ID   record.NodeID
+	Host string
+	Port int32
+	Rack *string
 }
 
 // ProduceResult is one partition's answer. LogAppendTime is NoTimestamp unless the topic stamps append time.
@@ -102,6 +111,7 @@ type FetchResponse struct {
 	SessionID  int32
 	ByID       bool
 	Partitions []FetchResult
+	Nodes      []Node // that results name as CurrentLeader
 }
 
 // FetchResult is one partition's answer.
@@ -113,7 +123,7 @@ type FetchResult struct {
 	HighWatermark record.Offset
 	LastStable    record.Offset
 	LogStart      record.Offset
-	CurrentLeader record.NodeID // hint for Err NOT_LEADER_OR_FOLLOWER, else NoNode
+	CurrentLeader record.NodeID // hint for Err NOT_LEADER_OR_FOLLOWER and FENCED_LEADER_EPOCH, else NoNode
 	CurrentEpoch  record.Epoch
 	Extents       []stream.Extent // consecutive; together whole batches
 }

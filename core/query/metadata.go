@@ -6,6 +6,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"odradek/core/api"
 	"odradek/core/config"
 	"odradek/core/errcode"
 	"odradek/core/image"
@@ -116,6 +117,17 @@ func nodeNumbers(ids []record.NodeID) []int32 {
 		out[i] = int32(id)
 	}
 	return out
+}
+
+// Node says where to reach a broker that may be asked: one that is registered and not fenced.
+func (v *View) Node(id record.NodeID, address string) (api.Node, bool) {
+	b, ok := v.Image.Broker(id)
+	if !ok || b.Fenced {
+		return api.Node{}, false
+	}
+	n := api.Node{ID: id, Rack: b.Rack}
+	n.Host, n.Port = v.endpoint(b, address)
+	return n, true
 }
 
 // endpoint is what clients are told to connect to for a broker: for ourselves the address that just worked, unless advertised.listeners is set.

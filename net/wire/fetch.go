@@ -166,7 +166,7 @@ func appendFetchResponse(dst []byte, cuts []cut, resp *api.FetchResponse, versio
 				cuts = append(cuts, cut{len(dst), p.Extents})
 				beyond += size
 			}
-			if flex && p.CurrentLeader != record.NoNode {
+			if version >= fetchHints && p.CurrentLeader != record.NoNode {
 				dst = appendLeaderTag(dst, 1, p.CurrentLeader, p.CurrentEpoch)
 			} else {
 				dst = appendNoTags(dst, flex)
@@ -174,7 +174,10 @@ func appendFetchResponse(dst []byte, cuts []cut, resp *api.FetchResponse, versio
 		}
 		dst = appendNoTags(dst, flex)
 	}
-	return appendNoTags(dst, flex), cuts, beyond
+	if version < fetchHints {
+		return appendNoTags(dst, flex), cuts, beyond
+	}
+	return appendNodesTag(dst, resp.Nodes), cuts, beyond
 }
 
 // appendFetchResult writes one partition up to the length of its records.
