@@ -45,7 +45,9 @@ func javaClient(t *testing.T) *program {
 
 // TestOutsideJava sends 200 000 records with Apache Kafka's producer, a tenth with each codec, idempotent and not, and reads them back with its consumer and with
 // franz-go.
-func TestOutsideJava(t *testing.T) { sendAndRead(t, javaClient(t), "java", 9) }
+func TestOutsideJava(t *testing.T) {
+	sendAndRead(t, javaClient(t), "java", func(i int) *kgo.Record { return makeRecord("java", 9, i) })
+}
 
 // TestOutsideJavaAdmin runs what Apache Kafka's Admin offers of what is served.
 func TestOutsideJavaAdmin(t *testing.T) {

@@ -18,15 +18,7 @@ func TestOutsideKafkajs(t *testing.T) {
 	n := start(t)
 	topic := "kafkajs"
 	createTopic(t, client(t, n), topic, partitions)
-	record := func(i int) *kgo.Record {
-		r := makeRecord(topic, 6, i)
-		for h := range r.Headers {
-			if r.Headers[h].Value == nil { // it cannot send null here
-				r.Headers[h].Value = []byte{}
-			}
-		}
-		return r
-	}
+	record := func(i int) *kgo.Record { return noNullHeaders(makeRecord(topic, 6, i)) }
 	for _, r := range runs(allCodecs, true, false) {
 		if acked := js.send(t, r, record, "send", n.address, topic, r.codec, strconv.FormatBool(r.idempotent)); acked != strconv.Itoa(r.to-r.from) {
 			t.Fatalf("%v: %s acknowledged", r, acked)
