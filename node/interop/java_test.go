@@ -33,6 +33,7 @@ func javaTool(t *testing.T, class string) *program {
 // javaClient compiles JavaClient.
 func javaClient(t *testing.T) *program {
 	t.Helper()
+	t.Parallel()
 	if _, err := exec.LookPath("javac"); err != nil {
 		t.Skip("javac is missing; get it with: apt-get install openjdk-17-jdk-headless")
 	}
@@ -108,6 +109,7 @@ const consoleLines = 20_000
 // TestOutsideJavaConsole sends lines of headers, key and value with the console producer, some with each codec, and reads each partition with the console
 // consumer. The producer spreads keys by their hash, so what counts is that each line is there once, and in order in its partition.
 func TestOutsideJavaConsole(t *testing.T) {
+	t.Parallel()
 	producer, consumer := javaTool(t, "ConsoleProducer"), javaTool(t, "consumer.ConsoleConsumer")
 	n := start(t)
 	createTopic(t, client(t, n), "console", partitions)
@@ -156,6 +158,7 @@ func TestOutsideJavaConsole(t *testing.T) {
 
 // TestOutsideJavaVerifiable runs the producers that Kafka's own system tests and benchmarks use.
 func TestOutsideJavaVerifiable(t *testing.T) {
+	t.Parallel()
 	verifiable, perf := javaTool(t, "VerifiableProducer"), javaTool(t, "ProducerPerformance")
 	n := start(t)
 	c := client(t, n)
@@ -211,6 +214,7 @@ func topicEnd(t *testing.T, c *kgo.Client, topic string) (sum int64) {
 
 // TestOutsideJavaGroups has a tool that consumes in a group wait for a coordinator until its own timeout, and neither hang nor fail otherwise.
 func TestOutsideJavaGroups(t *testing.T) {
+	t.Parallel()
 	consumer := javaTool(t, "ConsumerPerformance")
 	n := start(t)
 	createTopic(t, client(t, n), "g", 1)

@@ -9,6 +9,7 @@ import (
 
 func kafkajs(t *testing.T) *program {
 	t.Helper()
+	t.Parallel()
 	return &program{args: []string{"node", "clients/kafkajs.js"}, env: []string{"NODE_PATH=" + tool(t, "client-tools", "js")}}
 }
 

@@ -8,6 +8,7 @@ import (
 
 func python(t *testing.T, script string) *program {
 	t.Helper()
+	t.Parallel()
 	return &program{args: []string{tool(t, "client-tools", "python"), "clients/" + script}}
 }
 
