@@ -97,7 +97,7 @@ func readAll(t *testing.T, n *node, topic string, wanted func(i int) *kgo.Record
 		if err := fetches.Err(); err != nil {
 			t.Fatalf("after %d records: %v", r.total, err)
 		}
-		fetches.EachRecord(r.take)
+		fetches.EachRecord(func(k *kgo.Record) { r.take(k) })
 	}
 	c.Close()
 }
