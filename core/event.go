@@ -140,6 +140,9 @@ type Request struct {
 	Body        kmsg.Request        // every other key
 }
 
+// Reached is where the client reached us.
+func (r *Request) Reached() api.Reached { return api.Reached{Listener: r.Listener, Address: r.Address} }
+
 // Located answers a Locate job, partition by partition in its order.
 type Located struct {
 	Partitions []LocatedPartition

@@ -22,6 +22,7 @@ type pendingRead struct {
 type fetching struct {
 	conn        ConnID
 	correlation int32
+	at          api.Reached
 	*api.FetchRequest
 	session *fetch.Session // of an incremental fetch. The request's partitions are then those of the session that may have something to tell
 	epoch   int32          // of session: with another one, the session has gone on without this fetch
@@ -107,7 +108,7 @@ func (c *Core) fetchedReplica(req *api.FetchRequest, p *api.FetchPartition) (*re
 
 // parkFetch has a fetch wait. One of a session waits with the session, which stands at its streams already.
 func (c *Core) parkFetch(r *Request, a *fetching, have int64) {
-	w := &fetch.Waiter{ID: c.newID(), Conn: uint64(r.Conn), Correlation: r.Correlation, Request: r.Fetch, Session: a.session, Epoch: a.epoch, Have: have,
+	w := &fetch.Waiter{ID: c.newID(), Conn: uint64(r.Conn), Correlation: r.Correlation, At: r.Reached(), Request: r.Fetch, Session: a.session, Epoch: a.epoch, Have: have,
 		Want: int64(a.MinBytes)}
 	if a.session == nil {
 		w.Streams = make([]stream.ID, 0, len(a.Partitions))
@@ -149,7 +150,7 @@ func (c *Core) wake(w *fetch.Waiter) {
 	}
 	c.waiters.Remove(w)
 	c.timers.Cancel(timerKey{timerFetch, w.ID})
-	a := fetching{conn: ConnID(w.Conn), correlation: w.Correlation, FetchRequest: w.Request, session: w.Session, epoch: w.Epoch}
+	a := fetching{conn: ConnID(w.Conn), correlation: w.Correlation, at: w.At, FetchRequest: w.Request, session: w.Session, epoch: w.Epoch}
 	switch {
 	case a.overtaken():
 		c.finishFetch(&a, &api.FetchResponse{})
@@ -208,8 +209,6 @@ func fillFetch(result *api.FetchResult, rep *replica, p *api.FetchPartition, cod
 		HighWatermark: record.NoOffset, LastStable: record.NoOffset, LogStart: record.NoOffset, CurrentLeader: record.NoNode, CurrentEpoch: record.NoEpoch}
 	switch {
 	case rep == nil:
-	case code == errcode.NotLeaderOrFollower || code == errcode.FencedLeaderEpoch:
-		result.CurrentLeader, result.CurrentEpoch = rep.Assigned().Leader, rep.Assigned().LeaderEpoch
 	case code == errcode.None:
 		result.HighWatermark, result.LastStable, result.LogStart = rep.HighWatermark(), rep.HighWatermark(), rep.Start
 		if diverges(rep, p) {

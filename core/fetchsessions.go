@@ -14,7 +14,7 @@ func (c *Core) sessionMs() int64 { return int64(c.now.Mono / 1_000_000) }
 
 // askedBy finds out what a fetch asks for, or the code with which it is refused.
 func (c *Core) askedBy(r *Request) (fetching, errcode.Code) {
-	a := fetching{conn: r.Conn, correlation: r.Correlation, FetchRequest: r.Fetch}
+	a := fetching{conn: r.Conn, correlation: r.Correlation, at: r.Reached(), FetchRequest: r.Fetch}
 	if e := r.Fetch.SessionEpoch; e == api.FinalSessionEpoch || e == api.InitialSessionEpoch {
 		if s, ok := c.sessions.Get(r.Fetch.SessionID); ok { // a full fetch ends the session that it names
 			c.endSession(s)
@@ -76,6 +76,7 @@ func (c *Core) finishFetch(a *fetching, response *api.FetchResponse) {
 	case a.SessionEpoch == api.InitialSessionEpoch:
 		c.makeSession(a.FetchRequest, response)
 	}
+	c.hintFetch(a.at, response)
 	c.reply(Reply{Conn: a.conn, Correlation: a.correlation, Key: api.Fetch, Fetch: response})
 }
 

@@ -54,7 +54,7 @@ func (c *Core) releaseReplies(hw record.Offset) {
 func (c *Core) answerParked(p *parkedReply) {
 	body := p.body
 	if body == nil {
-		at := query.Reached{Listener: p.request.Listener, Address: p.request.Address}
+		at := p.request.Reached()
 		body = query.Metadata(c.queryView(), p.request.Body.(*kmsg.MetadataRequest), at)
 	}
 	c.reply(Reply{Conn: p.request.Conn, Correlation: p.request.Correlation, Key: p.request.Key, Body: body})

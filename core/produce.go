@@ -16,6 +16,7 @@ const diskReserve = 16 << 20
 type pendingProduce struct {
 	conn        ConnID
 	correlation int32
+	at          api.Reached
 	response    api.ProduceResponse
 	waiting     []bool // by partition
 	left        int
@@ -26,7 +27,7 @@ type pendingProduce struct {
 }
 
 func newPendingProduce(r *Request) *pendingProduce {
-	p := &pendingProduce{conn: r.Conn, correlation: r.Correlation}
+	p := &pendingProduce{conn: r.Conn, correlation: r.Correlation, at: r.Reached()}
 	if n := len(r.Produce.Partitions); n <= 1 {
 		p.response.Partitions, p.waiting = p.oneResult[:n], p.oneWaiting[:n]
 	} else {
@@ -50,7 +51,7 @@ func (c *Core) onProduce(r *Request) {
 		}
 	}
 	if pending.left == 0 {
-		c.reply(Reply{Conn: r.Conn, Correlation: r.Correlation, Key: api.Produce, Produce: &pending.response})
+		c.replyProduce(pending)
 		return
 	}
 	c.produces[id] = pending
@@ -112,9 +113,6 @@ func (c *Core) refuseProduce(rep *replica, code errcode.Code, noBatch bool, resu
 		if rep != nil && !noBatch {
 			result.LogStart = rep.Start
 		}
-	}
-	if code == errcode.NotLeaderOrFollower && rep != nil {
-		result.CurrentLeader, result.CurrentEpoch = rep.Assigned().Leader, rep.Assigned().LeaderEpoch
 	}
 }
 
@@ -194,6 +192,11 @@ func (c *Core) produceAcked(a partition.Ack) {
 func (c *Core) finishProduce(id uint64, pending *pendingProduce) {
 	delete(c.produces, id)
 	c.timers.Cancel(timerKey{timerProduce, id})
+	c.replyProduce(pending)
+}
+
+func (c *Core) replyProduce(pending *pendingProduce) {
+	c.hintProduce(pending.at, &pending.response)
 	c.reply(Reply{Conn: pending.conn, Correlation: pending.correlation, Key: api.Produce, Produce: &pending.response})
 }
 

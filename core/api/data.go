@@ -32,6 +32,15 @@ type RecordError = record.RecordError
 // ProduceResponse answers a ProduceRequest, partition by partition in the request's order.
 type ProduceResponse struct {
 	Partitions []ProduceResult
+	Nodes      []Node // that results name as CurrentLeader
+}
+
+// Node is a broker that clients can reach.
+type Node struct {
+	ID   record.NodeID
+	Host string
+	Port int32
+	Rack *string
 }
 
 // ProduceResult is one partition's answer. LogAppendTime is NoTimestamp unless the topic stamps append time.
@@ -104,6 +113,7 @@ type FetchResponse struct {
 	ByID       bool
 	Isolation  Isolation // of the request: with ReadCommitted there is a list of aborted transactions, if an empty one
 	Partitions []FetchResult
+	Nodes      []Node // that results name as CurrentLeader
 }
 
 // FetchResult is one partition's answer.
@@ -115,7 +125,7 @@ type FetchResult struct {
 	HighWatermark record.Offset
 	LastStable    record.Offset
 	LogStart      record.Offset
-	CurrentLeader record.NodeID // hint for Err NOT_LEADER_OR_FOLLOWER, else NoNode
+	CurrentLeader record.NodeID // hint for Err NOT_LEADER_OR_FOLLOWER and FENCED_LEADER_EPOCH, else NoNode
 	CurrentEpoch  record.Epoch
 
 	Diverges       bool // what the client fetched last is not in the log, which parts from it here
@@ -132,4 +142,10 @@ func (r *FetchResult) Size() int64 {
 		n += int64(r.Extents[i].Len)
 	}
 	return n
+}
+
+// Reached is where a client reached us: it is told addresses of the same listener.
+type Reached struct {
+	Listener string
+	Address  string // host:port
 }

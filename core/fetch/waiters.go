@@ -11,6 +11,7 @@ type Waiter struct {
 	ID          uint64
 	Conn        uint64
 	Correlation int32
+	At          api.Reached // where the client reached us
 	Request     *api.FetchRequest
 	Streams     []stream.ID // of the partitions asked for, in the request's order
 	Session     *Session    // of an incremental fetch: it has the streams, and Streams is empty

@@ -3,11 +3,12 @@ package query
 import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"odradek/core/api"
 	"odradek/core/errcode"
 )
 
 // DescribeCluster answers DescribeCluster from the image. Fenced brokers are listed only if asked for (version 2).
-func DescribeCluster(v *View, req *kmsg.DescribeClusterRequest, at Reached) *kmsg.DescribeClusterResponse {
+func DescribeCluster(v *View, req *kmsg.DescribeClusterRequest, at api.Reached) *kmsg.DescribeClusterResponse {
 	response := req.ResponseKind().(*kmsg.DescribeClusterResponse)
 	if req.Version >= 1 && req.EndpointType != 1 {
 		message, code := "The request was sent to an endpoint of the wrong type.", errcode.MismatchedEndpointType

@@ -7,6 +7,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"odradek/core/api"
 	"odradek/core/config"
 	"odradek/core/errcode"
 	"odradek/core/image"
@@ -33,7 +34,7 @@ func Missing(img *image.Image, req *kmsg.MetadataRequest) []string {
 }
 
 // Metadata answers Metadata from the image.
-func Metadata(v *View, req *kmsg.MetadataRequest, at Reached) *kmsg.MetadataResponse {
+func Metadata(v *View, req *kmsg.MetadataRequest, at api.Reached) *kmsg.MetadataResponse {
 	response := req.ResponseKind().(*kmsg.MetadataResponse)
 	if req.Version < 12 && (byID(req) || unnamed(req)) { // versions 10 and 11 have the field, and do not know it yet
 		for i := range req.Topics {
@@ -145,9 +146,20 @@ func nodeNumbers(ids []record.NodeID) []int32 {
 	return out
 }
 
+// Node says where to reach a broker that may be asked: one that is registered and not fenced.
+func (v *View) Node(id record.NodeID, at api.Reached) (api.Node, bool) {
+	b, ok := v.Image.Broker(id)
+	if !ok || b.Fenced {
+		return api.Node{}, false
+	}
+	n := api.Node{ID: id, Rack: b.Rack}
+	n.Host, n.Port = v.endpoint(b, at)
+	return n, true
+}
+
 // endpoint is what clients are told to connect to for a broker: its endpoint of the listener that they reached us at. Where advertised.listeners has none of
 // that name it is the first one; for ourselves the address that just worked.
-func (v *View) endpoint(b *image.Broker, at Reached) (string, int32) {
+func (v *View) endpoint(b *image.Broker, at api.Reached) (string, int32) {
 	endpoints := b.Endpoints
 	i := slices.IndexFunc(endpoints, func(e image.Endpoint) bool { return e.Name == at.Listener })
 	if b.ID == v.Self && (len(v.Config.Advertised) == 0 || i < 0) {

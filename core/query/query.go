@@ -4,6 +4,7 @@ package query
 import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"odradek/core/api"
 	"odradek/core/config"
 	"odradek/core/image"
 	"odradek/core/record"
@@ -17,12 +18,6 @@ type View struct {
 	Config    *config.Node
 }
 
-// Reached is where a client reached us: it is told addresses of the same listener.
-type Reached struct {
-	Listener string
-	Address  string // host:port
-}
-
 // What everyone may do while nothing restricts it: a bit for each of Kafka's operations (AclOperation) that there are for a cluster and for a topic.
 const (
 	clusterOperations = 1<<5 | 1<<7 | 1<<8 | 1<<9 | 1<<10 | 1<<11 | 1<<12       // create, alter, describe, cluster action, describe and alter configs, idempotent write
@@ -30,7 +25,7 @@ const (
 )
 
 // Answer answers a request from the view, or returns false if the core must decide it.
-func Answer(v *View, body kmsg.Request, at Reached) (kmsg.Response, bool) {
+func Answer(v *View, body kmsg.Request, at api.Reached) (kmsg.Response, bool) {
 	switch req := body.(type) {
 	case *kmsg.MetadataRequest:
 		if v.Config.AutoCreateTopics && len(Missing(v.Image, req)) > 0 {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"odradek/core/api"
 	"odradek/core/config"
 	"odradek/core/errcode"
 	"odradek/core/image"
@@ -43,7 +44,7 @@ func metadata(version int16, names ...string) *kmsg.MetadataRequest {
 
 func TestMetadata(t *testing.T) {
 	v := view(t)
-	resp := Metadata(v, metadata(12), Reached{"PLAINTEXT", "10.0.0.7:9092"})
+	resp := Metadata(v, metadata(12), api.Reached{Listener: "PLAINTEXT", Address: "10.0.0.7:9092"})
 	if len(resp.Brokers) != 1 || resp.Brokers[0].Host != "10.0.0.7" || resp.Brokers[0].Port != 9092 {
 		t.Errorf("brokers %+v: a fenced one is hidden, and we are where the client reached us", resp.Brokers)
 	}
@@ -53,7 +54,7 @@ func TestMetadata(t *testing.T) {
 	if p := resp.Topics[0].Partitions[1]; errcode.Code(p.ErrorCode) != errcode.LeaderNotAvailable {
 		t.Errorf("a partition without leader: %+v", p)
 	}
-	resp = Metadata(v, metadata(12, "nope", "b/d"), Reached{"PLAINTEXT", "[::1]:9092"})
+	resp = Metadata(v, metadata(12, "nope", "b/d"), api.Reached{Listener: "PLAINTEXT", Address: "[::1]:9092"})
 	if errcode.Code(resp.Topics[0].ErrorCode) != errcode.UnknownTopicOrPartition || errcode.Code(resp.Topics[1].ErrorCode) != errcode.InvalidTopicException {
 		t.Errorf("topics %+v", resp.Topics)
 	}
@@ -62,12 +63,12 @@ func TestMetadata(t *testing.T) {
 	}
 	byID := metadata(12)
 	byID.Topics = []kmsg.MetadataRequestTopic{{TopicID: [16]byte{1}}, {TopicID: [16]byte{9}}}
-	resp = Metadata(v, byID, Reached{"PLAINTEXT", "h:1"})
+	resp = Metadata(v, byID, api.Reached{Listener: "PLAINTEXT", Address: "h:1"})
 	if *resp.Topics[0].Topic != "t" || errcode.Code(resp.Topics[1].ErrorCode) != errcode.UnknownTopicID {
 		t.Errorf("by id: %+v", resp.Topics)
 	}
 	advertised := view(t, config.Entry{Key: "advertised.listeners", Value: "PLAINTEXT://configured:9"})
-	if b := Metadata(advertised, metadata(12), Reached{"PLAINTEXT", "h:1"}).Brokers[0]; b.Host != "configured" || b.Port != 9 {
+	if b := Metadata(advertised, metadata(12), api.Reached{Listener: "PLAINTEXT", Address: "h:1"}).Brokers[0]; b.Host != "configured" || b.Port != 9 {
 		t.Errorf("advertised as %+v", b)
 	}
 }
@@ -76,24 +77,24 @@ func TestWhoMakesTopics(t *testing.T) {
 	v := view(t)
 	allowed := metadata(12, "new")
 	allowed.AllowAutoTopicCreation = true
-	if _, ok := Answer(v, allowed, Reached{"PLAINTEXT", "h:1"}); ok {
+	if _, ok := Answer(v, allowed, api.Reached{Listener: "PLAINTEXT", Address: "h:1"}); ok {
 		t.Error("a topic to be made is answered without the core")
 	}
-	if _, ok := Answer(v, metadata(12, "new"), Reached{"PLAINTEXT", "h:1"}); !ok {
+	if _, ok := Answer(v, metadata(12, "new"), api.Reached{Listener: "PLAINTEXT", Address: "h:1"}); !ok {
 		t.Error("a request that allows no creation goes to the core")
 	}
-	if _, ok := Answer(v, metadata(3, "new"), Reached{"PLAINTEXT", "h:1"}); ok {
+	if _, ok := Answer(v, metadata(3, "new"), api.Reached{Listener: "PLAINTEXT", Address: "h:1"}); ok {
 		t.Error("before version 4 creation is always allowed")
 	}
-	if _, ok := Answer(view(t, config.Entry{Key: "auto.create.topics.enable", Value: "false"}), allowed, Reached{"PLAINTEXT", "h:1"}); !ok {
+	if _, ok := Answer(view(t, config.Entry{Key: "auto.create.topics.enable", Value: "false"}), allowed, api.Reached{Listener: "PLAINTEXT", Address: "h:1"}); !ok {
 		t.Error("auto.create.topics.enable=false makes topics")
 	}
 	bad := metadata(12, "b/d")
 	bad.AllowAutoTopicCreation = true
-	if _, ok := Answer(v, bad, Reached{"PLAINTEXT", "h:1"}); !ok {
+	if _, ok := Answer(v, bad, api.Reached{Listener: "PLAINTEXT", Address: "h:1"}); !ok {
 		t.Error("a name that cannot be goes to the core")
 	}
-	if _, ok := Answer(v, kmsg.NewPtrCreateTopicsRequest(), Reached{"PLAINTEXT", "h:1"}); ok {
+	if _, ok := Answer(v, kmsg.NewPtrCreateTopicsRequest(), api.Reached{Listener: "PLAINTEXT", Address: "h:1"}); ok {
 		t.Error("CreateTopics is answered without the core")
 	}
 }
@@ -114,15 +115,15 @@ func TestCoordinatorsAreNotAvailable(t *testing.T) {
 func TestDescribeCluster(t *testing.T) {
 	req := kmsg.NewPtrDescribeClusterRequest()
 	req.Version, req.EndpointType = 2, 1
-	if resp := DescribeCluster(view(t), req, Reached{"PLAINTEXT", "h:1"}); len(resp.Brokers) != 1 || resp.ClusterID != "c" || resp.ControllerID != 1 {
+	if resp := DescribeCluster(view(t), req, api.Reached{Listener: "PLAINTEXT", Address: "h:1"}); len(resp.Brokers) != 1 || resp.ClusterID != "c" || resp.ControllerID != 1 {
 		t.Errorf("%+v", resp)
 	}
 	req.IncludeFencedBrokers = true
-	if resp := DescribeCluster(view(t), req, Reached{"PLAINTEXT", "h:1"}); len(resp.Brokers) != 2 {
+	if resp := DescribeCluster(view(t), req, api.Reached{Listener: "PLAINTEXT", Address: "h:1"}); len(resp.Brokers) != 2 {
 		t.Errorf("%+v", resp)
 	}
 	req.EndpointType = 2
-	if resp := DescribeCluster(view(t), req, Reached{"PLAINTEXT", "h:1"}); errcode.Code(resp.ErrorCode) != errcode.MismatchedEndpointType {
+	if resp := DescribeCluster(view(t), req, api.Reached{Listener: "PLAINTEXT", Address: "h:1"}); errcode.Code(resp.ErrorCode) != errcode.MismatchedEndpointType {
 		t.Errorf("%+v", resp)
 	}
 }
@@ -139,7 +140,7 @@ func TestEachListenerHasItsAddresses(t *testing.T) {
 	}
 	v.Image = img
 	for listener, want := range map[string]string{"IN": "broker", "OUT": "gateway", "BARE": "10.0.0.7"} { // any order: each by itself
-		at := Reached{listener, "10.0.0.7:39092"}
+		at := api.Reached{Listener: listener, Address: "10.0.0.7:39092"}
 		if got := Metadata(v, metadata(12), at).Brokers[0].Host; got != want {
 			t.Errorf("Metadata through %s names %s, want %s", listener, got, want)
 		}

@@ -101,6 +101,7 @@ func TestProduceResponseAgainstKmsg(t *testing.T) {
 				}
 				resp.Partitions = append(resp.Partitions, p)
 			}
+			resp.Nodes = randNodes(r)
 			body := appendProduceResponse(nil, resp, version, 123)
 			var k kmsg.ProduceResponse
 			k.SetVersion(version)
@@ -112,7 +113,34 @@ func TestProduceResponseAgainstKmsg(t *testing.T) {
 				t.Fatalf("v%d:\n%x\n%x", version, body, again)
 			}
 			checkProduceResponse(t, version, &k, resp)
+			var nodes []api.Node
+			for _, b := range k.Brokers {
+				nodes = append(nodes, api.Node{ID: record.NodeID(b.NodeID), Host: b.Host, Port: b.Port, Rack: b.Rack})
+			}
+			checkNodes(t, version >= 10, nodes, resp.Nodes)
 		}
+	}
+}
+
+func randNodes(r *rand.Rand) (nodes []api.Node) {
+	for range r.IntN(3) {
+		n := api.Node{ID: record.NodeID(r.IntN(9)), Host: word(r), Port: int32(r.IntN(65536))}
+		if rack := word(r); r.IntN(2) == 0 {
+			n.Rack = &rack
+		}
+		nodes = append(nodes, n)
+	}
+	return nodes
+}
+
+// checkNodes compares the brokers that a response names (KIP-951); a version that has none names none.
+func checkNodes(t *testing.T, has bool, got, want []api.Node) {
+	t.Helper()
+	if !has {
+		want = nil
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Fatalf("brokers %+v, want %+v", got, want)
 	}
 }
 
@@ -266,6 +294,7 @@ func TestFetchResponseAgainstKmsg(t *testing.T) {
 				}
 				resp.Partitions = append(resp.Partitions, p)
 			}
+			resp.Nodes = randNodes(r)
 			body, cuts, beyond := appendFetchResponse(nil, nil, resp, version, 77)
 			whole := gather(Outgoing{Pieces: splice(nil, body, cuts)})
 			if int64(len(whole)) != int64(len(body))+beyond {
@@ -280,6 +309,11 @@ func TestFetchResponseAgainstKmsg(t *testing.T) {
 				t.Fatalf("v%d:\n%x\n%x", version, whole, again)
 			}
 			checkFetchResponse(t, version, &k, resp)
+			var nodes []api.Node
+			for _, b := range k.Brokers {
+				nodes = append(nodes, api.Node{ID: record.NodeID(b.NodeID), Host: b.Host, Port: b.Port, Rack: b.Rack})
+			}
+			checkNodes(t, version >= 16, nodes, resp.Nodes)
 		}
 	}
 }
@@ -299,7 +333,9 @@ func checkFetchResponse(t *testing.T, version int16, k *kmsg.FetchResponse, want
 			} else {
 				ok = ok && topic.Topic == w.Topic
 			}
-			if version >= 12 && w.CurrentLeader != record.NoNode {
+			if version < 16 {
+				ok = ok && p.CurrentLeader.LeaderID == -1
+			} else if w.CurrentLeader != record.NoNode {
 				ok = ok && p.CurrentLeader.LeaderID == int32(w.CurrentLeader) && p.CurrentLeader.LeaderEpoch == int32(w.CurrentEpoch)
 			}
 			if !ok {

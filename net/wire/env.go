@@ -26,7 +26,7 @@ func NewEnv(committed *query.View, prepare PrepareBatch) *Env {
 	return &Env{
 		Image: view.Image,
 		Query: func(r *core.Request) (kmsg.Response, bool) {
-			return query.Answer(view, r.Body, query.Reached{Listener: r.Listener, Address: r.Address})
+			return query.Answer(view, r.Body, r.Reached())
 		},
 		Prepare: func(topic string, id record.UUID, partition int32, data []byte, frame record.FrameID, version int16) api.ProducePartition {
 			p := api.ProducePartition{Topic: topic, TopicID: id, Partition: partition}

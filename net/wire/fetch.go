@@ -167,11 +167,14 @@ func appendFetchResponse(dst []byte, cuts []cut, resp *api.FetchResponse, versio
 				cuts = append(cuts, cut{len(dst), p.Extents})
 				beyond += size
 			}
-			dst = appendFetchTags(dst, p, flex)
+			dst = appendFetchTags(dst, p, version, flex)
 		}
 		dst = appendNoTags(dst, flex)
 	}
-	return appendNoTags(dst, flex), cuts, beyond
+	if version < fetchHints {
+		return appendNoTags(dst, flex), cuts, beyond
+	}
+	return appendNodesTag(dst, resp.Nodes), cuts, beyond
 }
 
 // appendFetchResult writes one partition up to the length of its records.
@@ -197,9 +200,9 @@ func appendFetchResult(dst []byte, p *api.FetchResult, isolation api.Isolation, 
 }
 
 // appendFetchTags closes a partition: its tagged fields are DivergingEpoch (0) and CurrentLeader (1).
-func appendFetchTags(dst []byte, p *api.FetchResult, flex bool) []byte {
+func appendFetchTags(dst []byte, p *api.FetchResult, version int16, flex bool) []byte {
 	switch {
-	case flex && p.CurrentLeader != record.NoNode:
+	case version >= fetchHints && p.CurrentLeader != record.NoNode:
 		return appendLeaderTag(dst, 1, p.CurrentLeader, p.CurrentEpoch)
 	case flex && p.Diverges:
 		dst = append(dst, 1, 0, 4+8+1)

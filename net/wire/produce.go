@@ -87,7 +87,10 @@ func appendProduceResponse(dst []byte, resp *api.ProduceResponse, version int16,
 		dst = appendNoTags(dst, flex)
 	}
 	dst = appendI32(dst, throttleMs)
-	return appendNoTags(dst, flex)
+	if version < produceHints {
+		return appendNoTags(dst, flex)
+	}
+	return appendNodesTag(dst, resp.Nodes)
 }
 
 func appendProduceResult(dst []byte, p *api.ProduceResult, version int16, flex bool) []byte {
@@ -107,10 +110,39 @@ func appendProduceResult(dst []byte, p *api.ProduceResult, version int16, flex b
 		}
 		dst = appendNullable(dst, p.Message, flex)
 	}
-	if version >= 10 && p.CurrentLeader != record.NoNode {
+	if version >= produceHints && p.CurrentLeader != record.NoNode {
 		return appendLeaderTag(dst, 0, p.CurrentLeader, p.CurrentEpoch)
 	}
 	return appendNoTags(dst, flex)
+}
+
+// The versions from which responses tell who leads (KIP-951).
+const (
+	produceHints = 10
+	fetchHints   = 16
+)
+
+// appendNodesTag closes a response whose one tagged field, 0, is NodeEndpoints (KIP-951).
+func appendNodesTag(dst []byte, nodes []api.Node) []byte {
+	if len(nodes) == 0 {
+		return append(dst, 0)
+	}
+	field := appendLength(nil, len(nodes), true)
+	for i := range nodes {
+		n := &nodes[i]
+		field = appendI32(field, int32(n.ID))
+		field = appendString(field, n.Host, true)
+		field = appendI32(field, n.Port)
+		if n.Rack == nil {
+			field = append(field, 0)
+		} else {
+			field = appendString(field, *n.Rack, true)
+		}
+		field = append(field, 0)
+	}
+	dst = append(dst, 1, 0)
+	dst = appendUvarint(dst, uint32(len(field)))
+	return append(dst, field...)
 }
 
 // appendLeaderTag closes a structure whose one tagged field is CurrentLeader (KIP-951).
