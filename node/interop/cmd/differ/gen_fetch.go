@@ -99,7 +99,7 @@ func (g *generator) fetchSession() *op {
 		}
 	}
 	if g.chance(5) {
-		t := g.topicMaybe()
+		t := g.topic()
 		number, p := g.part(t)
 		if f := (&fetched{t, number, p, g.offset(p)}); s.parts[f.key()] == nil {
 			s.parts[f.key()], s.order = f, append(s.order, f.key())

@@ -4,9 +4,13 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
+
+// unacknowledged is how long our node has to make records durable that nobody waits for: only then can they be read, which in Kafka they can at once.
+const unacknowledged = 200 * time.Millisecond
 
 // run sends one sequence to both brokers.
 type run struct {
@@ -29,6 +33,9 @@ func (r *run) step(i int) error {
 		if results[k], err = s.link.exchange(frame, o.fenced); err != nil {
 			return fmt.Errorf("request %d, %s, %s: %w", i, o.kind, s.name, err)
 		}
+	}
+	if o.fenced && results[0].silent {
+		time.Sleep(unacknowledged)
 	}
 	var alone [2][]string
 	if o.changes {
@@ -64,8 +71,17 @@ func (r *run) step(i int) error {
 	return r.reconcile(alone)
 }
 
-// torn returns the topics in whose logs the brokers differ after a Produce that one has taken and the other has not.
+// torn returns the topics in which the brokers differ after a request that one has taken and the other has not: in their logs, or in their configs.
 func torn(o *op, found []difference) []string {
+	if alter, ok := o.req.(*kmsg.IncrementalAlterConfigsRequest); ok && slices.ContainsFunc(found, func(d difference) bool { return d.plain == "Resources.ErrorCode" }) {
+		var out []string
+		for _, r := range alter.Resources {
+			if r.ResourceType == kmsg.ConfigResourceTypeTopic {
+				out = merge(out, []string{r.ResourceName})
+			}
+		}
+		return out
+	}
 	req, ok := o.req.(*kmsg.ProduceRequest)
 	if !ok {
 		return nil
