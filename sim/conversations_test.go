@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"encoding/binary"
+
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"odradek/core/api"
@@ -29,9 +31,21 @@ func conversations(id [16]byte) (out [][]byte) {
 	silent.Acks = 0
 	lost := produceTo("nowhere", 11)
 	lost.Acks = 0
+	unserved, tooNew := kmsg.NewPtrJoinGroupRequest(), about(api.Metadata, 13, id).(*kmsg.MetadataRequest)
+	tooNew.SetVersion(99)
+	broken := pieces(about(api.Metadata, 12, id))
+	broken[len(broken)-2] = 0xff
+	out = append(out, pieces(produce, unserved, produce), pieces(tooNew), append(broken, pieces(produce)...), cut(pieces(produce)), []byte("GET / HTTP/1.1\r\n\r\n"))
 	create, drop := about(api.CreateTopics, 7, id), about(api.DeleteTopics, 5, id)
 	return append(out, pieces(fetch(0, 0, 0), fetch(1, 1, 1), forget), pieces(produce, silent, produce, fetch(0, -1, 1)), pieces(silent, lost, produce),
 		pieces(drop, create, produce, drop), pieces(about(api.ApiVersions, 3, id), about(api.Metadata, 12, id), about(api.InitProducerID, 4, id), produce))
+}
+
+// cut is one request without its last bytes, in an honest frame.
+func cut(piece []byte) []byte {
+	piece = piece[:len(piece)-5]
+	binary.BigEndian.PutUint16(piece, uint16(len(piece)-2))
+	return piece
 }
 
 // about is a request of that key about the topic t.

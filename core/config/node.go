@@ -45,8 +45,10 @@ var NodeKeys = []Key{
 	{Name: "log.segment.bytes", Type: Int, Default: "1073741824", Min: 256, Max: math.MaxInt32, Doc: "Default of segment.bytes."},
 	{Name: "log.segment.delete.delay.ms", Type: Long, Default: "0", Min: 0, Max: math.MaxInt64,
 		Fixed: "deleted segments leave the disk at once, and readers keep what they have open", Doc: "Default of file.delete.delay.ms."},
-	{Name: "max.connections", Type: Int, Default: "10000", Min: 1, Max: math.MaxInt32, Doc: "Most connections in all."},
-	{Name: "max.connections.per.ip", Type: Int, Default: "10000", Min: 1, Max: math.MaxInt32, Doc: "Most connections from one address."},
+	{Name: "max.connection.creation.rate", Type: Int, Default: "2147483647", Min: 1, Max: math.MaxInt32, Doc: "Most new connections in a second; more wait."},
+	{Name: "max.connections", Type: Int, Default: "2147483647", Min: 1, Max: math.MaxInt32, Doc: "Most connections in all; never more than the limit of open files leaves."},
+	{Name: "max.connections.per.ip", Type: Int, Default: "2147483647", Min: 0, Max: math.MaxInt32, Doc: "Most connections from one address."},
+	{Name: "max.connections.per.ip.overrides", Type: List, Default: "", Doc: "Most connections from these addresses, as in 10.0.0.7:200,loader.example:1000."},
 	{Name: "max.incremental.fetch.session.cache.slots", Type: Int, Default: "1000", Min: 0, Max: math.MaxInt32, Doc: "Most fetch sessions; a client that gets none asks for all of its partitions each time."},
 	{Name: "message.max.bytes", Type: Int, Default: "1048588", Min: 0, Max: math.MaxInt32, Doc: "Default of max.message.bytes."},
 	{Name: "metadata.log.max.record.bytes.between.snapshots", Type: Long, Default: "20971520", Min: 1, Max: math.MaxInt64, Doc: "Bytes of metadata log after which a snapshot is written."},
@@ -128,6 +130,8 @@ type Node struct {
 	QueuedMaxBytes       int64
 	MaxConnections       int
 	MaxConnectionsPerIP  int
+	PerIP                []HostLimit // max.connections.per.ip.overrides
+	ConnectionRate       int         // max.connection.creation.rate
 	MaxIdleMs            int64
 	FetchSessions        int // max.incremental.fetch.session.cache.slots
 	ProducerExpirationMs int64
@@ -160,6 +164,7 @@ func ParseNode(entries []Entry) (*Node, error) {
 		QueuedMaxBytes:       v.long("queued.max.request.bytes"),
 		MaxConnections:       int(v.long("max.connections")),
 		MaxConnectionsPerIP:  int(v.long("max.connections.per.ip")),
+		ConnectionRate:       int(v.long("max.connection.creation.rate")),
 		MaxIdleMs:            v.long("connections.max.idle.ms"),
 		FetchSessions:        int(v.long("max.incremental.fetch.session.cache.slots")),
 		ProducerExpirationMs: v.long("producer.id.expiration.ms"),
@@ -188,6 +193,9 @@ func ParseNode(entries []Entry) (*Node, error) {
 	if len(n.Listeners) == 0 {
 		return nil, fmt.Errorf("listeners is empty: name at least one address, such as PLAINTEXT://127.0.0.1:9092")
 	}
+	if n.PerIP, err = parseHostLimits("max.connections.per.ip.overrides", v.text("max.connections.per.ip.overrides")); err != nil {
+		return nil, err
+	}
 	if n.Advertised, err = parseListeners("advertised.listeners", v.text("advertised.listeners")); err != nil {
 		return nil, err
 	}
@@ -199,6 +207,28 @@ func ParseNode(entries []Entry) (*Node, error) {
 	}
 	n.Topic, err = ParseTopic(n, nil)
 	return n, err
+}
+
+// HostLimit is a number of connections for an address, or for the addresses of a name.
+type HostLimit struct {
+	Host string
+	Most int
+}
+
+func parseHostLimits(key, s string) ([]HostLimit, error) {
+	var out []HostLimit
+	for _, part := range splitList(s) {
+		colon := strings.LastIndexByte(part, ':') // an IPv6 address has colons of its own
+		if colon <= 0 {
+			return nil, fmt.Errorf("%s: %q is not HOST:NUMBER, such as 10.0.0.7:200", key, part)
+		}
+		most, err := strconv.ParseUint(part[colon+1:], 10, 31)
+		if err != nil {
+			return nil, fmt.Errorf("%s: the number of %q must be one from 0 to %d", key, part, math.MaxInt32)
+		}
+		out = append(out, HostLimit{Host: strings.Trim(part[:colon], "[]"), Most: int(most)})
+	}
+	return out, nil
 }
 
 func splitList(s string) []string {
