@@ -66,8 +66,8 @@ type Node struct {
 	index   segment.Options
 	history history
 
-	prepares sync.Pool  // *preparation
-	large    sync.Mutex // of whoever prepares a batch that decompresses to more than smallMax
+	prepares sync.Pool // *preparation
+	large    largeTurn
 
 	// Of whoever attends the mailbox.
 	fx    core.Effects
@@ -110,7 +110,8 @@ func Start(ctx context.Context, o Options) (*Node, error) {
 	n := &Node{cfg: cfg, log: o.Log, core: core.New(), started: time.Now(), ready: make(chan struct{}), halted: make(chan string, 1), ended: make(chan struct{}), events: o.Events, index: o.Index,
 		armed: noInstant, stopSpace: func() {}, inspections: make(chan *inspection, 1)}
 	n.mailbox.init(n.turn)
-	n.prepares.New = func() any { return newPreparation(&n.codec) }
+	n.prepares.New = func() any { return newPreparation(&n.codec, smallMax) }
+	n.large.init(&n.codec)
 	n.frames = tcp.NewFrames(max(cfg.QueuedMaxBytes, 0), false)
 	n.timer = time.AfterFunc(time.Hour, n.timeUp)
 	n.timer.Stop() // arm sets it
