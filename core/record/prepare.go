@@ -69,6 +69,13 @@ type Preparer struct {
 // maxScratch is the largest buffer that a Preparer keeps unless told otherwise.
 const maxScratch = 1 << 20
 
+// Reserve makes the buffer so large that it need not grow: growing copies, and what it copied from is garbage.
+func (pr *Preparer) Reserve(n int) {
+	if cap(pr.scratch) < n {
+		pr.scratch = make([]byte, 0, n)
+	}
+}
+
 // Forget drops the buffer.
 func (pr *Preparer) Forget() { pr.scratch = nil }
 

@@ -18,6 +18,8 @@ const (
 	// others are served whatever comes.
 	largeRest = 3
 	restMax   = time.Second
+	// largeBuffer holds the largest batch, and the byte by which a decompressor finds out that one is larger.
+	largeBuffer = record.MaxDecompressed + 1
 	// largeKept is how long the buffer of large batches is kept for the next one.
 	largeKept = 10 * time.Second
 )
@@ -58,7 +60,7 @@ type largeTurn struct {
 
 func (l *largeTurn) init(c *codec.Codec) {
 	l.work = newPreparation(c, record.MaxDecompressed)
-	l.work.Keep = 2 * record.MaxDecompressed // growing may have made it larger than what is in it
+	l.work.Keep = largeBuffer
 	l.drop = time.AfterFunc(largeKept, func() {
 		l.Lock()
 		l.work.Forget()
@@ -79,6 +81,7 @@ func (n *Node) prepare(p *record.Policy, data []byte, frame record.FrameID) (rec
 	n.large.Lock()
 	defer n.large.Unlock()
 	began := time.Now()
+	n.large.work.Reserve(largeBuffer)
 	b, refusal = n.large.work.Prepare(p, wall(), data, frame)
 	n.large.drop.Reset(largeKept)
 	time.Sleep(min(largeRest*time.Since(began), restMax))

@@ -160,6 +160,7 @@ func bomb() []byte {
 
 // fight has a connection of a kind act again and again until the end. late counts the acts that came to no end in enemyPatience.
 func (e *enemy) fight(address string, pause time.Duration, rng *rand.Rand, end *atomic.Bool, acts, late *atomic.Int64) error {
+	time.Sleep(time.Duration(rng.Int64N(int64(pause) + 1)))
 	for !end.Load() {
 		c, err := dial(address)
 		if err != nil {
@@ -176,7 +177,7 @@ func (e *enemy) fight(address string, pause time.Duration, rng *rand.Rand, end *
 			return fmt.Errorf("%s: %w", e.name, err)
 		}
 		acts.Add(1)
-		time.Sleep(pause)
+		time.Sleep(pause/2 + time.Duration(rng.Int64N(int64(pause)+1))) // never in step with one another
 	}
 	return nil
 }
