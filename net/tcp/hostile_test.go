@@ -162,10 +162,10 @@ func TestUnfinishedRequestsCount(t *testing.T) {
 // What all peers together leave unread is bounded: whoever adds to it is closed.
 func TestUnreadOfAllIsBounded(t *testing.T) {
 	b, log := start(t, Config{UnreadMax: 12 << 20}, 0)
-	big := kmsg.NewPtrMetadataResponse()
 	cluster := string(bytes.Repeat([]byte{'x'}, 8<<20))
-	big.ClusterID = &cluster
 	b.answer = func(req *core.Request) {
+		big := kmsg.NewPtrMetadataResponse() // of this connection alone: it writes its version into it
+		big.ClusterID = &cluster
 		b.server.Reply(&core.Reply{Conn: req.Conn, Correlation: req.Correlation, Key: req.Key, Body: big}, nil)
 	}
 	var all []*client
