@@ -53,6 +53,9 @@ func TestRefusalsNameTheWayOut(t *testing.T) {
 		{"log.roll.hours", "0", "must lie between 1"},
 		{"listeners", "", "listeners is empty"},
 		{"process.roles", "broker", "is not served yet"},
+		{"max.connections.per.ip.overrides", "10.0.0.7", "is not HOST:NUMBER"},
+		{"max.connections.per.ip.overrides", "10.0.0.7:many", "must be one from 0 to"},
+		{"max.connection.creation.rate", "0", "must lie between 1 and"},
 	}
 	for _, c := range cases {
 		_, err := ParseNode([]Entry{{c.key, c.value}})
@@ -93,6 +96,13 @@ func TestNodeGivesTopicsTheirDefaults(t *testing.T) {
 		if w, ok := want[s.Key.Name]; ok && !slices.Equal(s.Synonyms, w) {
 			t.Errorf("%s described as %+v", s.Key.Name, s.Synonyms)
 		}
+	}
+}
+
+func TestHostLimits(t *testing.T) {
+	n, err := ParseNode([]Entry{{"max.connections.per.ip.overrides", "10.0.0.7:0, [::1]:5,loader.example:200"}})
+	if want := []HostLimit{{"10.0.0.7", 0}, {"::1", 5}, {"loader.example", 200}}; err != nil || !slices.Equal(n.PerIP, want) {
+		t.Errorf("%+v, %v", n, err)
 	}
 }
 

@@ -69,11 +69,22 @@ func Prepare(p *Policy, wall UnixMillis, codec Codec, data []byte, frame FrameID
 // Preparer runs Prepare with a buffer for decompressed records that it reuses. One call at a time.
 type Preparer struct {
 	Codec   Codec
+	Keep    int // the largest buffer kept between calls, in bytes; 0: maxScratch
 	scratch []byte
 }
 
-// maxScratch is the largest buffer that a Preparer keeps between calls, in bytes.
+// maxScratch is the largest buffer that a Preparer keeps unless told otherwise.
 const maxScratch = 1 << 20
+
+// Reserve makes the buffer so large that it need not grow: growing copies, and what it copied from is garbage.
+func (pr *Preparer) Reserve(n int) {
+	if cap(pr.scratch) < n {
+		pr.scratch = make([]byte, 0, n)
+	}
+}
+
+// Forget drops the buffer.
+func (pr *Preparer) Forget() { pr.scratch = nil }
 
 // Prepare returns the batch that data holds, or the reason to refuse it. data is changed in place where the topic stamps append time or
 // the header's max timestamp is wrong (both under the CRC, which is taken anew); it must not be shared. The batch's Data is data and its
@@ -212,7 +223,7 @@ func (pr *Preparer) raw(b *Batch) ([]byte, *Refusal) {
 		// The CRC is right, so a retry would bring the same bytes: not CORRUPT_MESSAGE, which clients retry.
 		return nil, refuse(errcode.InvalidRecord, "the records do not decompress with %s: %v", b.Attributes.Codec(), err)
 	}
-	if b.Attributes.Codec() != CodecNone && cap(raw) <= maxScratch {
+	if b.Attributes.Codec() != CodecNone && cap(raw) <= max(pr.Keep, maxScratch) {
 		pr.scratch = raw
 	}
 	return raw, nil
