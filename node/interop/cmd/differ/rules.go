@@ -100,7 +100,7 @@ var rules = []rule{
 	{name: "time-before-1970", rare: true, holds: func(o *op, d *difference, _ kmsg.Response) bool {
 		return o.known.recoded[o.known.topic(d.path)] && strings.Contains(o.note, "time before 1970") && d.kafka == int64(-1)
 	}},
-	{name: "one-unknown-type", holds: func(o *op, d *difference, kafka kmsg.Response) bool {
+	{name: "one-unknown-type", rare: true, holds: func(o *op, d *difference, kafka kmsg.Response) bool {
 		r, ok := kafka.(*kmsg.DescribeConfigsResponse)
 		return ok && strings.HasPrefix(d.plain, "Resources") && !slices.ContainsFunc(r.Resources, func(x kmsg.DescribeConfigsResponseResource) bool { return x.ErrorCode != 42 })
 	}},
