@@ -95,7 +95,7 @@ var rules = []rule{
 		return ok && has(o, []string{"attribute bits"}) && r.Topics[0].Partitions[0].ErrorCode == 53
 	}},
 	{name: "duplicate-time", rare: true, holds: func(o *op, d *difference, _ kmsg.Response) bool {
-		return d.plain == "Topics.Partitions.LogAppendTime" && strings.Contains(o.note, "sent again")
+		return d.plain == "Topics.Partitions.LogAppendTime" && d.kafka == int64(1) && has(o, []string{"sent again", "odd sequence", "sequence gap"})
 	}},
 	{name: "time-before-1970", rare: true, holds: func(o *op, d *difference, _ kmsg.Response) bool {
 		return o.known.recoded[o.known.topic(d.path)] && strings.Contains(o.note, "time before 1970") && d.kafka == int64(-1)
