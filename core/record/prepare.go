@@ -94,10 +94,10 @@ func (pr *Preparer) Forget() { pr.scratch = nil }
 // Whether the version of Produce permits zstd (from 7 on) is the connection's to check.
 func (pr *Preparer) Prepare(p *Policy, wall UnixMillis, data []byte, frame FrameID) (Batch, *Refusal) {
 	b, refusal := checkBatch(p, data)
-	if refusal != nil {
+	if refusal != nil && (b.Data == nil || b.BaseOffset == 0 || refusal.NoBatch) {
 		return Batch{}, refusal
 	}
-	if b.BaseOffset != 0 {
+	if b.BaseOffset != 0 { // said before the size and the CRC, as Kafka does
 		return Batch{}, refuse(errcode.InvalidRecord, "the base offset of a produced batch is %d, not 0", b.BaseOffset)
 	}
 	if b.Attributes&AttrLogAppendTime != 0 {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/binary"
 	"fmt"
 	"reflect"
 	"slices"
@@ -59,8 +60,10 @@ var rules = []rule{
 		req, ok := o.req.(*kmsg.MetadataRequest)
 		return ok && o.changes && (req.AllowAutoTopicCreation || req.Version < 4) && strings.HasPrefix(d.plain, "Topics")
 	}},
-	{name: "partial-batch", holds: func(o *op, d *difference, _ kmsg.Response) bool {
-		return d.plain == "Topics.Partitions.BytesLeft" && d.ours == int64(0)
+	{name: "partial-batch", holds: func(o *op, d *difference, kafka kmsg.Response) bool {
+		// What is cut counts, so that later partitions may get nothing.
+		return d.plain == "Topics.Partitions.BytesLeft" && d.ours == int64(0) ||
+			d.plain == "Topics.Partitions.RecordBatches" && reflect.DeepEqual(d.kafka, list(nil)) && cutShort(kafka)
 	}},
 	{name: "written-anew", holds: writtenAnew},
 	{name: "one-bad-batch", holds: oneBadBatch},
@@ -95,12 +98,12 @@ var rules = []rule{
 		return ok && has(o, []string{"attribute bits"}) && r.Topics[0].Partitions[0].ErrorCode == 53
 	}},
 	{name: "duplicate-time", rare: true, holds: func(o *op, d *difference, _ kmsg.Response) bool {
-		return d.plain == "Topics.Partitions.LogAppendTime" && strings.Contains(o.note, "sent again")
+		return d.plain == "Topics.Partitions.LogAppendTime" && d.kafka == int64(1) && idempotent(o.req)
 	}},
 	{name: "time-before-1970", rare: true, holds: func(o *op, d *difference, _ kmsg.Response) bool {
 		return o.known.recoded[o.known.topic(d.path)] && strings.Contains(o.note, "time before 1970") && d.kafka == int64(-1)
 	}},
-	{name: "one-unknown-type", holds: func(o *op, d *difference, kafka kmsg.Response) bool {
+	{name: "one-unknown-type", rare: true, holds: func(o *op, d *difference, kafka kmsg.Response) bool {
 		r, ok := kafka.(*kmsg.DescribeConfigsResponse)
 		return ok && strings.HasPrefix(d.plain, "Resources") && !slices.ContainsFunc(r.Resources, func(x kmsg.DescribeConfigsResponseResource) bool { return x.ErrorCode != 42 })
 	}},
@@ -185,6 +188,27 @@ func maxTimestampDeleted(o *op, d *difference, kafka kmsg.Response) bool {
 		}
 	}
 	return false
+}
+
+// idempotent reports whether a request has a batch of an idempotent producer, which may be a duplicate.
+func idempotent(req kmsg.Request) bool {
+	r, ok := req.(*kmsg.ProduceRequest)
+	return ok && slices.ContainsFunc(r.Topics, func(t kmsg.ProduceRequestTopic) bool {
+		return slices.ContainsFunc(t.Partitions, func(p kmsg.ProduceRequestTopicPartition) bool {
+			return len(p.Records) > headerSize && binary.BigEndian.Uint64(p.Records[atProducer:]) != 1<<64-1
+		})
+	})
+}
+
+// cutShort reports whether the last batch of some partition in a Fetch reply is not whole.
+func cutShort(kafka kmsg.Response) bool {
+	r, ok := kafka.(*kmsg.FetchResponse)
+	return ok && slices.ContainsFunc(r.Topics, func(t kmsg.FetchResponseTopic) bool {
+		return slices.ContainsFunc(t.Partitions, func(p kmsg.FetchResponseTopicPartition) bool {
+			_, rest := split(p.RecordBatches)
+			return rest > 0
+		})
+	})
 }
 
 // noCompaction: a topic with cleanup.policy=compact is refused by us.
