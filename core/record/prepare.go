@@ -76,15 +76,8 @@ type Preparer struct {
 // maxScratch is the largest buffer that a Preparer keeps unless told otherwise.
 const maxScratch = 1 << 20
 
-// Reserve makes the buffer so large that it need not grow: growing copies, and what it copied from is garbage.
-func (pr *Preparer) Reserve(n int) {
-	if cap(pr.scratch) < n {
-		pr.scratch = make([]byte, 0, n)
-	}
-}
-
-// Forget drops the buffer.
-func (pr *Preparer) Forget() { pr.scratch = nil }
+// Use has records decompressed into buf, as far as they fit. It is the caller's again when Use is called with another one, or nil.
+func (pr *Preparer) Use(buf []byte) { pr.scratch = buf[:0] }
 
 // Prepare returns the batch that data holds, or the reason to refuse it. data is changed in place where the topic stamps append time or
 // the header's max timestamp is wrong (both under the CRC, which is taken anew); it must not be shared. The batch's Data is data and its

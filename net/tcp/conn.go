@@ -157,6 +157,20 @@ func (c *conn) serve(f wire.Frame) error {
 		c.drop(f.ID)
 		return nil
 	}
+	if f.Key != api.Produce && len(f.Data) > lightMax {
+		var err error
+		c.s.cfg.Heavy.Do(func() { err = c.decide(f, arrived) })
+		return err
+	}
+	return c.decide(f, arrived)
+}
+
+// lightMax is the size of a request, other than Produce, beyond which it takes its turn: a Fetch of some two thousand partitions. What such requests cost grows
+// with what they name, and to decide one takes the core as long as a thousand others.
+const lightMax = 64 << 10
+
+// decide decodes a request and hands it on.
+func (c *conn) decide(f wire.Frame, arrived time.Time) error {
 	v, err := c.machine.Decode(c.s.broker.Env(), f)
 	if err != nil {
 		c.drop(f.ID)

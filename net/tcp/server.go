@@ -52,6 +52,7 @@ type Config struct {
 	Idle                time.Duration  // connections.max.idle.ms [10 minutes]
 	QueueMax            int64          // bytes of responses that a connection's peer may leave unread [16 MiB]
 	UnreadMax           int64          // the same, of all connections together [256 MiB]
+	Heavy               *Turn          // for requests that cost much: shared with whatever else does [its own]
 	Log                 *slog.Logger   // [slog.Default()]
 }
 
@@ -138,6 +139,9 @@ func (cfg Config) withDefaults() Config {
 	}
 	if cfg.UnreadMax == 0 {
 		cfg.UnreadMax = defaultUnread
+	}
+	if cfg.Heavy == nil {
+		cfg.Heavy = new(Turn)
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()

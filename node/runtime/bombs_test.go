@@ -38,7 +38,7 @@ func TestBombsTakeTurns(t *testing.T) {
 		_, code := producedAt(resp)
 		return code
 	}
-	n.large.Lock()
+	n.large.mu.Lock()
 	done := make(chan errcode.Code, 1)
 	large := compressed(t, record.CodecZstd, 3*smallMax)
 	go func() { done <- produce(bomber, large) }()
@@ -52,14 +52,14 @@ func TestBombsTakeTurns(t *testing.T) {
 		t.Fatal("a large batch did not wait: ", code)
 	case <-time.After(50 * time.Millisecond):
 	}
-	n.large.Unlock()
+	n.large.mu.Unlock()
 	if code := <-done; code != errcode.None {
 		t.Error(code)
 	}
 	if code := produce(bomber, compressed(t, record.CodecZstd, record.MaxDecompressed+1)); code != errcode.MessageTooLarge {
 		t.Error(code)
 	}
-	if !n.large.TryLock() {
+	if !n.large.mu.TryLock() {
 		t.Error("the turn was not given back")
 	}
 }

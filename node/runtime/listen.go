@@ -20,7 +20,7 @@ func (n *Node) listen(sockets int) error {
 	if err != nil {
 		return err
 	}
-	server, err := tcp.Listen(tcp.Config{Listeners: listeners, FrameMax: int(n.cfg.RequestMaxBytes), MaxConnections: n.cfg.MaxConnections,
+	server, err := tcp.Listen(tcp.Config{Heavy: &n.heavy, Listeners: listeners, FrameMax: int(n.cfg.RequestMaxBytes), MaxConnections: n.cfg.MaxConnections,
 		MaxConnectionsPerIP: n.cfg.MaxConnectionsPerIP, PerIP: perIP, MaxSockets: sockets, CreationRate: n.cfg.ConnectionRate,
 		Idle: time.Duration(min(n.cfg.MaxIdleMs, maxIdleMs)) * time.Millisecond, Log: n.log}, n)
 	if err != nil {

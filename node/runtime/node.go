@@ -68,7 +68,8 @@ type Node struct {
 	history history
 
 	prepares sync.Pool // *preparation
-	large    largeTurn
+	large    large
+	heavy    tcp.Turn
 
 	// Of whoever attends the mailbox.
 	fx    core.Effects

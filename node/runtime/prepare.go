@@ -5,6 +5,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"odradek/core/record"
 	"odradek/net/codec"
 )
@@ -13,11 +15,10 @@ import (
 // hundred kilobytes can stand for a hundred megabytes, and as many connections may send them as there are.
 const smallMax = 8 << 20
 
+// honestRatio is how many times its size a batch may decompress to without a turn: logs compress to a tenth.
+const honestRatio = 16
+
 const (
-	// largeRest is how many times as long as it took a large batch keeps the next one waiting, at most restMax: they get a quarter of a processor, so that
-	// others are served whatever comes.
-	largeRest = 3
-	restMax   = time.Second
 	// largeBuffer holds the largest batch, and the byte by which a decompressor finds out that one is larger.
 	largeBuffer = record.MaxDecompressed + 1
 	// largeKept is how long the buffer of large batches is kept for the next one.
@@ -41,6 +42,9 @@ func newPreparation(c *codec.Codec, most int) *preparation {
 // Decompress is the codec's.
 func (p *preparation) Decompress(dst, src []byte, id record.CodecID, max int) ([]byte, error) {
 	most := min(max, p.most)
+	if ratio := honestRatio * len(src); ratio > most {
+		most = min(max, ratio)
+	}
 	out, err := p.codec.Decompress(dst, src, id, most)
 	p.beyond = most < max && errors.Is(err, record.ErrTooLarge)
 	return out, err
@@ -51,21 +55,38 @@ func (p *preparation) Compress(dst, src []byte, id record.CodecID, level int) ([
 	return p.codec.Compress(dst, src, id, level)
 }
 
-// largeTurn is held by whoever prepares a large batch. They share one buffer.
-type largeTurn struct {
-	sync.Mutex
-	work *preparation
-	drop *time.Timer
+// large is what prepares large batches, in turn. They share one buffer, which the garbage collector knows nothing of: were it on the heap, a heap three times as
+// large would pass for normal.
+type large struct {
+	mu     sync.Mutex
+	work   *preparation
+	memory []byte // mapped with the first large batch
+	drop   *time.Timer
 }
 
-func (l *largeTurn) init(c *codec.Codec) {
+func (l *large) init(c *codec.Codec) {
 	l.work = newPreparation(c, record.MaxDecompressed)
 	l.work.Keep = largeBuffer
 	l.drop = time.AfterFunc(largeKept, func() {
-		l.Lock()
-		l.work.Forget()
-		l.Unlock()
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if l.memory != nil {
+			_ = unix.Madvise(l.memory, unix.MADV_DONTNEED) // the system has it back; it reads as zeros next time
+		}
 	})
+}
+
+// prepare prepares one batch.
+func (l *large) prepare(p *record.Policy, data []byte, frame record.FrameID) (record.Batch, *record.Refusal) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.memory == nil {
+		l.memory, _ = unix.Mmap(-1, 0, largeBuffer, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON) // without it the heap serves
+	}
+	l.work.Use(l.memory)
+	defer l.work.Use(nil)
+	defer l.drop.Reset(largeKept)
+	return l.work.Prepare(p, wall(), data, frame)
 }
 
 // prepare runs record.Prepare with a buffer of its own. A refusal leaves the data as it was, so it can be tried again.
@@ -78,12 +99,6 @@ func (n *Node) prepare(p *record.Policy, data []byte, frame record.FrameID) (rec
 	if !beyond {
 		return b, refusal
 	}
-	n.large.Lock()
-	defer n.large.Unlock()
-	began := time.Now()
-	n.large.work.Reserve(largeBuffer)
-	b, refusal = n.large.work.Prepare(p, wall(), data, frame)
-	n.large.drop.Reset(largeKept)
-	time.Sleep(min(largeRest*time.Since(began), restMax))
+	n.heavy.Do(func() { b, refusal = n.large.prepare(p, data, frame) })
 	return b, refusal
 }
