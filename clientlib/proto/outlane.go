@@ -16,7 +16,7 @@ type outBatch struct {
 	size     int64 // of buffered
 	created  int64
 	sent     uint64 // the request that it is under way in; 0: none
-	tried    bool   // it was under way once: it may be in the log
+	lost     bool   // a try had no answer, or one that leaves it open: it may be in the log
 	gaps     int    // refusals as out of order while it was the first of its lane
 	code     errcode.Code
 	message  string
@@ -189,6 +189,7 @@ func (l *outLane) deliver(p *Producer, c *Client, b *outBatch, d Delivery) {
 	l.queue = slices.DeleteFunc(l.queue, func(other *outBatch) bool { return other == b })
 	p.buffered -= b.size
 	d.IDs, d.Topic, d.Partition = b.ids, l.topic, l.partition
+	d.Undecided = d.Err != nil && (b.lost || b.sent != 0)
 	c.fx.Delivered = append(c.fx.Delivered, d)
 }
 
@@ -204,7 +205,7 @@ func (l *outLane) expire(p *Producer, c *Client) {
 			cause = ErrTimeout
 		}
 		err := &Error{Op: "Produce", Topic: l.topic, Partition: l.partition, Code: b.code, Message: b.message, Cause: cause, Hint: "delivery.timeout.ms is over"}
-		l.deliver(p, c, b, Delivery{Offset: record.NoOffset, Timestamp: record.NoTimestamp, Err: err, Undecided: b.tried})
+		l.deliver(p, c, b, Delivery{Offset: record.NoOffset, Timestamp: record.NoTimestamp, Err: err})
 	}
 }
 

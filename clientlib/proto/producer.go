@@ -314,7 +314,7 @@ func (p *Producer) request(c *Client, at *peer) bool {
 	p.last++
 	for i, b := range batches {
 		l := chosen[i]
-		b.sent, b.tried, l.at = p.last, true, at
+		b.sent, l.at = p.last, at
 		if !p.cfg.NotIdempotent {
 			record.SetProducer(b.data, l.producer, l.epoch, b.sequence)
 		}
