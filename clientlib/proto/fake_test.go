@@ -185,10 +185,15 @@ func (f *fakeCluster) append(broker, partition int32, data []byte) (errcode.Code
 	if p.leader != broker {
 		return errcode.NotLeaderOrFollower, -1
 	}
+	after := errcode.None
 	if len(f.refuse) > 0 {
 		code := f.refuse[0]
 		f.refuse = f.refuse[1:]
-		if code != errcode.None {
+		switch code {
+		case errcode.None:
+		case errcode.NotEnoughReplicasAppend: // it is in the leader's log
+			after = code
+		default:
 			return code, -1
 		}
 	}
@@ -216,6 +221,9 @@ func (f *fakeCluster) append(broker, partition int32, data []byte) (errcode.Code
 		p.producers[int64(b.ProducerID)] = seen[max(0, len(seen)-5):]
 	}
 	p.end += int64(b.Count)
+	if after != errcode.None {
+		return after, -1
+	}
 	return errcode.None, stored.base
 }
 

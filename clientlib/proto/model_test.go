@@ -156,8 +156,8 @@ func (f *fakeCluster) value(partition int32, offset record.Offset) string {
 	return ""
 }
 
-// refusals are what a broker may answer a batch with without appending it.
-var refusals = []errcode.Code{errcode.None, errcode.NotEnoughReplicas, errcode.RequestTimedOut, errcode.KafkaStorageError, errcode.MessageTooLarge, errcode.InvalidRecord, errcode.UnknownTopicOrPartition}
+// refusals are what a broker may answer a batch with: without appending it, but for NOT_ENOUGH_REPLICAS_AFTER_APPEND.
+var refusals = []errcode.Code{errcode.None, errcode.NotEnoughReplicas, errcode.NotEnoughReplicasAppend, errcode.NotEnoughReplicasAppend, errcode.RequestTimedOut, errcode.KafkaStorageError, errcode.MessageTooLarge, errcode.InvalidRecord, errcode.UnknownTopicOrPartition}
 
 // act does one thing that is drawn.
 func (y *play) act() {
@@ -168,7 +168,7 @@ func (y *play) act() {
 		}
 		return rapid.SampledFrom(y.links).Draw(t, "link"), true
 	}
-	switch rapid.IntRange(0, 15).Draw(t, "act") {
+	switch rapid.IntRange(0, 16).Draw(t, "act") {
 	case 0, 1, 2, 3:
 		partition := rapid.Int32Range(0, int32(len(y.f.parts))-1).Draw(t, "partition")
 		for range rapid.IntRange(1, 6).Draw(t, "records") {
@@ -193,6 +193,11 @@ func (y *play) act() {
 		p.leader, p.epoch = (p.leader+1)%y.f.brokers, p.epoch+1
 	case 15:
 		y.p.Flush(y.c, y.now)
+		y.take()
+	case 16:
+		partition := rapid.IntRange(0, len(y.f.parts)-1).Draw(t, "sought")
+		y.next[partition] = record.Offset(rapid.Int64Range(0, y.f.parts[partition].end).Draw(t, "offset"))
+		y.k.Seek(y.c, y.now, y.f.topic, int32(partition), At(y.next[partition]))
 		y.take()
 	}
 	y.read()
