@@ -175,3 +175,23 @@ func TestLongMessageFitsItsLength(t *testing.T) {
 		t.Error(len(b))
 	}
 }
+
+// Java takes any number below 0 before a nullable structure for null, kmsg only −1. Were the walk and kmsg of two minds, kmsg would read what nobody bounded: here
+// a number of tagged fields for which it goes on for half a minute.
+func TestNullStructureAsJavaHasIt(t *testing.T) {
+	req := kmsg.NewPtrDescribeTopicPartitionsRequest()
+	req.ResponsePartitionLimit = 7
+	body := req.AppendTo(nil)
+	for at, b := range body {
+		if b == 0xff && at == len(body)-2 { // the cursor, and no tagged fields behind it
+			body[at] = 0xf4
+		}
+	}
+	got, err := decodeBody(api.DescribeTopicPartitions, 0, body)
+	if err != nil || got.(*kmsg.DescribeTopicPartitionsRequest).Cursor != nil || got.(*kmsg.DescribeTopicPartitionsRequest).ResponsePartitionLimit != 7 {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	if body[len(body)-2] != 0xff {
+		t.Error("the test says nothing: the cursor is elsewhere")
+	}
+}

@@ -97,8 +97,13 @@ func walkField(c *cursor, f *field, version int16) {
 			walk(c, f.elem, version)
 		}
 	case fieldMaybe:
-		if b := c.span(1); len(b) == 1 && int8(b[0]) >= 0 {
+		b := c.span(1)
+		switch {
+		case len(b) == 0:
+		case int8(b[0]) >= 0:
 			walk(c, f.elem, version)
+		default:
+			b[0] = 0xff // Java takes any number below 0 for null, kmsg only −1: what it reads must be what was walked
 		}
 	case fieldList:
 		for n := walkLength(c, f, version); n > 0 && c.err == nil; n-- {
