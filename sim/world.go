@@ -237,7 +237,9 @@ func (w *World) handle(e *event) {
 	case evConnect:
 		w.links[e.who].connect(e)
 	case evAnswered:
-		w.links[e.who].answered()
+		w.links[e.who].answered(e)
+	case evClog:
+		w.links[e.who].clog(Time(e.n))
 	case evLearn:
 		w.links[e.who].learn(simnet.Side(e.n))
 	case evArrive:

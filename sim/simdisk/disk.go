@@ -45,6 +45,8 @@ type Disk struct {
 	// Before, if set, sees each file operation just before it takes place; an error makes it fail. It may call PowerLoss or Crash: the operation
 	// then does not take place and fails whatever Before returns.
 	Before func(Op) error
+	// Full, if set, hears of each write that the quota cuts short.
+	Full func()
 }
 
 // OpKind is a call of vfs.
@@ -125,6 +127,9 @@ func (d *Disk) Pending(except ...string) int {
 
 // SetQuota sets how many bytes files may hold in all; negative: no limit.
 func (d *Disk) SetQuota(bytes int64) { d.quota = bytes }
+
+// Used returns how many bytes files hold in all.
+func (d *Disk) Used() int64 { return d.used() }
 
 func (d *Disk) used() int64 { return d.root.used() }
 

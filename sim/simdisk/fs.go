@@ -249,6 +249,9 @@ func (f *File) WriteAt(bufs [][]byte, off int64) (int64, error) {
 	if grow := off + int64(len(p)) - int64(len(f.node.data)); d.quota >= 0 && grow > 0 {
 		if over := grow - max(d.quota-d.used(), 0); over > 0 {
 			p = p[:max(int64(len(p))-over, 0)]
+			if d.Full != nil {
+				d.Full()
+			}
 			err = fmt.Errorf("write %s at %d: %w", f.node.path, off, vfs.ErrNoSpace)
 		}
 	}
