@@ -12,25 +12,29 @@ type faultKind int
 
 // The kinds. Invariant: a kind keeps its number, which its generator is drawn from; new ones come at the end.
 const (
-	processCrash faultKind = iota // the process ends, the page cache stays
-	powerLoss                     // at any time
-	powerLossAt                   // just before a file operation, of recovery too
-	cleanRestart                  // the process stops in order
-	connReset                     // of one connection
-	connStall                     // one direction delivers nothing for a while
-	nodePause                     // the process does nothing for a while
-	clockJump                     // the wall clock of the node
-	writeError                    // one write fails; the process gives up
-	syncError                     // one fsync fails; the process gives up, then the power fails
-	diskFull                      // the node hears that its disk is nearly full, and after a while that it is not
-	shortWrite                    // a write fails after some of its bytes
-	noSpace                       // the disk has a quota for a while: writes fail where it ends
-	slowDisk                      // every file operation takes much longer for a while
-	oneWayCut                     // for a while nothing reaches the node, or nothing its clients, on any connection, new ones too
-	halfOpen                      // a connection breaks, and one side learns of it much later
-	swizzleClog                   // some connections stop one after another and go on in another order
-	clockSkew                     // the wall clock of the node runs too fast or too slow for a while
-	replyLost                     // a request is carried out, and its connection breaks before the answer is sent
+	processCrash     faultKind = iota // the process ends, the page cache stays
+	powerLoss                         // at any time
+	powerLossAt                       // just before a file operation, of recovery too
+	cleanRestart                      // the process stops in order
+	connReset                         // of one connection
+	connStall                         // one direction delivers nothing for a while
+	nodePause                         // the process does nothing for a while
+	clockJump                         // the wall clock of the node
+	writeError                        // one write fails; the process gives up
+	syncError                         // one fsync fails; the process gives up, then the power fails
+	diskFull                          // the node hears that its disk is nearly full, and after a while that it is not
+	shortWrite                        // a write fails after some of its bytes
+	noSpace                           // the disk has a quota for a while: writes fail where it ends
+	slowDisk                          // every file operation takes much longer for a while
+	oneWayCut                         // for a while nothing reaches the node, or nothing its clients, on any connection, new ones too
+	halfOpen                          // a connection breaks, and one side learns of it much later
+	swizzleClog                       // some connections stop one after another and go on in another order
+	clockSkew                         // the wall clock of the node runs too fast or too slow for a while
+	replyLost                         // a request is carried out, and its connection breaks before the answer is sent
+	bitRot                            // a batch on the platter changes
+	misdirectedWrite                  // a sector that was meant for elsewhere lands on a log
+	misdirectedRead                   // a read of a log brings bytes of elsewhere, once
+	staleRead                         // a read of a log brings what was there before it was written, once
 	faultKinds
 )
 
@@ -52,6 +56,7 @@ var faultTable = [faultKinds]struct {
 	{"stall", 30}, {"pause", 30}, {"clock jump", 25}, {"write error", 25}, {"sync error", 25},
 	{"disk full", 25}, {"short write", 25}, {"no space", 25}, {"slow disk", 25}, {"one-way cut", 25},
 	{"half-open", 30}, {"swizzle-clog", 25}, {"clock skew", 25}, {"reply lost", 40},
+	{"bit rot", 25}, {"misdirected write", 25}, {"misdirected read", 25}, {"stale read", 25},
 }
 
 // nextFault draws when a kind strikes again.
@@ -96,7 +101,7 @@ func (w *World) hit(k faultKind, b *blow) bool {
 		return n.strike(k)
 	case powerLossAt:
 		n.cutAt = n.disk.Ops() + 1 + b.small
-	case writeError, syncError, shortWrite:
+	case writeError, syncError, shortWrite, misdirectedRead, staleRead:
 		n.armDisk(k, w.dirOf(b.small), b.size)
 	case connReset:
 		return w.onOpenLink(b.rng, func(ch *channel) { ch.reset(b.half) })
@@ -111,6 +116,10 @@ func (w *World) hit(k faultKind, b *blow) bool {
 	case oneWayCut:
 		n.cutOff(b.half, b.size+Second/10)
 		return true
+	case bitRot:
+		return n.rot(b)
+	case misdirectedWrite:
+		return n.misdirect(b)
 	case nodePause:
 		n.pausedUntil = max(n.pausedUntil, w.now+b.size)
 		return true

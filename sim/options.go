@@ -229,7 +229,7 @@ func drawClient(rng *prng.Source, topic int, p Profile) ClientOptions {
 		c.Acks = pick[int16](rng, -1, 1)
 	}
 	c.Codec = pick(rng, record.CodecNone, record.CodecNone, record.CodecGzip, record.CodecSnappy, record.CodecLZ4, record.CodecZstd)
-	c.BatchMax = between(rng, 1, 5)
+	c.BatchMax = between(rng, 1, batchMax)
 	c.Batches = p.batches(rng)
 	c.Timeout = pick(rng, 400*Millisecond, 2*Second, 5*Second)
 	c.TimeoutMs = pick[int32](rng, 50, 1000, 3000)

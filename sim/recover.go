@@ -121,10 +121,7 @@ func (d *logDir) recover(boot *core.Boot, events []core.Event) ([]core.Event, er
 			return nil, err
 		}
 		d.n.p.where[log.ID()] = d
-		if len(opened.Lost) > 0 { // this disk forgets what was not synced, it damages nothing
-			x := &opened.Lost[0]
-			d.n.w.fail(Correctness, "damage", fmt.Sprintf("%s: offsets %d to %d: %s", f.Name, x.From, x.To, x.Why))
-		}
+		d.n.checkLost(f.Name, opened)
 		if log.ID() == stream.Metadata {
 			boot.Metadata = *opened
 			continue

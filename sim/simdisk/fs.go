@@ -288,6 +288,9 @@ func (f *File) ReadAt(q []byte, off int64) (int, error) {
 		return 0, io.EOF
 	}
 	n := copy(q, f.node.data[off:])
+	if reads := f.fs.disk.Reads; reads != nil {
+		reads(Op{N: f.fs.disk.ops, Kind: OpRead, Path: f.node.path, Off: off, Len: int64(n)}, q[:n])
+	}
 	if n < len(q) {
 		return n, io.EOF
 	}
