@@ -15,18 +15,19 @@ const address = "odradek:9092"
 
 // channel is one connection between a client's line and a node, from the first attempt on.
 type channel struct {
-	w      *World
-	id     int32
-	name   string
-	line   *line
-	node   *node
-	net    simnet.Conn
-	server *serverConn
-	life   uint32 // of the process that accepted it
-	powers int    // power losses of the node before that process
-	taken  bool   // it was accepted
-	broken bool   // it was reset, or refused
-	times  []int64
+	w          *World
+	id         int32
+	name       string
+	line       *line
+	node       *node
+	net        simnet.Conn
+	server     *serverConn
+	life       uint32 // of the process that accepted it
+	powers     int    // power losses of the node before that process
+	taken      bool   // it was accepted
+	broken     bool   // it was reset, or refused
+	losesReply bool   // it breaks when the next answer is about to be sent
+	times      []int64
 }
 
 // serverConn is the node's end.
@@ -62,8 +63,8 @@ func (w *World) dial(l *line) *channel {
 // connect reaches the node: it accepts once it is ready.
 func (ch *channel) connect(e *event) {
 	n := ch.node
-	if ch.w.now < n.pausedUntil {
-		e.at = n.pausedUntil
+	if until := max(n.pausedUntil, n.shut[simnet.Server]); ch.w.now < until {
+		e.at = until
 		ch.w.heap.push(*e)
 		return
 	}
@@ -82,10 +83,18 @@ func (n *node) accept(ch *channel) {
 	c.machine = wire.NewConn(wire.Info{Conn: c.id, Listener: "PLAINTEXT", Address: address, Peer: ch.name, Principal: "User:ANONYMOUS"})
 	p.conns[c.id] = c
 	ch.server, ch.taken, ch.life, ch.powers = c, true, n.life, n.powers
+	for side, until := range n.shut {
+		ch.net.Stall(simnet.Side(side), int64(until))
+	}
 }
 
 // answered tells the client how its attempt ended.
-func (ch *channel) answered() {
+func (ch *channel) answered(e *event) {
+	if until := ch.node.shut[simnet.Client]; ch.w.now < until {
+		e.at = until
+		ch.w.heap.push(*e)
+		return
+	}
 	if ch.line.ch == ch {
 		ch.line.connected(ch.taken && !ch.net.Gone(simnet.Client))
 	}
@@ -148,6 +157,26 @@ func (ch *channel) stall(toClient bool, d Time) {
 		to = simnet.Client
 	}
 	ch.net.Stall(to, int64(ch.w.now+d))
+}
+
+// clog has nothing arrive at either side before a time.
+func (ch *channel) clog(until Time) {
+	ch.net.Stall(simnet.Client, int64(until))
+	ch.net.Stall(simnet.Server, int64(until))
+}
+
+// halfOpen breaks the connection; one side learns of it in time, the other after d if it does not find out by itself.
+func (ch *channel) halfOpen(clientLate bool, d Time) {
+	late := simnet.Server
+	if clientLate {
+		late = simnet.Client
+	}
+	ch.broken = true
+	learned := ch.net.Reset(int64(ch.w.now), true, &ch.w.opt.Network, &ch.w.network)
+	learned[late] += int64(d)
+	for side, at := range learned {
+		ch.w.at(event{kind: evLearn, at: Time(at), who: ch.id, n: uint64(side)})
+	}
 }
 
 // learn tells one side that the connection is broken.
@@ -313,6 +342,10 @@ func (c *serverConn) flush() {
 			} else {
 				bytes = append(bytes, piece.Bytes...)
 			}
+		}
+		if c.ch.losesReply && !c.ch.broken {
+			c.n.w.struck(replyLost, c.ch.name)
+			c.ch.reset(true)
 		}
 		c.ch.send(simnet.Server, bytes)
 	}

@@ -3,10 +3,8 @@ package sim
 import (
 	"fmt"
 
-	"odradek/core"
 	"odradek/core/prng"
 	"odradek/core/record"
-	"odradek/core/stream"
 )
 
 // faultKind is a kind of fault. Each has a generator of its own, so that removing one kind shifts no other.
@@ -14,17 +12,29 @@ type faultKind int
 
 // The kinds. Invariant: a kind keeps its number, which its generator is drawn from; new ones come at the end.
 const (
-	processCrash faultKind = iota // the process ends, the page cache stays
-	powerLoss                     // at any time
-	powerLossAt                   // just before a file operation, of recovery too
-	cleanRestart                  // the process stops in order
-	connReset                     // of one connection
-	connStall                     // one direction delivers nothing for a while
-	nodePause                     // the process does nothing for a while
-	clockJump                     // the wall clock of the node
-	writeError                    // one write fails; the process gives up
-	syncError                     // one fsync fails; the process gives up, then the power fails
-	diskFull                      // the node hears that its disk is nearly full, and after a while that it is not
+	processCrash     faultKind = iota // the process ends, the page cache stays
+	powerLoss                         // at any time
+	powerLossAt                       // just before a file operation, of recovery too
+	cleanRestart                      // the process stops in order
+	connReset                         // of one connection
+	connStall                         // one direction delivers nothing for a while
+	nodePause                         // the process does nothing for a while
+	clockJump                         // the wall clock of the node
+	writeError                        // one write fails; the process gives up
+	syncError                         // one fsync fails; the process gives up, then the power fails
+	diskFull                          // the node hears that its disk is nearly full, and after a while that it is not
+	shortWrite                        // a write fails after some of its bytes
+	noSpace                           // the disk has a quota for a while: writes fail where it ends
+	slowDisk                          // every file operation takes much longer for a while
+	oneWayCut                         // for a while nothing reaches the node, or nothing its clients, on any connection, new ones too
+	halfOpen                          // a connection breaks, and one side learns of it much later
+	swizzleClog                       // some connections stop one after another and go on in another order
+	clockSkew                         // the wall clock of the node runs too fast or too slow for a while
+	replyLost                         // a request is carried out, and its connection breaks before the answer is sent
+	bitRot                            // a batch on the platter changes
+	misdirectedWrite                  // a sector that was meant for elsewhere lands on a log
+	misdirectedRead                   // a read of a log brings bytes of elsewhere, once
+	staleRead                         // a read of a log brings what was there before it was written, once
 	faultKinds
 )
 
@@ -37,17 +47,16 @@ func FaultNames() []string {
 	return names
 }
 
-// fullAt is the free space in bytes below which the core takes no records; near it a large batch is refused and a small one behind it is not.
-const fullAt = 16 << 20
-
 // faultTable says how often a kind is on, in percent of seeds.
 var faultTable = [faultKinds]struct {
 	name    string
 	percent int
 }{
 	{"process crash", 45}, {"power loss", 45}, {"power loss at an operation", 60}, {"clean restart", 30}, {"connection reset", 45},
-	{"stall", 30}, {"pause", 30}, {"clock jump", 25}, {"write error", 15}, {"sync error", 15},
-	{"disk full", 25},
+	{"stall", 30}, {"pause", 30}, {"clock jump", 25}, {"write error", 25}, {"sync error", 25},
+	{"disk full", 25}, {"short write", 25}, {"no space", 25}, {"slow disk", 25}, {"one-way cut", 25},
+	{"half-open", 30}, {"swizzle-clog", 25}, {"clock skew", 25}, {"reply lost", 40},
+	{"bit rot", 25}, {"misdirected write", 25}, {"misdirected read", 25}, {"stale read", 25},
 }
 
 // nextFault draws when a kind strikes again.
@@ -62,49 +71,73 @@ func (w *World) nextFault(k faultKind) {
 	}
 }
 
+// blow is what is drawn for each fault, whether its kind uses it or not.
+type blow struct {
+	rng   *prng.Source // of the kind, for what else it draws
+	n     *node
+	size  Time // below a second
+	small int  // below 40
+	half  bool
+}
+
 // inject lets one fault happen. What a kind draws does not depend on whether it can strike just now.
 func (w *World) inject(k faultKind) {
 	if w.phase != phaseSafety {
 		return
 	}
 	rng := &w.faults[k]
-	n := w.nodes[rng.IntN(len(w.nodes))]
-	size := Time(rng.N(uint64(Second)))
-	small := rng.IntN(40)
-	lose := rng.IntN(2) == 0
+	b := blow{rng: rng, n: w.nodes[rng.IntN(len(w.nodes))], size: Time(rng.N(uint64(Second))), small: rng.IntN(40), half: rng.IntN(2) == 0}
 	w.nextFault(k)
-	struck := true
+	if w.hit(k, &b) {
+		w.struck(k, b.n.name)
+	}
+}
+
+// hit reports whether a fault struck at once. One that waits for its occasion counts when it comes.
+func (w *World) hit(k faultKind, b *blow) bool {
+	n := b.n
 	switch k {
 	case processCrash, powerLoss, cleanRestart:
-		struck = n.strike(k)
+		return n.strike(k)
 	case powerLossAt:
-		n.cutAt = n.disk.Ops() + 1 + small // counted when it comes to it
-		return
-	case writeError:
-		n.failWrite, n.failIn = n.p != nil, w.dirOf(small)
-		return
-	case syncError:
-		n.failSync, n.failIn = n.p != nil, w.dirOf(small)
-		return
+		n.cutAt = n.disk.Ops() + 1 + b.small
+	case writeError, syncError, shortWrite, misdirectedRead, staleRead:
+		n.armDisk(k, w.dirOf(b.small), b.size)
 	case connReset:
-		struck = w.onOpenLink(rng, func(ch *channel) { ch.reset(lose) })
+		return w.onOpenLink(b.rng, func(ch *channel) { ch.reset(b.half) })
 	case connStall:
-		struck = w.onOpenLink(rng, func(ch *channel) { ch.stall(lose, size) })
+		return w.onOpenLink(b.rng, func(ch *channel) { ch.stall(b.half, b.size) })
+	case halfOpen:
+		return w.onOpenLink(b.rng, func(ch *channel) { ch.halfOpen(b.half, 20*Second+20*b.size) })
+	case replyLost:
+		w.onOpenLink(b.rng, func(ch *channel) { ch.losesReply = true })
+	case swizzleClog:
+		return w.swizzle(b)
+	case oneWayCut:
+		n.cutOff(b.half, b.size+Second/10)
+		return true
+	case bitRot:
+		return n.rot(b)
+	case misdirectedWrite:
+		return n.misdirect(b)
 	case nodePause:
-		n.pausedUntil = max(n.pausedUntil, w.now+size)
+		n.pausedUntil = max(n.pausedUntil, w.now+b.size)
+		return true
 	case diskFull:
-		dir := stream.DirID(small % w.opt.Dirs)
-		if struck = n.serving(); struck {
-			n.tell(lane{kind: core.EvSpace}, core.Event{Kind: core.EvSpace, Dir: dir, Free: fullAt + int64(small)*30})
-			relief := core.Event{Kind: core.EvSpace, Dir: dir, Free: 1 << 40}
-			w.after(size+Second, event{kind: evCore, who: n.id, life: n.life, core: &relief})
-		}
+		return n.fill(b)
+	case noSpace:
+		n.limit(int64(b.small)*50, 2*b.size)
+	case slowDisk:
+		n.slowUntil, n.slowBy = w.now+2*b.size, Time(10+5*b.small)
+		return true
 	case clockJump:
-		n.skew += record.UnixMillis(int64(size/Microsecond)%20_000) - 10_000
+		n.skew += record.UnixMillis(int64(b.size/Microsecond)%20_000) - 10_000
+		return true
+	case clockSkew:
+		n.runSkewed(int64(b.size/Microsecond)%200_000-100_000, 10*b.size)
+		return true
 	}
-	if struck {
-		w.struck(k, n.name)
-	}
+	return false
 }
 
 // dirOf draws where a write or fsync fails: of two directories, mostly in the second, which the node can do without.
@@ -121,9 +154,8 @@ func (w *World) struck(k faultKind, who string) {
 	w.note(who, "fault "+faultTable[k].name)
 }
 
-// onOpenLink picks a connection that neither side knows to be broken.
-func (w *World) onOpenLink(rng *prng.Source, do func(*channel)) bool {
-	draw := rng.Uint64()
+// openLinks are the connections that neither side knows to be broken.
+func (w *World) openLinks() []*channel {
 	var open []*channel
 	for _, c := range w.clients {
 		for _, l := range c.lines {
@@ -132,6 +164,13 @@ func (w *World) onOpenLink(rng *prng.Source, do func(*channel)) bool {
 			}
 		}
 	}
+	return open
+}
+
+// onOpenLink picks a connection that neither side knows to be broken.
+func (w *World) onOpenLink(rng *prng.Source, do func(*channel)) bool {
+	draw := rng.Uint64()
+	open := w.openLinks()
 	if len(open) == 0 {
 		return false
 	}
@@ -139,4 +178,18 @@ func (w *World) onOpenLink(rng *prng.Source, do func(*channel)) bool {
 	w.note(ch.name, fmt.Sprintf("hit, of %d", len(open)))
 	do(ch)
 	return true
+}
+
+// swizzle stops a drawn part of the connections one after another, in both directions, and lets them go on in another order.
+func (w *World) swizzle(b *blow) bool {
+	open := w.openLinks()
+	gap := b.size / 20
+	for i := range open {
+		draw, last := b.rng.IntN(3), Time(b.rng.N(uint64(b.size+Second)))
+		if draw > 0 {
+			until := w.now + Time(len(open))*gap + last
+			w.after(Time(i)*gap, event{kind: evClog, who: open[i].id, n: uint64(until)})
+		}
+	}
+	return len(open) > 1
 }

@@ -33,6 +33,9 @@ const (
 	evClient                    // who: client: something may be due
 	evFault                     // n: faultKind
 	evPhase                     // n: phase that begins
+	evClog                      // who: connection, n: Time until which it delivers nothing
+	evMend                      // n: what of the node's ailments ends
+	evRoom                      // life: the process is to be told of its room
 )
 
 // event is one entry of the heap.

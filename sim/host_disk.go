@@ -46,7 +46,11 @@ func (d *logDir) later(k kind) { d.n.later(k, uint64(d.dir.ID())) }
 
 // later schedules an event of the disk after a drawn delay.
 func (n *node) later(k kind, number uint64) {
-	n.w.after(n.w.opt.Disk.draw(&n.rng), event{kind: k, n: number, who: n.id, life: n.life})
+	d := n.w.opt.Disk.draw(&n.rng)
+	if n.w.now < n.slowUntil {
+		d = min(d*n.slowBy, 2*Second)
+	}
+	n.w.after(d, event{kind: k, n: number, who: n.id, life: n.life})
 }
 
 // handle lets an event of a directory happen.

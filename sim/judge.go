@@ -26,6 +26,10 @@ func (l *ledger) judge() {
 // judgeBatch: an acknowledged record is at the offset that was told, with the bytes that were given, unless its topic allows it to be lost.
 func (l *ledger) judgeBatch(client int, g *given) {
 	c := l.w.clients[client]
+	part := l.part(c.opt.Topic, g.partition)
+	if g.refused && len(part.hurts) > 0 {
+		return
+	}
 	if !g.acked {
 		l.w.fail(Correctness, "L1", fmt.Sprintf("%s was never delivered", g.names[0]))
 		return
@@ -33,14 +37,16 @@ func (l *ledger) judgeBatch(client int, g *given) {
 	if !c.topic.Durable() && !g.safe && g.powers < l.powers {
 		return // the power has failed since, and the topic promises nothing for that
 	}
-	last := l.part(c.opt.Topic, g.partition).last
 	for i, name := range g.names {
-		at := int(g.offset) + i
+		at := g.offset + record.Offset(i)
+		last := part.lastAt(at)
+		_, hit := part.hurtAt(at)
 		switch {
-		case at >= len(last):
-			l.w.fail(Correctness, "R9", fmt.Sprintf("%s-%d: %s was acknowledged at offset %d; the log ends at %d", c.topic.Name, g.partition, name, at, len(last)))
-		case last[at].hash != g.hashes[i]:
-			l.w.fail(Correctness, "R9", fmt.Sprintf("%s-%d: %s was acknowledged at offset %d, which holds %s", c.topic.Name, g.partition, name, at, last[at].name))
+		case last.hash == g.hashes[i] || hit && last.hash == 0: // or refused
+		case last.hash == 0:
+			l.w.fail(Correctness, "R9", fmt.Sprintf("%s-%d: %s was acknowledged at offset %d, which nobody finds", c.topic.Name, g.partition, name, at))
+		default:
+			l.w.fail(Correctness, "R9", fmt.Sprintf("%s-%d: %s was acknowledged at offset %d, which holds %s", c.topic.Name, g.partition, name, at, last.name))
 		}
 	}
 }
@@ -50,16 +56,18 @@ func (l *ledger) judgePartition(topic int, partition int32) {
 	next := make([]place, len(l.batches)) // the record that may come at the earliest, by client
 	count := map[string]int{}
 	t := &l.w.opt.Topics[topic]
-	for offset, s := range l.part(topic, partition).last {
+	part := l.part(topic, partition)
+	for _, s := range part.last {
+		offset := s.offset
 		at := l.names[s.name]
 		o := l.w.clients[at.client].opt
 		if count[s.name]++; count[s.name] > 1 {
-			if o.Idempotent {
+			if o.Idempotent && len(part.hurts) == 0 {
 				l.w.fail(Correctness, "P1", fmt.Sprintf("%s-%d: %s is there twice, again at offset %d", t.Name, partition, s.name, offset))
 			}
 			continue
 		}
-		if o.InFlight > 1 && (!o.Idempotent || !t.Durable() && l.w.counts[diskFull] > 0) {
+		if o.InFlight > 1 && (len(part.hurts) > 0 || !o.Idempotent || !t.Durable() && l.w.counts[diskFull] > 0) {
 			// Several under way and no sequence: a retry may overtake. Nor does a sequence help where a relaxed topic has lost all it knew of a
 			// producer: of two batches under way it then takes the second, if it must refuse the first (Kafka does so too).
 			continue
@@ -88,6 +96,9 @@ func (n *node) checkDurable(r *api.ProduceResult, sent *record.Batch) {
 		if len(name) == len(want) && name <= want {
 			file = name
 		}
+	}
+	if n.hurtIn(r.Topic, r.Partition) {
+		return // what was hit may hide it from a simple look
 	}
 	data, _ := n.disk.DurableData(folder + "/" + file)
 	it := record.Batches(data)

@@ -2,7 +2,9 @@ package sim
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
+	"slices"
 
 	"github.com/cespare/xxhash/v2"
 
@@ -27,8 +29,50 @@ type ledger struct {
 // partLedger is one partition.
 type partLedger struct {
 	ackedEnd record.Offset // what every acknowledged record lies below
-	served   []served      // by offset
-	last     []served      // what the last reader read
+	served   byOffset
+	last     []lastRead // what the last reader read, in order
+	hurts    []span     // offsets that damage has hit
+	doubts   int        // wrong reads whose outcome nobody has seen yet
+}
+
+// byOffset holds records by offset. Behind a damaged end a log may go on far away.
+type byOffset struct {
+	near []served
+	far  map[record.Offset]*served
+}
+
+// nearMax bounds the offsets that lie close together.
+const nearMax = 1 << 20
+
+func (b *byOffset) at(offset record.Offset) *served {
+	if offset < nearMax {
+		for int(offset) >= len(b.near) {
+			b.near = append(b.near, served{})
+		}
+		return &b.near[offset]
+	}
+	if b.far == nil {
+		b.far = map[record.Offset]*served{}
+	}
+	if b.far[offset] == nil {
+		b.far[offset] = new(served)
+	}
+	return b.far[offset]
+}
+
+// lastRead is a record as the last reader read it.
+type lastRead struct {
+	offset record.Offset
+	served
+}
+
+// lastAt returns what the last reader read at an offset; nothing if it read none there.
+func (p *partLedger) lastAt(offset record.Offset) served {
+	i, ok := slices.BinarySearchFunc(p.last, offset, func(r lastRead, at record.Offset) int { return cmp.Compare(r.offset, at) })
+	if !ok {
+		return served{}
+	}
+	return p.last[i].served
 }
 
 // served is a record as it was read.
@@ -84,6 +128,9 @@ func (l *ledger) delivered(c *client, d proto.PlainDelivery, powers int) {
 	g := &l.batches[c.id][d.ID-1]
 	if d.Err != errcode.None {
 		g.refused = true
+		if len(l.part(c.opt.Topic, g.partition).hurts) > 0 {
+			return // with its batches the broker lost what it knew of the producer
+		}
 		l.w.fail(Correctness, "refused", fmt.Sprintf("%s: batch %s is refused for good: %v", c.name, g.names[0], d.Err))
 		return
 	}
@@ -127,10 +174,7 @@ func (l *ledger) served(topic int, partition int32, r *proto.Received, powers in
 	t := &l.w.opt.Topics[topic]
 	s := l.seen(t, r, powers)
 	p := l.part(topic, partition)
-	for int(r.Offset) >= len(p.served) {
-		p.served = append(p.served, served{})
-	}
-	old := &p.served[r.Offset]
+	old := p.served.at(r.Offset)
 	if old.hash != 0 && old.hash != s.hash && (t.Durable() || old.powers == powers) {
 		l.w.fail(Correctness, "R4", fmt.Sprintf("%s-%d: offset %d was read as %q and is now %q", t.Name, partition, r.Offset, old.name, s.name))
 	}
@@ -157,7 +201,7 @@ func (l *ledger) check(topic int, partition int32, offset record.Offset, s *serv
 // last enters what the last reader got.
 func (l *ledger) last(topic int, partition int32, r *proto.Received) {
 	p := l.part(topic, partition)
-	p.last = append(p.last, l.seen(&l.w.opt.Topics[topic], r, l.powers))
+	p.last = append(p.last, lastRead{r.Offset, l.seen(&l.w.opt.Topics[topic], r, l.powers)})
 }
 
 func (l *ledger) seen(t *TopicOptions, r *proto.Received, powers int) served {

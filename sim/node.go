@@ -1,8 +1,8 @@
 package sim
 
 import (
+	"errors"
 	"fmt"
-	"strings"
 
 	"odradek/core"
 	"odradek/core/prng"
@@ -31,13 +31,9 @@ type node struct {
 	pausedUntil Time // the process does nothing before
 	epochs      map[stream.ID]reign
 
-	// Set by faults. The power fails just before file operation cutAt; 0: it does not.
-	cutAt     int
-	failWrite bool
-	failSync  bool
-	failIn    string // what the path of a write or fsync that fails begins with
-	cut       bool   // the power failed within the present event
-	synced    bool   // the process has failed an fsync: a page cache that lies must not outlive it
+	ailments
+	cut    bool // the power failed within the present event
+	synced bool // the process has failed an fsync: a page cache that lies must not outlive it
 }
 
 // reign is the last leader epoch in which a stream was appended to, and by which process.
@@ -72,28 +68,8 @@ func newNode(w *World, id int32) *node {
 	seed := w.opt.Seed
 	n := &node{w: w, id: id, name: fmt.Sprintf("n%d", id), disk: simdisk.New(), life: 1, epochs: map[stream.ID]reign{}, skew: record.UnixMillis(w.opt.SkewMs),
 		disks: source(seed, forDisk+purpose(id)), rng: source(seed, forNode+purpose(id)), ids: source(seed, forIDs+purpose(id))}
-	n.disk.Before = n.before
+	n.disk.Before, n.disk.Full, n.disk.Reads = n.before, n.full, n.mayRead
 	return n
-}
-
-// before is the disk's hook: faults strike between any two file operations.
-func (n *node) before(op simdisk.Op) error {
-	switch {
-	case n.cutAt > 0 && op.N >= n.cutAt:
-		n.cutAt = 0
-		n.w.struck(powerLossAt, n.name)
-		n.w.note(n.name, fmt.Sprintf("before operation %d %s %s", op.N, op.Kind, op.Path))
-		n.losePower()
-	case n.failWrite && op.Kind == simdisk.OpWrite && n.serving() && strings.HasPrefix(op.Path, n.failIn):
-		n.failWrite = false
-		n.w.struck(writeError, n.name)
-		return vfs.ErrIO
-	case n.failSync && (op.Kind == simdisk.OpSyncData && strings.HasPrefix(op.Path, n.failIn) || op.Kind == simdisk.OpSyncAll) && n.serving():
-		n.failSync, n.synced = false, true
-		n.w.struck(syncError, n.name)
-		return vfs.ErrIO
-	}
-	return nil
 }
 
 func (n *node) serving() bool { return n.p != nil && n.p.ready }
@@ -107,7 +83,12 @@ func (n *node) losePower() {
 }
 
 func (n *node) wall() record.UnixMillis {
-	return wallBase + record.UnixMillis(n.w.now/Millisecond) + n.skew
+	return wallBase + record.UnixMillis(n.w.now/Millisecond) + n.skew + n.drifted()
+}
+
+// drifted is by how much the wall clock has gone wrong since its rate changed.
+func (n *node) drifted() record.UnixMillis {
+	return record.UnixMillis(int64((n.w.now-n.driftFrom)/Millisecond) * n.drift / 1_000_000)
 }
 
 func (n *node) mono() core.Instant { return core.Instant(n.w.now - n.p.started) }
@@ -115,6 +96,10 @@ func (n *node) mono() core.Instant { return core.Instant(n.w.now - n.p.started) 
 // handle lets an event of the node happen, unless its process has ended; while the process is paused, later. The event keeps its sequence number, so that
 // what waits happens in the order in which it would have.
 func (n *node) handle(e *event) {
+	if e.kind == evMend {
+		n.mend(e.n)
+		return
+	}
 	if e.life != n.life {
 		return
 	}
@@ -132,6 +117,8 @@ func (n *node) handle(e *event) {
 		if p := n.p; p.armed <= e.at { // else another one comes before it
 			n.timer()
 		}
+	case evRoom:
+		n.tellRoom()
 	case evJob:
 		n.job(core.JobID(e.n))
 	default:
@@ -149,7 +136,7 @@ func (n *node) settle() {
 
 // down ends the process, whatever it was doing, and has the next one started after a while. Its connections break.
 func (n *node) down(why string) {
-	n.cut, n.failWrite, n.failSync = false, false, false
+	n.cut, n.armed = false, [faultKinds]bool{}
 	n.w.note(n.name, "down "+why)
 	if n.synced { // what the failed fsync covered is gone from the platter while the page cache shows it: only a machine that restarts can be trusted
 		n.synced = false
@@ -183,7 +170,7 @@ func (n *node) strike(k faultKind) bool {
 
 // heal ends all faults, with a last power loss.
 func (n *node) heal() {
-	n.cutAt, n.failWrite, n.failSync = 0, false, false
+	n.heals()
 	n.pausedUntil = 0
 	if n.p == nil {
 		n.losePower() // of a machine that is starting: nothing of it may have relied on the page cache
@@ -211,6 +198,11 @@ func (n *node) start() {
 	n.w.note(n.name, "starts")
 	events, err := n.recoverDirs()
 	if n.cut {
+		return
+	}
+	if errors.Is(err, vfs.ErrNoSpace) { // it cannot start, and says so
+		n.disk.Crash()
+		n.down("for want of space")
 		return
 	}
 	if err != nil {

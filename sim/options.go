@@ -25,6 +25,7 @@ const (
 	forIDs     purpose = 0x400 // + node: ids and seeds
 	forAlters  purpose = 0x600 // + client; of the options: of client 0xff
 	forFault   purpose = 0x500 // + faultKind
+	forFaults  purpose = 0x700 // + faultKind: whether and how often
 )
 
 func source(seed uint64, p purpose) prng.Source { return prng.FromNumber(seed, uint64(p)) }
@@ -32,6 +33,7 @@ func source(seed uint64, p purpose) prng.Source { return prng.FromNumber(seed, u
 // Options are what a seed draws before anything happens.
 type Options struct {
 	Seed     uint64
+	Profile  Profile
 	Node     []core.KeyValue // configuration of the node
 	Topics   []TopicOptions
 	Clients  []ClientOptions
@@ -43,8 +45,12 @@ type Options struct {
 	Faults   [faultKinds]Time
 	SkewMs   int64
 	Dirs     int // log directories
+	Index    Indexing
 	SyncAll  int // a round of more steps is one SyncAll
 }
+
+// Indexing is how segments are indexed where a topic does not say otherwise.
+type Indexing struct{ Bytes, Interval int32 }
 
 // Delays are drawn between Least and Usual, and with a chance of Slow in a million up to Most.
 type Delays struct {
@@ -111,13 +117,14 @@ func pick[T any](rng *prng.Source, list ...T) T { return list[rng.IntN(len(list)
 func between(rng *prng.Source, lo, hi int) int { return lo + rng.IntN(hi-lo+1) }
 
 // Draw returns the options of a seed.
-func Draw(seed uint64) Options {
+func Draw(seed uint64, p Profile) Options {
 	rng := source(seed, forKnobs)
-	o := Options{Seed: seed}
+	o := Options{Seed: seed, Profile: p}
 	flush := pick[int64](&rng, 1, 1, 1, 5, 1<<40)
+	o.Index = Indexing{Bytes: pick[int32](&rng, 1000, 1000, 100), Interval: pick[int32](&rng, 300, 300, 1)} // small, so that indexes get full
 	o.Node = []core.KeyValue{{Key: "auto.create.topics.enable", Value: "false"}, {Key: "log.flush.interval.messages", Value: fmt.Sprint(flush)},
 		{Key: "fetch.max.bytes", Value: pick(&rng, "1024", "57671680")},
-		{Key: "log.index.size.max.bytes", Value: "1000"}, {Key: "log.index.interval.bytes", Value: "300"}} // small, so that indexes get full
+		{Key: "log.index.size.max.bytes", Value: fmt.Sprint(o.Index.Bytes)}, {Key: "log.index.interval.bytes", Value: fmt.Sprint(o.Index.Interval)}}
 	for i := range between(&rng, 1, 2) {
 		t := drawTopic(&rng, i)
 		if t.Inherits {
@@ -125,29 +132,23 @@ func Draw(seed uint64) Options {
 		}
 		o.Topics = append(o.Topics, t)
 	}
-	for i := range 2 {
-		c := drawClient(&rng, i%len(o.Topics))
+	for i := range p.clients() {
+		c := drawClient(&rng, i%len(o.Topics), p)
 		if i > 0 {
 			c.Churn = 0 // one client does: the name is its own
 		}
 		o.Clients = append(o.Clients, c)
 	}
-	usual := int64(pick(&rng, 200*Microsecond, Millisecond, 20*Millisecond))
-	o.Network = simnet.Weather{Least: int64(50 * Microsecond), Usual: usual, Most: 30 * usual, Slow: pick(&rng, 0, 10_000, 100_000), Cut: pick(&rng, 0, 50_000, 300_000)}
-	disk := pick(&rng, 100*Microsecond, 2*Millisecond, 20*Millisecond)
-	o.Disk = Delays{Least: 10 * Microsecond, Usual: disk, Most: 20 * disk, Slow: pick(&rng, 0, 20_000, 100_000)}
-	way := pick(&rng, Microsecond, 50*Microsecond, 3*Millisecond)
-	o.Core = Delays{Least: 0, Usual: way, Most: 30 * way, Slow: pick(&rng, 0, 30_000)}
-	o.Downtime = pick(&rng, 20*Millisecond, 300*Millisecond, 2*Second)
-	o.Safety = pick(&rng, 2*Second, 5*Second, 12*Second)
+	drawDelays(&rng, &o)
+	o.Safety = p.safety(&rng)
 	o.SkewMs = int64(between(&rng, -30_000, 30_000))
 	o.Node = append(o.Node, drawSnapshots(seed)...)
 	o.Node = append(o.Node, drawSessions(seed, o.Clients)...)
 	for k := range o.Faults {
 		// Drawn whether used or not, so that a kind more or less shifts nothing.
-		on, mean := rng.IntN(100) < faultTable[k].percent, pick(&rng, o.Safety/2, o.Safety/4, o.Safety/8)
-		if on {
-			o.Faults[k] = mean
+		kinds := source(seed, forFaults+purpose(k))
+		if on, mean := kinds.IntN(100) < faultTable[k].percent, o.Safety/pick[Time](&kinds, 3, 6, 12); on {
+			o.Faults[k] = mean * p.rare()
 		}
 	}
 	o.Node = append(o.Node, core.KeyValue{Key: "log.flush.offset.checkpoint.interval.ms", Value: pick(&rng, "60000", "1000", "100")},
@@ -156,6 +157,17 @@ func Draw(seed uint64) Options {
 	o.SyncAll = pick(&rng, 16, 1, 3)
 	drawAlters(&o)
 	return o
+}
+
+// drawDelays draws how fast network, disk and host are.
+func drawDelays(rng *prng.Source, o *Options) {
+	usual := int64(pick(rng, 200*Microsecond, Millisecond, 20*Millisecond))
+	o.Network = simnet.Weather{Least: int64(50 * Microsecond), Usual: usual, Most: 30 * usual, Slow: pick(rng, 0, 10_000, 100_000), Cut: pick(rng, 0, 50_000, 300_000)}
+	disk := pick(rng, 100*Microsecond, 2*Millisecond, 20*Millisecond)
+	o.Disk = Delays{Least: 10 * Microsecond, Usual: disk, Most: 20 * disk, Slow: pick(rng, 0, 20_000, 100_000)}
+	way := pick(rng, Microsecond, 50*Microsecond, 3*Millisecond)
+	o.Core = Delays{Least: 0, Usual: way, Most: 30 * way, Slow: pick(rng, 0, 30_000)}
+	o.Downtime = pick(rng, 20*Millisecond, 300*Millisecond, 2*Second)
 }
 
 // drawAlters has one seed of three change the configs of one topic while it runs. One client does, and its topic is its own.
@@ -211,14 +223,14 @@ func drawTopic(rng *prng.Source, i int) TopicOptions {
 	return t
 }
 
-func drawClient(rng *prng.Source, topic int) ClientOptions {
+func drawClient(rng *prng.Source, topic int, p Profile) ClientOptions {
 	c := ClientOptions{Topic: topic, Idempotent: rng.IntN(3) > 0, Acks: -1, InFlight: between(rng, 1, 5)}
 	if !c.Idempotent {
 		c.Acks = pick[int16](rng, -1, 1)
 	}
 	c.Codec = pick(rng, record.CodecNone, record.CodecNone, record.CodecGzip, record.CodecSnappy, record.CodecLZ4, record.CodecZstd)
-	c.BatchMax = between(rng, 1, 5)
-	c.Batches = between(rng, 10, 50)
+	c.BatchMax = between(rng, 1, batchMax)
+	c.Batches = p.batches(rng)
 	c.Timeout = pick(rng, 400*Millisecond, 2*Second, 5*Second)
 	c.TimeoutMs = pick[int32](rng, 50, 1000, 3000)
 	c.ProduceVersion = int16(between(rng, 7, 11))
@@ -226,9 +238,9 @@ func drawClient(rng *prng.Source, topic int) ClientOptions {
 		c.ProduceVersion = int16(between(rng, 3, 11))
 	}
 	c.FetchVersion = int16(between(rng, 11, 18)) // zstd needs 10
-	c.MinBytes = pick[int32](rng, 0, 1, 1, 300, 5000)
+	c.MinBytes = p.minBytes(rng)
 	c.MaxBytes = pick[int32](rng, 1, 100, 700, 1<<20)
-	c.MaxWaitMs = pick[int32](rng, 0, 50, 200)
+	c.MaxWaitMs = p.waitMs(rng)
 	if churn := between(rng, 4, 30); topic == 0 && rng.IntN(4) == 0 {
 		c.Churn = churn
 	}
@@ -237,7 +249,7 @@ func drawClient(rng *prng.Source, topic int) ClientOptions {
 
 // Lines returns the options as text, one line for each part.
 func (o *Options) Lines() []string {
-	out := []string{fmt.Sprintf("seed=%d safety=%s downtime<=%s skew=%dms directories=%d", o.Seed, o.Safety, o.Downtime, o.SkewMs, o.Dirs)}
+	out := []string{fmt.Sprintf("seed=%d profile=%s rate=%s safety=%s downtime<=%s skew=%dms directories=%d", o.Seed, o.Profile.Name, o.Profile.Rate, o.Safety, o.Downtime, o.SkewMs, o.Dirs)}
 	for _, kv := range o.Node {
 		out = append(out, "node "+kv.Key+"="+kv.Value)
 	}

@@ -135,7 +135,7 @@ func (r *reading) hear() {
 	now := r.c.w.now
 	for i, reader := range r.readers {
 		switch {
-		case reader == nil || !r.session.Knows(i) || !r.c.topic.Durable() || reader.HighWatermark() >= r.floors[i]:
+		case reader == nil || !r.session.Knows(i) || !r.c.topic.Durable() || max(reader.HighWatermark(), r.marks[i]) >= r.floors[i]:
 			r.behind[i] = 0
 		case r.behind[i] == 0:
 			r.behind[i] = now
@@ -193,6 +193,7 @@ func (r *reading) answered(req kmsg.Request, resp kmsg.Response) {
 		any = any || len(received) > 0
 		r.took(int(partition), positions[partition], received, err)
 	})
+	r.toldCorrupt(resp.(*kmsg.FetchResponse), positions)
 	r.hear()
 	if !any && (r.c.opt.MaxWaitMs == 0 || r.c.opt.MinBytes == 0) {
 		r.again = r.c.w.now + 20*Millisecond
@@ -202,6 +203,9 @@ func (r *reading) answered(req kmsg.Request, resp kmsg.Response) {
 // took takes what a partition was given at its position.
 func (r *reading) took(i int, position record.Offset, received []proto.Received, err error) {
 	w := r.c.w
+	if r.passOver(i, position, received, err) {
+		return
+	}
 	if err != nil {
 		if r.excused(i) && errors.Is(err, proto.ErrOutOfRange) {
 			r.readers[i] = nil // what it stood behind is lost, as its topic allows: it begins anew
@@ -224,13 +228,68 @@ func (r *reading) took(i int, position record.Offset, received []proto.Received,
 	}
 }
 
+// passOver takes what a partition was given at its position, if the disk has damaged what is there and the reader was told so or found out by itself: what is good
+// counts, and the reader goes on behind what is not.
+func (r *reading) passOver(i int, position record.Offset, received []proto.Received, err error) bool {
+	w, p := r.c.w, r.c.w.ledger.part(r.c.opt.Topic, int32(i))
+	good := 0
+	for good < len(received) && received[good].Offset == position+record.Offset(good) {
+		good++
+	}
+	bad := err != nil && !errors.Is(err, proto.ErrOutOfRange) || good < len(received)
+	to, hit := p.hurtAt(position)
+	switch {
+	case !bad && len(received) == 0 && hit:
+		w.reach(markCorruptTold)
+		r.restart(i, to)
+		return true
+	case !bad || p.doubts == 0 && !p.hurtFrom(position):
+		return false
+	}
+	w.reach(markCorruptServed)
+	for k := range received[:good] {
+		w.ledger.served(r.c.opt.Topic, int32(i), &received[k], r.line.ch.powers)
+		if r.final {
+			w.ledger.last(r.c.opt.Topic, int32(i), &received[k])
+		}
+	}
+	next := position + record.Offset(good)
+	if to, hit := p.hurtAt(next); hit {
+		next = to
+	} else if p.doubts > 0 { // a wrong read, once
+		p.doubts--
+	} else if good == 0 {
+		return false
+	}
+	r.restart(i, next)
+	return true
+}
+
+// toldCorrupt passes over what a session was told to be damaged.
+func (r *reading) toldCorrupt(resp *kmsg.FetchResponse, positions []record.Offset) {
+	for i := range resp.Topics {
+		for j := range resp.Topics[i].Partitions {
+			if p := &resp.Topics[i].Partitions[j]; errcode.Code(p.ErrorCode) == errcode.CorruptMessage {
+				r.passOver(int(p.Partition), positions[p.Partition], nil, nil)
+			}
+		}
+	}
+}
+
+// restart has a partition read from an offset on.
+func (r *reading) restart(i int, from record.Offset) {
+	cfg := r.config(i)
+	cfg.From = from
+	r.readers[i] = proto.NewReader(cfg)
+}
+
 // excused reports whether a power loss may have taken what the reader of a partition has read.
 func (r *reading) excused(i int) bool { return !r.c.topic.Durable() && r.powers[i] < r.line.ch.powers }
 
 // watch checks that on one connection the high watermark and the log start never go back.
 func (r *reading) watch(i int, reader *proto.Reader) {
 	hw, start := reader.HighWatermark(), reader.LogStart()
-	if hw < r.marks[i] {
+	if hw < r.marks[i] && hw > 0 { // one that was answered an error has not heard of any
 		r.c.w.fail(Correctness, "watermark", fmt.Sprintf("%s-%d: the high watermark goes back from %d to %d", r.c.topic.Name, i, r.marks[i], hw))
 	}
 	if start < r.starts[i] {

@@ -68,7 +68,7 @@ func (n *node) openDirs(boot *core.Boot) error {
 			}
 			fs = below{disk, d.root}
 		}
-		d.dir = segment.OpenDirWith(fs, stream.DirID(i), segment.Options{IndexInterval: 300, IndexBytes: 1000, SyncAllAbove: n.w.opt.SyncAll}) // small, so that indexes get full
+		d.dir = segment.OpenDirWith(fs, stream.DirID(i), segment.Options{IndexInterval: int64(n.w.opt.Index.Interval), IndexBytes: int64(n.w.opt.Index.Bytes), SyncAllAbove: n.w.opt.SyncAll})
 		n.p.dirs = append(n.p.dirs, d)
 		if _, err := d.dir.Lock(); err != nil {
 			return err
@@ -121,10 +121,7 @@ func (d *logDir) recover(boot *core.Boot, events []core.Event) ([]core.Event, er
 			return nil, err
 		}
 		d.n.p.where[log.ID()] = d
-		if len(opened.Lost) > 0 { // this disk forgets what was not synced, it damages nothing
-			x := &opened.Lost[0]
-			d.n.w.fail(Correctness, "damage", fmt.Sprintf("%s: offsets %d to %d: %s", f.Name, x.From, x.To, x.Why))
-		}
+		d.n.checkLost(f.Name, opened)
 		if log.ID() == stream.Metadata {
 			boot.Metadata = *opened
 			continue

@@ -6,16 +6,18 @@ import (
 	"odradek/net/codec"
 )
 
+var brief = Profile{Brief, Usual}
+
 // TestSeeds runs fixed seeds, each twice: a run ends well and is the same run again.
 func TestSeeds(t *testing.T) {
 	shared := new(codec.Codec)
 	seeds := uint64(30)
 	for seed := range seeds {
-		first := Run(Config{Options: Draw(seed), Codec: shared})
+		first := Run(Config{Options: Draw(seed, brief), Codec: shared})
 		if first.Outcome != OK {
 			t.Fatalf("seed %d: %v: %s: %s", seed, first.Outcome, first.Oracle, first.Found)
 		}
-		if again := Run(Config{Options: Draw(seed)}); again.Digest != first.Digest {
+		if again := Run(Config{Options: Draw(seed, brief)}); again.Digest != first.Digest {
 			t.Fatalf("seed %d is another run the second time: %v, then %v", seed, first.Digest, again.Digest)
 		}
 	}
@@ -37,7 +39,7 @@ func TestOraclesFire(t *testing.T) {
 			caught := map[string]int{}
 			first := -1
 			for seed := range 50 {
-				r := Run(Config{Options: Draw(uint64(seed)), Codec: shared, BlackBox: blackBox, broken: c.broken})
+				r := Run(Config{Options: Draw(uint64(seed), brief), Codec: shared, BlackBox: blackBox, broken: c.broken})
 				if r.Outcome == Correctness {
 					if caught[r.Oracle]++; first < 0 {
 						first = seed
@@ -56,7 +58,7 @@ func TestOraclesFire(t *testing.T) {
 func TestLeakedFramesAreFound(t *testing.T) {
 	shared := NewCodec()
 	for seed := range uint64(50) {
-		r := Run(Config{Options: Draw(seed), Codec: shared, broken: broken{releaseNever: true}})
+		r := Run(Config{Options: Draw(seed, brief), Codec: shared, broken: broken{releaseNever: true}})
 		if r.Outcome == Crash && r.Oracle == "frames" {
 			return
 		}
@@ -67,7 +69,7 @@ func TestLeakedFramesAreFound(t *testing.T) {
 // Kinds of faults are drawn apart: without one kind, the others strike when they did.
 func TestGeneratorsAreSplit(t *testing.T) {
 	for seed := range uint64(20) {
-		o := Draw(seed)
+		o := Draw(seed, brief)
 		w := &World{opt: &o}
 		for k := range w.faults {
 			w.faults[k] = source(seed, forFault+purpose(k))

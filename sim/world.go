@@ -56,6 +56,7 @@ type Result struct {
 	Acked   int // batches
 	Read    int // records
 	Virtual Time
+	Marks   [markKinds]bool
 }
 
 // FaultCount is the number of faults of all kinds.
@@ -108,6 +109,7 @@ type World struct {
 	links   []*channel
 	faults  [faultKinds]prng.Source
 	counts  [faultKinds]int
+	marks   [markKinds]bool
 	phase   phase
 	healed  Time // when faults stopped
 	ledger  ledger
@@ -173,7 +175,7 @@ func Run(cfg Config) (result Result) {
 }
 
 func (w *World) result() Result {
-	r := Result{Seed: w.opt.Seed, Digest: w.trace.digest(), Events: w.events, Faults: w.counts, Acked: w.ledger.acked, Read: w.ledger.read, Virtual: w.now}
+	r := Result{Seed: w.opt.Seed, Digest: w.trace.digest(), Events: w.events, Faults: w.counts, Acked: w.ledger.acked, Read: w.ledger.read, Virtual: w.now, Marks: w.marks}
 	if f := w.failure; f != nil {
 		r.Outcome, r.Oracle, r.Found = f.outcome, f.oracle, f.found
 	}
@@ -237,7 +239,9 @@ func (w *World) handle(e *event) {
 	case evConnect:
 		w.links[e.who].connect(e)
 	case evAnswered:
-		w.links[e.who].answered()
+		w.links[e.who].answered(e)
+	case evClog:
+		w.links[e.who].clog(Time(e.n))
 	case evLearn:
 		w.links[e.who].learn(simnet.Side(e.n))
 	case evArrive:

@@ -58,15 +58,27 @@ func (r *recovery) mend(sc *scanner, why error, next record.Offset) (more bool, 
 	return false, r.goOn()
 }
 
-// span returns how many offsets a damaged batch at the log's end had, by what is left of its header: as many as either of its numbers says, so that none of them
-// is given out again.
+// span returns how many offsets the damaged batches at the log's end had, by what is left of their headers: as many as either number of each says, and one for each byte
+// from where no header can be read, so that none of them is given out again.
 func (r *recovery) span(sc *scanner, pos int64) (record.Offset, error) {
-	w, err := sc.window(pos, record.HeaderSize)
-	if err != nil || len(w) < record.HeaderSize {
-		return 1, err
+	total := record.Offset(0)
+	for {
+		w, err := sc.window(pos, record.HeaderSize)
+		if err != nil || len(w) < record.HeaderSize {
+			return max(1, total), err
+		}
+		be := binary.BigEndian
+		n := max(1, record.Offset(int32(be.Uint32(w[23:])))+1, record.Offset(int32(be.Uint32(w[57:]))))
+		b, err := parseHeader(w, sc.end-pos)
+		if err != nil {
+			if unwritten, err := r.zeroSector(sc, pos, sc.end); unwritten || err != nil {
+				return total + n, err // most of it, at least, was never written
+			}
+			return total + max(n, record.Offset(sc.end-pos)), nil
+		}
+		total += n
+		pos += int64(b.Size)
 	}
-	be := binary.BigEndian
-	return max(1, record.Offset(int32(be.Uint32(w[23:])))+1, record.Offset(int32(be.Uint32(w[57:])))), nil
 }
 
 // lose enters offsets from the log's end up to but not including to as lost. The log goes on there.
@@ -201,8 +213,18 @@ func (r *recovery) behind(sc *scanner, pos int64) (int64, *record.Batch, error) 
 		if next, err := r.candidate(sc, end); next != nil || err != nil {
 			return at, b, err
 		}
+		// Between two damaged batches a good one is no chain. What is left of the one behind it says whether it follows.
+		if follows, err := startsAt(sc, end, b.NextOffset()); follows || err != nil {
+			return at, b, err
+		}
 	}
 	return first, firstBatch, err
+}
+
+// startsAt reports whether what stands at pos begins with the base offset next.
+func startsAt(sc *scanner, pos int64, next record.Offset) (bool, error) {
+	w, err := sc.window(pos, record.HeaderSize)
+	return err == nil && len(w) >= record.HeaderSize && record.Offset(binary.BigEndian.Uint64(w)) == next, err
 }
 
 // candidate returns the batch at pos if it is valid and may continue the log, else nil.

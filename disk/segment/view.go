@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"sort"
 
 	"odradek/core"
@@ -201,8 +202,8 @@ func (s *segment) before(offset record.Offset) stream.Pos {
 // extentMax bounds one extent so that its length fits; the first batch, at most 2³¹−1 bytes, always does.
 const extentMax = 1 << 30
 
-// find walks headers from pos on to the first batch that is asked for; io.EOF if there is none. Where what stands there is no batch, it goes on at the next one
-// that the index knows; then leapt is true.
+// find walks headers from pos on to the first batch that is asked for; io.EOF if there is none. Where what stands there is no batch, it goes on at the next one,
+// or the next that the index knows; then leapt is true.
 func find(sc *scanner, s *segment, pos int64, is func(*record.Batch) bool) (at int64, b record.Batch, leapt bool, err error) {
 	last := s.base - 1
 	end := s.index.end(stream.Pos(pos), s.next)
@@ -219,11 +220,14 @@ func find(sc *scanner, s *segment, pos int64, is func(*record.Batch) bool) (at i
 		}
 		var f flaw
 		if errors.As(err, &f) {
-			known, ok := s.index.behind(stream.Pos(pos))
-			if !ok {
+			next, more := resync(sc, pos, last, end)
+			if more != nil {
+				return pos, b, leapt, more
+			}
+			if next == 0 {
 				return pos, b, leapt, locate(sc.path, pos, err)
 			}
-			pos, leapt = int64(known), true
+			pos, leapt = next, true
 			continue
 		}
 		if err != nil {
@@ -236,6 +240,47 @@ func find(sc *scanner, s *segment, pos int64, is func(*record.Batch) bool) (at i
 		pos += int64(b.Size)
 	}
 }
+
+// resync finds where the log goes on behind a header that is none, at or before what the index knows: at the first batch there whose CRC holds and which another
+// follows, else where the index says; 0 if it says nothing. Without it, one bad header would hide all good batches up to the next entry.
+func resync(sc *scanner, pos int64, last record.Offset, end indexEnd) (int64, error) {
+	known := int64(0)
+	if end.pos != math.MaxInt64 {
+		known = int64(end.pos)
+	}
+	limit := min(int64(end.pos), sc.end, pos+resyncMax)
+	for at := pos + 1; limit-at >= record.HeaderSize; at++ {
+		w, err := sc.window(at, record.HeaderSize)
+		if err != nil {
+			return 0, err
+		}
+		if w[16] != 2 {
+			continue
+		}
+		if b, err := parseHeader(w, limit-at); err != nil || b.BaseOffset <= last || b.LastOffset() > end.last {
+			continue
+		}
+		b, err := sc.batch(at)
+		var f flaw
+		if errors.As(err, &f) {
+			continue
+		}
+		if err != nil {
+			return 0, err
+		}
+		next := at + int64(b.Size)
+		if next == known || next == sc.end {
+			return at, nil
+		}
+		if follows, err := startsAt(sc, next, b.NextOffset()); follows || err != nil {
+			return at, err
+		}
+	}
+	return known, nil
+}
+
+// resyncMax bounds the bytes that are searched behind a bad header.
+const resyncMax = 4 << 20
 
 // gap checks a batch before which offsets are missing, as compaction leaves them or damage does: no CRC covers its offset. What follows must begin behind it.
 func gap(sc *scanner, s *segment, pos int64, b *record.Batch) error {

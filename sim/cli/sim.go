@@ -43,6 +43,24 @@ type flags struct {
 	jobs     int
 	trace    string
 	blackBox bool
+	profile  string
+	rate     string
+	drawn    sim.Profile // of the two
+}
+
+// again is the command that runs a seed of a sweep again.
+func (f *flags) again(seed uint64) string {
+	cmd := fmt.Sprintf("odradek sim --seed %d", seed)
+	if f.drawn.Name != sim.Standard.Name {
+		cmd += " --profile " + f.drawn.Name
+	}
+	if f.drawn.Rate != sim.Standard.Rate {
+		cmd += " --rate " + f.drawn.Rate
+	}
+	if f.blackBox {
+		cmd += " --black-box"
+	}
+	return cmd
 }
 
 // Command returns `odradek sim`.
@@ -59,6 +77,10 @@ The same seed gives the same run, event for event. Exit codes: 0 ok, 20 crash (a
   odradek sim --seeds 0-9999 --jobs 2`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			var err error
+			if f.drawn, err = sim.ParseProfile(f.profile, f.rate); err != nil {
+				return UsageError{err}
+			}
 			if f.seeds == "" {
 				return one(cmd.OutOrStdout(), &f)
 			}
@@ -79,6 +101,8 @@ The same seed gives the same run, event for event. Exit codes: 0 ok, 20 crash (a
 	cmd.Flags().StringVar(&f.seeds, "seeds", "", "sweep over the seeds from A to B, both included, as A-B")
 	cmd.Flags().IntVar(&f.jobs, "jobs", runtime.GOMAXPROCS(0), "seeds run at once in a sweep")
 	cmd.Flags().StringVar(&f.trace, "trace", "", "write every event and effect of the seed to this file, a line each")
+	cmd.Flags().StringVar(&f.profile, "profile", sim.Standard.Name, "single: a minute, four clients; brief: some seconds, two clients")
+	cmd.Flags().StringVar(&f.rate, "rate", sim.Standard.Rate, "usual, or low: few records and faults, long silences")
 	cmd.Flags().BoolVar(&f.blackBox, "black-box", false, "judge by what clients see alone, not by what the disk holds")
 	return cmd
 }
@@ -99,7 +123,7 @@ const lastLines = 60
 
 // one runs one seed: its options first, then, if it fails, how; last of all the line that sums it up.
 func one(out io.Writer, f *flags) error {
-	cfg := sim.Config{Options: sim.Draw(f.seed), BlackBox: f.blackBox}
+	cfg := sim.Config{Options: sim.Draw(f.seed, f.drawn), BlackBox: f.blackBox}
 	for _, line := range cfg.Options.Lines() {
 		fmt.Fprintln(out, line)
 	}

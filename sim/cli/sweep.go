@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"os/signal"
 	"strings"
@@ -31,6 +32,9 @@ type sums struct {
 	acked, read   int64
 	virtual       sim.Time
 	faults        []int64
+	least         int       // faults of the seed that had fewest
+	pairs         [][]int64 // seeds in which both kinds struck
+	marks         []bool
 	worst         sim.Outcome
 	next, last    uint64
 	done          bool
@@ -43,7 +47,10 @@ func sweep(ctx context.Context, out, errOut io.Writer, f *flags, first, last uin
 	}
 	ctx, cancel := signal.NotifyContext(ctx, os.Interrupt)
 	defer cancel()
-	s := &sums{out: out, next: first, last: last, faults: make([]int64, len(sim.FaultNames()))}
+	s := &sums{out: out, next: first, last: last, faults: make([]int64, len(sim.FaultNames())), least: math.MaxInt, marks: make([]bool, len(sim.MarkNames))}
+	for range s.faults {
+		s.pairs = append(s.pairs, make([]int64, len(s.faults)))
+	}
 	progress, bar := newBar(errOut, int64(last-first)+1)
 	if progress != nil {
 		s.out = progress // above the bar
@@ -107,11 +114,11 @@ func (s *sums) take(ctx context.Context) (uint64, bool) {
 
 // run runs one seed and adds it up.
 func (s *sums) run(seed uint64, f *flags, shared *sim.Codec) {
-	cfg := sim.Config{Options: sim.Draw(seed), Codec: shared, BlackBox: f.blackBox}
+	cfg := sim.Config{Options: sim.Draw(seed, f.drawn), Codec: shared, BlackBox: f.blackBox}
 	r := sim.Run(cfg)
 	twice := seed%twiceEvery == 0
 	if twice {
-		cfg.Options = sim.Draw(seed)
+		cfg.Options = sim.Draw(seed, f.drawn)
 		if again := sim.Run(cfg); again.Digest != r.Digest && r.Outcome == sim.OK {
 			r.Outcome, r.Oracle = sim.Crash, "determinism"
 			r.Found = fmt.Sprintf("the second run differs: digest %s, then %s", r.Digest, again.Digest)
@@ -124,9 +131,7 @@ func (s *sums) run(seed uint64, f *flags, shared *sim.Codec) {
 	s.acked += int64(r.Acked)
 	s.read += int64(r.Read)
 	s.virtual += r.Virtual
-	for k, n := range r.Faults {
-		s.faults[k] += int64(n)
-	}
+	s.count(&r)
 	if twice {
 		s.twice++
 	}
@@ -135,25 +140,57 @@ func (s *sums) run(seed uint64, f *flags, shared *sim.Codec) {
 	}
 	s.failed++
 	s.worst = max(s.worst, r.Outcome)
-	blackBox := ""
-	if f.blackBox {
-		blackBox = " --black-box"
-	}
-	line := fmt.Sprintf("FAILED seed %d: %s: oracle %s: %s\n    odradek sim --seed %d%s\n", seed, r.Outcome, r.Oracle, r.Found, seed, blackBox)
+	line := fmt.Sprintf("FAILED seed %d: %s: oracle %s: %s\n    %s\n", seed, r.Outcome, r.Oracle, r.Found, f.again(seed))
 	s.failures = append(s.failures, line)
 	fmt.Fprint(s.out, line)
 }
 
-// report prints what was done: a count of each kind of fault, then all in one line.
+// count adds a run's faults and marks up.
+func (s *sums) count(r *sim.Result) {
+	s.least = min(s.least, r.FaultCount())
+	for k, n := range r.Faults {
+		s.faults[k] += int64(n)
+		for other := range k {
+			if n > 0 && r.Faults[other] > 0 {
+				s.pairs[k][other]++
+			}
+		}
+	}
+	for m, reached := range r.Marks {
+		s.marks[m] = s.marks[m] || reached
+	}
+}
+
+// report prints what was done: how often each kind of fault struck and in how many seeds each pair did, which marks were missed, then all in one line.
 func (s *sums) report(out io.Writer, wall time.Duration) {
-	var faults int64
-	for k, name := range sim.FaultNames() {
-		fmt.Fprintf(out, "%-28s %d\n", name, s.faults[k])
+	names := sim.FaultNames()
+	var faults, missing int64
+	rarest := []string{"none"}
+	least := int64(math.MaxInt64)
+	fmt.Fprintln(out, "faults, and seeds in which each pair of kinds struck:")
+	for k, name := range names {
+		fmt.Fprintf(out, "%2d %-26s %8d ", k, name, s.faults[k])
+		for other, n := range s.pairs[k][:k] {
+			fmt.Fprintf(out, " %d", n)
+			if n < least {
+				least, rarest = n, []string{name, names[other]}
+			}
+			if n == 0 {
+				missing++
+			}
+		}
+		fmt.Fprintln(out)
 		faults += s.faults[k]
+	}
+	fmt.Fprintf(out, "pairs of kinds that no seed had: %d; the rarest in %d seeds: %s\n", missing, least, strings.Join(rarest, " and "))
+	for m, reached := range s.marks {
+		if !reached {
+			fmt.Fprintf(out, "never reached: %s\n", sim.MarkNames[m])
+		}
 	}
 	parts := []string{
 		fmt.Sprintf("%d seeds", s.seeds), fmt.Sprintf("%d failed", s.failed), fmt.Sprintf("%d run twice", s.twice), fmt.Sprintf("%d events", s.events),
-		fmt.Sprintf("%d faults", faults), fmt.Sprintf("%d power losses", s.powerLosses()), fmt.Sprintf("%d batches acknowledged", s.acked),
+		fmt.Sprintf("%d faults, %d or more a seed", faults, s.least), fmt.Sprintf("%d power losses", s.powerLosses()), fmt.Sprintf("%d batches acknowledged", s.acked),
 		fmt.Sprintf("%d records read", s.read), fmt.Sprintf("%.0fs virtual in %.1fs", seconds(s.virtual), wall.Seconds()),
 		fmt.Sprintf("%.0f seeds/s", float64(s.seeds)/max(wall.Seconds(), 1e-9)),
 	}

@@ -45,6 +45,10 @@ type Disk struct {
 	// Before, if set, sees each file operation just before it takes place; an error makes it fail. It may call PowerLoss or Crash: the operation
 	// then does not take place and fails whatever Before returns.
 	Before func(Op) error
+	// Full, if set, hears of each write that the quota cuts short.
+	Full func()
+	// Reads, if set, sees what each read brings, and may change it.
+	Reads func(op Op, p []byte)
 }
 
 // OpKind is a call of vfs.
@@ -125,6 +129,9 @@ func (d *Disk) Pending(except ...string) int {
 
 // SetQuota sets how many bytes files may hold in all; negative: no limit.
 func (d *Disk) SetQuota(bytes int64) { d.quota = bytes }
+
+// Used returns how many bytes files hold in all.
+func (d *Disk) Used() int64 { return d.used() }
 
 func (d *Disk) used() int64 { return d.root.used() }
 
@@ -208,6 +215,24 @@ func (d *Disk) Flip(path string, off int64, bit int) error {
 	}
 	if off < int64(len(n.disk)) {
 		n.disk[off] ^= 1 << (bit & 7)
+	}
+	return nil
+}
+
+// Corrupt puts other bytes where a file has some, on the platter and in the page cache, as a disk does that changes what it holds. The path must name one file
+// in both, and the bytes lie within it.
+func (d *Disk) Corrupt(path string, off int64, p []byte) error {
+	n, err := d.root.find(path)
+	if err != nil {
+		return err
+	}
+	if end := off + int64(len(p)); n != d.root.durable(path) || off < 0 || end > int64(len(n.data)) || end > int64(len(n.disk)) {
+		return fmt.Errorf("corrupt %s at %d: not the same %d bytes on the platter", path, off, len(p))
+	}
+	copy(n.data[off:], p)
+	copy(n.disk[off:], p)
+	if off < int64(len(n.captured)) {
+		copy(n.captured[off:], p)
 	}
 	return nil
 }

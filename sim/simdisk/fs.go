@@ -249,6 +249,9 @@ func (f *File) WriteAt(bufs [][]byte, off int64) (int64, error) {
 	if grow := off + int64(len(p)) - int64(len(f.node.data)); d.quota >= 0 && grow > 0 {
 		if over := grow - max(d.quota-d.used(), 0); over > 0 {
 			p = p[:max(int64(len(p))-over, 0)]
+			if d.Full != nil {
+				d.Full()
+			}
 			err = fmt.Errorf("write %s at %d: %w", f.node.path, off, vfs.ErrNoSpace)
 		}
 	}
@@ -285,6 +288,9 @@ func (f *File) ReadAt(q []byte, off int64) (int, error) {
 		return 0, io.EOF
 	}
 	n := copy(q, f.node.data[off:])
+	if reads := f.fs.disk.Reads; reads != nil {
+		reads(Op{N: f.fs.disk.ops, Kind: OpRead, Path: f.node.path, Off: off, Len: int64(n)}, q[:n])
+	}
 	if n < len(q) {
 		return n, io.EOF
 	}

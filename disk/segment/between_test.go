@@ -1,0 +1,94 @@
+package segment
+
+import (
+	"strings"
+	"testing"
+
+	"odradek/core"
+	"odradek/core/record"
+	"odradek/core/stream"
+)
+
+// fiveBatches returns a segment of five batches of two records and where each begins.
+func fiveBatches() (file []byte, at []int) {
+	for i := range 5 {
+		at = append(at, len(file))
+		file = append(file, stamped(spec{base: record.Offset(2 * i), n: 2, pid: -1, pad: 20})...)
+	}
+	return file, at
+}
+
+// A good batch between two damaged ones is followed by none that is good: what is left of the header behind it says that it is one.
+func TestGoodBatchBetweenDamagedOnes(t *testing.T) {
+	file, at := fiveBatches()
+	file[at[1]+16] ^= 0x40 // magic
+	file[at[3]+70] ^= 1    // records
+	_, d := lay(t, []record.Offset{0}, [][]byte{file})
+	opened, err := recoverAll(d)
+	check(t, err)
+	lost := opened[0].Lost
+	if len(lost) != 2 || lost[0].From != 2 || lost[0].To != 4 || lost[1].From != 6 || lost[1].To != 8 || opened[0].LogEnd != 10 {
+		t.Fatalf("recovered: %s", printOpened(opened[0]))
+	}
+}
+
+// Damage that recovery has not met, because it lies below the recovery point or came later, hides no more than itself.
+func TestReadsBehindABadHeader(t *testing.T) {
+	file, at := fiveBatches()
+	disk, d := lay(t, []record.Offset{0}, [][]byte{file})
+	_, err := recoverAll(d)
+	check(t, err)
+	check(t, disk.Flip(testFolder+"/"+logName(0), int64(at[1]+16), 6))
+	v, _ := d.View(sid("a"))
+	for from := range record.Offset(10) {
+		found := v.Locate(core.LocatePartition{Stream: stream.ID{}, From: from, Limit: 10, MaxBytes: 1 << 20}, 1<<20, true, nil)
+		hit := from == 2 || from == 3
+		if bad := found.Err.String() == "CORRUPT_MESSAGE"; bad != hit {
+			t.Errorf("offset %d: %v, %d extents", from, found.Err, len(found.Extents))
+		} else if !hit && (len(found.Extents) == 0 || int(found.Extents[0].Pos) != at[from/2]) {
+			t.Errorf("offset %d: %v", from, found.Extents)
+		}
+	}
+}
+
+// What a record holds is no batch of the log, even if it looks like one and its offset fits.
+func TestBatchInsideADamagedOne(t *testing.T) {
+	inner := string(stamped(spec{base: 3, n: 1, pid: -1, pad: 5}))
+	outer := stamped(spec{base: 2, n: 1, pid: -1, pad: 300})
+	i := strings.Index(string(outer), "vvv")
+	copy(outer[i:], inner)
+	outer[16] ^= 0x40
+	first := stamped(spec{base: 0, n: 2, pid: -1, pad: 5})
+	behind := stamped(spec{base: 3, n: 2, pid: -1, pad: 5})
+	file := append(append(append([]byte{}, first...), outer...), behind...)
+	file = append(file, stamped(spec{base: 5, n: 1, pid: -1, pad: 5})...)
+	_, d := lay(t, []record.Offset{0}, [][]byte{file})
+	opened, err := recoverAll(d)
+	check(t, err)
+	if l := opened[0].Lost; len(l) != 1 || l[0].From != 2 || l[0].To != 3 || opened[0].LogEnd != 6 {
+		t.Fatalf("recovered: %s", printOpened(opened[0]))
+	}
+	v, _ := d.View(sid("a"))
+	found := v.Locate(core.LocatePartition{From: 3, Limit: 6, MaxBytes: 1 << 20}, 1<<20, true, nil)
+	if len(found.Extents) != 1 || int(found.Extents[0].Pos) != len(first)+len(outer) {
+		t.Fatalf("offset 3: %v %v", found.Err, found.Extents)
+	}
+}
+
+// Offsets of damaged batches at a log's end are not given out again, however many there are and whatever is left of them.
+func TestSeveralDamagedAtTheEnd(t *testing.T) {
+	for _, headers := range []bool{false, true} {
+		file, at := fiveBatches()
+		file[at[3]+70] ^= 1
+		file[at[4]+70] ^= 1
+		if headers {
+			file[at[3]+16] ^= 0x40
+		}
+		_, d := lay(t, []record.Offset{0}, [][]byte{file})
+		opened, err := recoverAll(d)
+		check(t, err)
+		if o := opened[0]; len(o.Lost) != 1 || o.Lost[0].From != 6 || o.LogEnd < 10 {
+			t.Errorf("headers damaged too: %t: %s", headers, printOpened(o))
+		}
+	}
+}

@@ -1,0 +1,85 @@
+package sim
+
+import (
+	"fmt"
+
+	"odradek/core/prng"
+)
+
+// Profile is the size of a world: how many clients, for how long, how busy.
+type Profile struct{ Name, Rate string }
+
+// The profiles and rates.
+const (
+	Single = "single" // one node for a minute, four clients: the standard
+	Brief  = "brief"  // one node for some seconds, two clients: many seeds in little time
+	Usual  = "usual"
+	Low    = "low" // few records and faults, long silences
+)
+
+// Standard is the profile that counts.
+var Standard = Profile{Single, Usual}
+
+// ParseProfile takes a profile and a rate as they are named on the command line.
+func ParseProfile(name, rate string) (Profile, error) {
+	if name != Single && name != Brief {
+		return Profile{}, fmt.Errorf("--profile is %q: want %s or %s", name, Single, Brief)
+	}
+	if rate != Usual && rate != Low {
+		return Profile{}, fmt.Errorf("--rate is %q: want %s or %s", rate, Usual, Low)
+	}
+	return Profile{name, rate}, nil
+}
+
+func (p Profile) clients() int {
+	if p.Name == Brief {
+		return 2
+	}
+	return 4
+}
+
+func (p Profile) safety(rng *prng.Source) Time {
+	if p.Name == Brief {
+		return pick(rng, 2*Second, 5*Second, 12*Second)
+	}
+	return pick(rng, 50*Second, 55*Second, 58*Second)
+}
+
+// batches draws how many a client produces.
+func (p Profile) batches(rng *prng.Source) int {
+	n := between(rng, 10, 50)
+	if p.Name == Single {
+		n = between(rng, 40, 120)
+	}
+	if p.Rate == Low {
+		n = between(rng, 5, 12)
+	}
+	return n
+}
+
+// waitMs draws how long a reader has the broker wait for something to read.
+func (p Profile) waitMs(rng *prng.Source) int32 {
+	switch {
+	case p.Rate == Low:
+		return pick[int32](rng, 5000, 10_000)
+	case p.Name == Single:
+		return pick[int32](rng, 0, 500, 500, 1000, 1000, 2000)
+	}
+	return pick[int32](rng, 0, 50, 200)
+}
+
+// minBytes draws for how much a reader has the broker wait. One that waits for nothing asks all the time.
+func (p Profile) minBytes(rng *prng.Source) int32 {
+	if p.Name == Single {
+		return pick[int32](rng, 0, 1, 1, 1, 1, 1, 300, 5000)
+	}
+	return pick[int32](rng, 0, 1, 1, 300, 5000)
+}
+
+// rare is how much less often each kind of fault strikes.
+func (p Profile) rare() Time {
+	if p.Rate == Low {
+		return 4
+	}
+	return 1
+}
