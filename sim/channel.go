@@ -18,7 +18,7 @@ type channel struct {
 	w          *World
 	id         int32
 	name       string
-	line       *line
+	end        clientEnd
 	node       *node
 	net        simnet.Conn
 	server     *serverConn
@@ -51,10 +51,17 @@ type produceSum struct {
 	batches     []record.Batch // by partition of the request; Data is not kept
 }
 
+// clientEnd is a client's end of channels.
+type clientEnd interface {
+	connected(ch *channel, ok bool)
+	arrived(ch *channel, p []byte)
+	lost(ch *channel)
+}
+
 // dial begins a connection.
-func (w *World) dial(l *line) *channel {
-	ch := &channel{w: w, id: int32(len(w.links)), line: l, node: w.nodes[0]}
-	ch.name = fmt.Sprintf("%s/%d", l.name, ch.id)
+func (w *World) dial(end clientEnd, name string) *channel {
+	ch := &channel{w: w, id: int32(len(w.links)), end: end, node: w.nodes[0]}
+	ch.name = fmt.Sprintf("%s/%d", name, ch.id)
 	w.links = append(w.links, ch)
 	w.after(Time(w.opt.Network.Delay(&w.network)), event{kind: evConnect, who: ch.id})
 	return ch
@@ -95,9 +102,7 @@ func (ch *channel) answered(e *event) {
 		ch.w.heap.push(*e)
 		return
 	}
-	if ch.line.ch == ch {
-		ch.line.connected(ch.taken && !ch.net.Gone(simnet.Client))
-	}
+	ch.end.connected(ch, ch.taken && !ch.net.Gone(simnet.Client))
 }
 
 // send takes bytes that one side sends.
@@ -129,9 +134,7 @@ func (ch *channel) arrive(e *event) {
 		ch.w.heap.push(*e)
 	case len(piece) == 0:
 	case side == simnet.Client:
-		if ch.line.ch == ch {
-			ch.line.arrived(piece)
-		}
+		ch.end.arrived(ch, piece)
 	default:
 		ch.server.arrived(piece)
 		ch.node.settle()
@@ -186,9 +189,7 @@ func (ch *channel) learn(side simnet.Side) {
 	}
 	ch.net.Learn(side)
 	if side == simnet.Client {
-		if ch.line.ch == ch {
-			ch.line.lost()
-		}
+		ch.end.lost(ch)
 		return
 	}
 	if c := ch.server; c != nil && ch.life == ch.node.life {
@@ -198,11 +199,9 @@ func (ch *channel) learn(side simnet.Side) {
 
 // breakLinks breaks every connection of a node whose process has ended.
 func (w *World) breakLinks(n *node) {
-	for _, c := range w.clients {
-		for _, l := range c.lines {
-			if ch := l.ch; ch != nil && ch.node == n && ch.taken {
-				ch.reset(w.network.IntN(2) == 0)
-			}
+	for _, ch := range w.links {
+		if ch.node == n && ch.taken {
+			ch.reset(w.network.IntN(2) == 0)
 		}
 	}
 }
@@ -270,7 +269,7 @@ func (c *serverConn) serve(f wire.Frame) {
 
 // refuse closes the connection of a client that breaks the protocol; none of ours may.
 func (c *serverConn) refuse(what string, err error) {
-	if c.ch.line.hears == nil {
+	if l, ok := c.ch.end.(*line); !ok || l.hears == nil {
 		c.n.w.fail(Correctness, "protocol", "a "+what+" of our client is refused: "+err.Error())
 		return
 	}

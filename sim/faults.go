@@ -157,11 +157,9 @@ func (w *World) struck(k faultKind, who string) {
 // openLinks are the connections that neither side knows to be broken.
 func (w *World) openLinks() []*channel {
 	var open []*channel
-	for _, c := range w.clients {
-		for _, l := range c.lines {
-			if l.ch != nil && !l.ch.broken {
-				open = append(open, l.ch)
-			}
+	for _, ch := range w.links {
+		if !ch.broken {
+			open = append(open, ch)
 		}
 	}
 	return open

@@ -35,7 +35,7 @@ func newStranger(t *testing.T, shared *Codec) *stranger {
 	s := &stranger{t: t, w: w}
 	s.line = &line{w: w, c: &client{w: w, ended: true, rng: source(o.Seed, forClient)}, name: "stranger", talk: s, hears: func(p []byte) { s.heard = append(s.heard, p...) }}
 	s.run(func() bool { return w.nodes[0].serving() })
-	s.line.ch = w.dial(s.line)
+	s.line.ch = w.dial(s.line, s.line.name)
 	s.run(func() bool { return s.line.open })
 	return s
 }

@@ -56,7 +56,7 @@ func (l *line) work() {
 	now := l.w.now
 	if l.ch == nil {
 		if now >= l.since {
-			l.ch, l.since = l.w.dial(l), now+l.patient
+			l.ch, l.since = l.w.dial(l, l.name), now+l.patient
 		}
 		return
 	}
@@ -103,7 +103,10 @@ func (l *line) trace(what string, key api.Key, correlation int32, frame []byte) 
 }
 
 // connected tells how an attempt to connect ended.
-func (l *line) connected(ok bool) {
+func (l *line) connected(ch *channel, ok bool) {
+	if l.ch != ch {
+		return
+	}
 	if !ok {
 		l.forget()
 	} else {
@@ -113,7 +116,10 @@ func (l *line) connected(ok bool) {
 }
 
 // arrived takes bytes of responses.
-func (l *line) arrived(p []byte) {
+func (l *line) arrived(ch *channel, p []byte) {
+	if l.ch != ch {
+		return
+	}
 	if l.hears != nil {
 		l.hears(p)
 		return
@@ -147,7 +153,10 @@ func (l *line) arrived(p []byte) {
 }
 
 // lost tells that the connection is gone.
-func (l *line) lost() {
+func (l *line) lost(ch *channel) {
+	if l.ch != ch {
+		return
+	}
 	l.forget()
 	l.c.poke()
 }
@@ -158,7 +167,7 @@ func (l *line) drop(why string) {
 	ch := l.ch
 	ch.reset(l.c.rng.IntN(2) == 0)
 	ch.net.Learn(simnet.Client)
-	l.lost()
+	l.lost(ch)
 }
 
 func (l *line) forget() {
@@ -188,6 +197,7 @@ type client struct {
 	topic *TopicOptions
 	rng   prng.Source
 	lines []*line
+	whole *whole // produces and reads instead of plain machines; nil: those do
 	ended bool
 	armed Time // of the evClient that is coming; 0: none
 	known bool // the topic is made, and topicID its id
@@ -205,8 +215,12 @@ func (c *client) add(name string, t talker) *line {
 }
 
 func (c *client) start() {
-	p := newProducing(c)
-	p.line = c.add("p", p)
+	if c.opt.Whole {
+		c.whole = newWhole(c)
+	} else {
+		p := newProducing(c)
+		p.line = c.add("p", p)
+	}
 	r := newReading(c)
 	r.line = c.add("r", r)
 	if c.opt.Churn > 0 {
@@ -223,6 +237,9 @@ func (c *client) start() {
 // stop ends the client.
 func (c *client) stop() {
 	c.ended = true
+	if c.whole != nil {
+		c.whole.stop()
+	}
 	for _, l := range c.lines {
 		if l.ch != nil {
 			l.ch.reset(true)
@@ -248,11 +265,19 @@ func (c *client) wake() {
 		return // another event has done it, or will
 	}
 	c.armed = 0
+	if c.whole != nil {
+		c.whole.work()
+	}
 	for _, l := range c.lines {
 		l.work()
 	}
 	for _, l := range c.lines {
 		if at, ok := l.due(); ok {
+			c.arm(max(at, c.w.now+1))
+		}
+	}
+	if c.whole != nil {
+		if at, ok := c.whole.due(); ok {
 			c.arm(max(at, c.w.now+1))
 		}
 	}
@@ -262,6 +287,11 @@ func (c *client) wake() {
 func (c *client) unfinished() string {
 	if c.ended {
 		return ""
+	}
+	if c.whole != nil {
+		if why := c.whole.unfinished(); why != "" {
+			return c.name + ": " + why
+		}
 	}
 	for _, l := range c.lines {
 		if why := l.talk.unfinished(); why != "" {

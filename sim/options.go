@@ -23,6 +23,7 @@ const (
 	forNode    purpose = 0x200 // + node: delays of the host
 	forDisk    purpose = 0x300 // + node: what a power loss keeps
 	forIDs     purpose = 0x400 // + node: ids and seeds
+	forWhole   purpose = 0x700 // + client
 	forAlters  purpose = 0x600 // + client; of the options: of client 0xff
 	forFault   purpose = 0x500 // + faultKind
 	forFaults  purpose = 0x700 // + faultKind: whether and how often
@@ -108,6 +109,10 @@ type ClientOptions struct {
 	Churn          int  // topics made and deleted besides
 	Alters         int  // changes of the topic's configs and partitions
 	Sessions       bool // it reads in a fetch session
+	Whole          bool // the whole client of clientlib/proto produces and reads
+	Linger         Time
+	BatchSize      int
+	BufferMemory   int64
 }
 
 // pick returns one of list.
@@ -156,6 +161,7 @@ func Draw(seed uint64, p Profile) Options {
 	o.Dirs = pick(&rng, 1, 1, 2)
 	o.SyncAll = pick(&rng, 16, 1, 3)
 	drawAlters(&o)
+	drawWhole(&o)
 	return o
 }
 
@@ -175,6 +181,18 @@ func drawAlters(o *Options) {
 	rng := source(o.Seed, forAlters+0xff)
 	if n := between(&rng, 2, 40); rng.IntN(3) == 0 {
 		o.Clients[rng.IntN(len(o.Clients))].Alters = n
+	}
+}
+
+// drawWhole has half of the clients be whole ones.
+func drawWhole(o *Options) {
+	for i := range o.Clients {
+		c := &o.Clients[i]
+		rng := source(o.Seed, forWhole+purpose(i))
+		c.Whole = rng.IntN(2) == 0
+		c.Linger = pick(&rng, 0, 5*Millisecond, 100*Millisecond)
+		c.BatchSize = pick(&rng, 1, 500, 16384)
+		c.BufferMemory = pick[int64](&rng, 5000, 1<<20)
 	}
 }
 
@@ -259,8 +277,9 @@ func (o *Options) Lines() []string {
 	}
 	for i, c := range o.Clients {
 		out = append(out, fmt.Sprintf("client c%d topic=%s idempotent=%t acks=%d in-flight=%d codec=%s batches=%d of<=%d timeout=%s timeout.ms=%d "+
-			"produce=v%d fetch=v%d min=%d max=%d wait=%dms churn=%d alters=%d sessions=%t", i, o.Topics[c.Topic].Name, c.Idempotent, c.Acks, c.InFlight, c.Codec, c.Batches, c.BatchMax,
-			c.Timeout, c.TimeoutMs, c.ProduceVersion, c.FetchVersion, c.MinBytes, c.MaxBytes, c.MaxWaitMs, c.Churn, c.Alters, c.Sessions))
+			"produce=v%d fetch=v%d min=%d max=%d wait=%dms churn=%d alters=%d sessions=%t whole=%t linger=%s batch.size=%d buffer=%d", i, o.Topics[c.Topic].Name, c.Idempotent, c.Acks, c.InFlight, c.Codec, c.Batches, c.BatchMax,
+			c.Timeout, c.TimeoutMs, c.ProduceVersion, c.FetchVersion, c.MinBytes, c.MaxBytes, c.MaxWaitMs, c.Churn, c.Alters, c.Sessions,
+			c.Whole, c.Linger, c.BatchSize, c.BufferMemory))
 	}
 	out = append(out, fmt.Sprintf("network delay=%s..%s..%s slow=%d cut=%d", Time(o.Network.Least), Time(o.Network.Usual), Time(o.Network.Most), o.Network.Slow, o.Network.Cut))
 	out = append(out, fmt.Sprintf("disk delay=%s..%s..%s slow=%d sync-all>%d", o.Disk.Least, o.Disk.Usual, o.Disk.Most, o.Disk.Slow, o.SyncAll))
