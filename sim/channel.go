@@ -315,7 +315,7 @@ func (c *serverConn) inspect(r *core.Reply) {
 		c.sums = append(c.sums[:i], c.sums[i+1:]...)
 		for j := range r.Produce.Partitions {
 			if res := &r.Produce.Partitions[j]; res.Err == errcode.None && s.acks != 0 {
-				c.n.checkDurable(res, &s.batches[j])
+				c.n.checkDurable(res, &s.batches[j], len(s.batches) == 1)
 			}
 		}
 		return
