@@ -278,7 +278,7 @@ func (w *World) partOf(path string) (topic int, partition int32, ok bool) {
 func (n *node) checkLost(folder string, o *core.Opened) {
 	topic, partition, ok := n.w.partOf(folder + "/")
 	if !ok {
-		if len(o.Lost) > 0 {
+		if r := n.w.refusal; len(o.Lost) > 0 && (r == nil || !r.rotten) {
 			n.w.fail(Correctness, "damage", fmt.Sprintf("%s: offsets %d to %d: %s", folder, o.Lost[0].From, o.Lost[0].To, o.Lost[0].Why))
 		}
 		return

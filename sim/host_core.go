@@ -110,6 +110,11 @@ func (n *node) carryOut() {
 	for i := range fx.Halts {
 		h := &fx.Halts[i]
 		switch {
+		case h.Scope == core.HaltNode && n.w.refusal.refuses(h.Reason):
+			n.w.note(n.name, "halted: "+h.Reason)
+			n.life++ // nobody starts it again
+			n.p = nil
+			return
 		case p.dirs[h.Dir].dir.Err() == nil:
 			n.w.fail(Crash, "halt", fmt.Sprintf("%s given up though no disk failed: %s", h.Scope, h.Reason))
 		case h.Scope == core.HaltNode:
