@@ -42,6 +42,7 @@ type serverConn struct {
 	holds   bool     // held has come and is not yet admitted
 	extents [][]byte // of the Fetch reply that is next: a Fetch is alone in flight
 	sums    []produceSum
+	fetch   fetchAsked
 }
 
 // produceSum is what an oracle remembers of a Produce in flight: the batches as they were decoded.
@@ -260,6 +261,7 @@ func (c *serverConn) serve(f wire.Frame) {
 	}
 	if v.Submit {
 		c.remember(v.Request)
+		c.expectFetch(v.Request)
 		c.n.tell(lane{kind: core.EvRequest, conn: c.id}, core.Event{Kind: core.EvRequest, Conn: c.id, Request: v.Request})
 	}
 	c.flush()
@@ -283,6 +285,9 @@ func (c *serverConn) remember(r *core.Request) {
 func (c *serverConn) reply(r *core.Reply, extents [][]byte) {
 	if r.Produce != nil {
 		c.inspect(r)
+	}
+	if r.Fetch != nil {
+		c.answeredFetch(r, extents)
 	}
 	if err := c.machine.Reply(r); err != nil {
 		c.n.w.fail(Crash, "reply", "the core and the connection disagree: "+err.Error())

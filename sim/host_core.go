@@ -57,6 +57,7 @@ func (n *node) step(ev *core.Event) {
 		t.line = t.line[:len(t.line)-1]
 		t.end()
 	}
+	n.observe(ev)
 	n.settleFrame(ev)
 	n.carryOut()
 	if n.p != p || n.cut {

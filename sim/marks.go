@@ -36,6 +36,7 @@ const (
 	markProducerForgotten
 	markCleanStart
 	markPausedLong
+	markIndexRoom
 	markKinds
 )
 
@@ -48,7 +49,7 @@ var MarkNames = [markKinds]string{
 	"a fetch was answered CORRUPT_MESSAGE", "a reader refused what the disk changed", "damaged metadata stopped a start", "a wiped metadata directory stopped a start",
 	"a wiped directory took its partitions offline", "a snapshot of the metadata was stored", "a parked fetch was woken by records", "a parked fetch expired",
 	"a fetch was answered from several segments", "an answer of an ended process arrived", "a power loss took acknowledged records of a relaxed topic",
-	"the lost answer was an acknowledgement", "a producer began anew", "a start followed a clean stop", "a pause outlasted a client's patience",
+	"the lost answer was an acknowledgement", "a producer began anew", "a start followed a clean stop", "a pause outlasted a client's patience", "an index had room set aside when recovery was done",
 }
 
 // reach notes that a rare state was reached.

@@ -30,6 +30,7 @@ type node struct {
 	powers      int  // power losses so far
 	pausedUntil Time // the process does nothing before
 	epochs      map[stream.ID]reign
+	watched     map[stream.ID]*watched
 
 	ailments
 	cut    bool // the power failed within the present event
@@ -66,7 +67,7 @@ type process struct {
 
 func newNode(w *World, id int32) *node {
 	seed := w.opt.Seed
-	n := &node{w: w, id: id, name: fmt.Sprintf("n%d", id), disk: simdisk.New(), life: 1, epochs: map[stream.ID]reign{}, skew: record.UnixMillis(w.opt.SkewMs),
+	n := &node{w: w, id: id, name: fmt.Sprintf("n%d", id), disk: simdisk.New(), life: 1, epochs: map[stream.ID]reign{}, watched: map[stream.ID]*watched{}, skew: record.UnixMillis(w.opt.SkewMs),
 		disks: source(seed, forDisk+purpose(id)), rng: source(seed, forNode+purpose(id)), ids: source(seed, forIDs+purpose(id))}
 	n.disk.Before, n.disk.Full, n.disk.Reads = n.before, n.full, n.mayRead
 	return n

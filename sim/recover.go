@@ -47,6 +47,7 @@ func (n *node) recoverDirs() ([]core.Event, error) {
 		return nil, err
 	}
 	n.checkEntries(events[1:])
+	n.observeStart(events[1:])
 	boot.Streams = len(events) - 1
 	p.view = query.View{Self: boot.NodeID, ClusterID: boot.ClusterID, Config: cfg}
 	return events, nil

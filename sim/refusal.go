@@ -85,6 +85,7 @@ func (n *node) wipe(b *blow) bool {
 	dir := b.small % n.w.opt.Dirs
 	n.w.refusal.wiped[dir] = true
 	if dir == 0 {
+		clear(n.watched)
 		clear(n.epochs) // with an empty disk everything begins anew
 	}
 	return n.disk.Wipe(strings.TrimSuffix(n.rootOf(dir), "/")) == nil

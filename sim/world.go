@@ -242,6 +242,8 @@ func (w *World) handle(e *event) {
 		w.links[e.who].connect(e)
 	case evAnswered:
 		w.links[e.who].answered(e)
+	case evFetchDue:
+		w.fetchDue(e)
 	case evClog:
 		w.links[e.who].clog(Time(e.n))
 	case evLearn:
