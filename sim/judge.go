@@ -41,7 +41,9 @@ func (l *ledger) judgeBatch(client int, g *given) {
 		at := g.offset + record.Offset(i)
 		last := part.lastAt(at)
 		_, hit := part.hurtAt(at)
+		start, _ := l.w.logStart(c.topic.Name, g.partition)
 		switch {
+		case at < start && l.w.opt.Retains && last.hash == 0: // deleted, as its topic's configs ask for
 		case last.hash == g.hashes[i] || hit && last.hash == 0: // or refused
 		case last.hash == 0:
 			l.w.fail(Correctness, "R9", fmt.Sprintf("%s-%d: %s was acknowledged at offset %d, which nobody finds", c.topic.Name, g.partition, name, at))
@@ -97,7 +99,7 @@ func (n *node) checkDurable(r *api.ProduceResult, sent *record.Batch) {
 			file = name
 		}
 	}
-	if n.hurtIn(r.Topic, r.Partition) {
+	if start, _ := n.w.logStart(r.Topic, r.Partition); n.hurtIn(r.Topic, r.Partition) || r.BaseOffset < start {
 		return // what was hit may hide it from a simple look
 	}
 	data, _ := n.disk.DurableData(folder + "/" + file)

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"odradek/core"
@@ -19,6 +20,7 @@ const (
 	forNetwork purpose = 2
 	forImages  purpose = 3     // snapshots of the metadata
 	forSession purpose = 4     // fetch sessions
+	forRetain  purpose = 5     // retention
 	forClient  purpose = 0x100 // + client
 	forNode    purpose = 0x200 // + node: delays of the host
 	forDisk    purpose = 0x300 // + node: what a power loss keeps
@@ -46,7 +48,8 @@ type Options struct {
 	SkewMs   int64
 	Dirs     int // log directories
 	Index    Indexing
-	SyncAll  int // a round of more steps is one SyncAll
+	Retains  bool // topics lose what is old or too much
+	SyncAll  int  // a round of more steps is one SyncAll
 }
 
 // Indexing is how segments are indexed where a topic does not say otherwise.
@@ -156,7 +159,21 @@ func Draw(seed uint64, p Profile) Options {
 	o.Dirs = pick(&rng, 1, 1, 2)
 	o.SyncAll = pick(&rng, 16, 1, 3)
 	drawAlters(&o)
+	drawRetention(&o)
 	return o
+}
+
+// drawRetention has one seed of three delete what is old or too much. Where a client makes topics and trims them nothing else may.
+func drawRetention(o *Options) {
+	rng := source(o.Seed, forRetain)
+	ms, size := pick(&rng, "-1", "5000", "15000"), pick(&rng, "-1", "1000", "5000")
+	every := pick(&rng, "200", "1000", "5000")
+	if rng.IntN(3) > 0 || slices.ContainsFunc(o.Clients, func(c ClientOptions) bool { return c.Churn > 0 }) {
+		return
+	}
+	o.Retains = true
+	o.Node = append(o.Node, core.KeyValue{Key: "log.retention.ms", Value: ms}, core.KeyValue{Key: "log.retention.bytes", Value: size},
+		core.KeyValue{Key: "log.retention.check.interval.ms", Value: every})
 }
 
 // drawDelays draws how fast network, disk and host are.

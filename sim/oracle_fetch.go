@@ -10,8 +10,8 @@ import (
 	"odradek/core/stream"
 )
 
-// fetchMax is how long a fetch may take beyond what it is to wait: longer than a slow disk, a pause and a slow host together.
-const fetchMax = 20 * Second
+// fetchMax is how long a fetch may take beyond what it is to wait, where neither a pause nor a slow disk came between. Clients have little more patience.
+const fetchMax = 3 * Second
 
 // newsLate is how long a node may tell less of a durable partition than was acknowledged: longer than one that has just started needs to sync what it kept on a
 // slow disk.
@@ -41,6 +41,9 @@ func (c *serverConn) expectFetch(r *core.Request) {
 func (w *World) fetchDue(e *event) {
 	ch := w.links[e.who]
 	c := ch.server
+	if n := ch.node; max(n.pausedUntil, n.slowUntil) >= e.at-fetchMax {
+		return
+	}
 	if e.life == ch.node.life && ch.node.p.conns[c.id] == c && c.fetch.request != nil && c.fetch.correlation == int32(e.n) && !ch.node.p.stopping {
 		w.fail(Liveness, "L4", fmt.Sprintf("%s: fetch #%d is not answered %s after its time", ch.name, c.fetch.correlation, fetchMax))
 	}

@@ -211,6 +211,10 @@ func (r *reading) took(i int, position record.Offset, received []proto.Received,
 			r.readers[i] = nil // what it stood behind is lost, as its topic allows: it begins anew
 			return
 		}
+		if start, known := w.logStart(r.c.topic.Name, int32(i)); w.opt.Retains && errors.Is(err, proto.ErrOutOfRange) && (!known || position < start) {
+			r.restart(i, max(start, position)) // as auto.offset.reset=earliest does
+			return
+		}
 		w.fail(Correctness, "reads", fmt.Sprintf("%s-%d: %v", r.c.topic.Name, i, err))
 		return
 	}
@@ -292,7 +296,7 @@ func (r *reading) watch(i int, reader *proto.Reader) {
 	if hw < r.marks[i] && hw > 0 { // one that was answered an error has not heard of any
 		r.c.w.fail(Correctness, "watermark", fmt.Sprintf("%s-%d: the high watermark goes back from %d to %d", r.c.topic.Name, i, r.marks[i], hw))
 	}
-	if start < r.starts[i] {
+	if start < r.starts[i] && hw > 0 {
 		r.c.w.fail(Correctness, "log start", fmt.Sprintf("%s-%d: the log start goes back from %d to %d", r.c.topic.Name, i, r.starts[i], start))
 	}
 	r.marks[i], r.starts[i] = max(hw, r.marks[i]), max(start, r.starts[i])
@@ -325,6 +329,9 @@ func (r *reading) listed(p *kmsg.ListOffsetsResponseTopicPartition) {
 func (r *reading) lost() {
 	r.busy = false
 	clear(r.marks)
+	if r.c.w.opt.Retains { // what retention deletes is not gone for good before the disk says so: a later process may have it again
+		clear(r.starts)
+	}
 	if r.session != nil {
 		r.session.Lost()
 		clear(r.behind)
