@@ -131,6 +131,9 @@ func (ch *channel) arrive(e *event) {
 	case len(piece) == 0:
 	case side == simnet.Client:
 		if ch.line.ch == ch {
+			if ch.life != ch.node.life {
+				ch.w.reach(markStaleAfterStop)
+			}
 			ch.line.arrived(piece)
 		}
 	default:
@@ -307,6 +310,12 @@ func (c *serverConn) inspect(r *core.Reply) {
 		s := c.sums[i]
 		c.sums = append(c.sums[:i], c.sums[i+1:]...)
 		for j := range r.Produce.Partitions {
+			switch r.Produce.Partitions[j].Err {
+			case errcode.OutOfOrderSequenceNumber:
+				c.n.w.reach(markOutOfOrder)
+			case errcode.KafkaStorageError:
+				c.n.w.reach(markRefusedFull)
+			}
 			if res := &r.Produce.Partitions[j]; res.Err == errcode.None && s.acks != 0 {
 				c.n.checkDurable(res, &s.batches[j])
 			}

@@ -119,11 +119,13 @@ func (n *node) carryOut() {
 		case p.dirs[h.Dir].dir.Err() == nil:
 			n.w.fail(Crash, "halt", fmt.Sprintf("%s given up though no disk failed: %s", h.Scope, h.Reason))
 		case h.Scope == core.HaltNode:
+			n.w.reach(markWholeLost)
 			n.disk.Crash()
 			n.down("halted: " + h.Reason)
 			return
 		case h.Scope == core.HaltDir:
 			p.dirs[h.Dir].lost = true
+			n.w.reach(markDirLost)
 		}
 	}
 }

@@ -35,6 +35,9 @@ func (l *ledger) judgeBatch(client int, g *given) {
 		return
 	}
 	if !c.topic.Durable() && !g.safe && g.powers < l.powers {
+		if part.lastAt(g.offset).hash != g.hashes[0] {
+			l.w.reach(markRelaxedLost)
+		}
 		return // the power has failed since, and the topic promises nothing for that
 	}
 	for i, name := range g.names {

@@ -139,6 +139,9 @@ func (n *node) settle() {
 func (n *node) down(why string) {
 	n.cut, n.armed = false, [faultKinds]bool{}
 	n.w.note(n.name, "down "+why)
+	if n.p != nil && !n.p.ready {
+		n.w.reach(markReplayedTwice)
+	}
 	if n.synced { // what the failed fsync covered is gone from the platter while the page cache shows it: only a machine that restarts can be trusted
 		n.synced = false
 		n.losePower()
@@ -203,6 +206,7 @@ func (n *node) start() {
 	}
 	if errors.Is(err, vfs.ErrNoSpace) { // it cannot start, and says so
 		n.disk.Crash()
+		n.w.reach(markNoRoomAtStart)
 		n.down("for want of space")
 		return
 	}

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"strings"
 
 	"odradek/core"
 	"odradek/core/record"
@@ -84,6 +85,11 @@ func (n *node) observe(ev *core.Event) {
 	case core.EvWritten:
 		if o := n.watch(ev.Stream); o != nil {
 			n.ends(ev.Stream, o)
+		}
+	}
+	for i := range n.p.fx.Stores {
+		if strings.HasPrefix(n.p.fx.Stores[i].Slot.Name, "__cluster_metadata") && strings.HasSuffix(n.p.fx.Stores[i].Slot.Name, ".checkpoint") {
+			n.w.reach(markSnapshot)
 		}
 	}
 	for i := range n.p.fx.Disk {

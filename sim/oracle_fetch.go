@@ -58,6 +58,12 @@ func (c *serverConn) answeredFetch(r *core.Reply, extents [][]byte) {
 	at := c.fetch.at
 	c.fetch.request = nil
 	n, empty := c.n, len(extents) == 0
+	switch waited := n.w.now - at; {
+	case empty && q.MaxWaitMs > 0 && waited >= Time(q.MaxWaitMs)*Millisecond:
+		n.w.reach(markParkedExpired)
+	case !empty && waited > 300*Millisecond:
+		n.w.reach(markParkedWoken)
+	}
 	for i := range r.Fetch.Partitions {
 		p := &r.Fetch.Partitions[i]
 		id, ok := n.idOf(p)

@@ -28,6 +28,9 @@ func (n *node) observeStart(opened []core.Event) {
 		w.durable = o.HighWatermark
 		w.start = o.LogStart
 		w.powered(n)
+		if o.Cut > 0 {
+			n.w.reach(markTornTail)
+		}
 		if w.part != nil && !w.hurt() && o.LogEnd < w.promised {
 			n.broken("S1", w, "it ends at %d, and offsets below %d were durable", o.LogEnd, w.promised)
 		}

@@ -109,6 +109,9 @@ func (n *node) claim(dir *segment.Dir, props segment.Properties, boot *core.Boot
 		return err
 	}
 	free, err := dir.FS().Free()
+	if clean {
+		n.w.reach(markCleanStart)
+	}
 	boot.Dirs = append(boot.Dirs, core.Dir{ID: props.DirectoryID, Path: "disk", Clean: clean, Free: free})
 	return err
 }

@@ -47,6 +47,9 @@ func (n *node) retention(topic string) (ms, size int64) {
 // checkDeleted looks at segments of a client's topic that go: they must be committed, and too old, or more than is to be kept without them.
 func (n *node) checkDeleted(op *core.DiskOp, o *watched) {
 	if op.All || o.topic == nil {
+		if !op.All {
+			n.w.reach(markTrimmed)
+		}
 		return
 	}
 	n.w.reach(markRetained)
