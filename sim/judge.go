@@ -72,7 +72,7 @@ func (l *ledger) judgePartition(topic int, partition int32) {
 			}
 			continue
 		}
-		if o.InFlight > 1 && (len(part.hurts) > 0 || !o.Idempotent || !t.Durable() && l.w.counts[diskFull] > 0) {
+		if !o.Idempotent && (len(part.hurts) > 0 || l.w.opt.Retains) || o.InFlight > 1 && (len(part.hurts) > 0 || !o.Idempotent || !t.Durable() && l.w.counts[diskFull] > 0) {
 			// Several under way and no sequence: a retry may overtake. Nor does a sequence help where a relaxed topic has lost all it knew of a
 			// producer: of two batches under way it then takes the second, if it must refuse the first (Kafka does so too).
 			continue

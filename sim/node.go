@@ -53,6 +53,7 @@ type process struct {
 	view    query.View
 	env     *wire.Env
 	ready   bool
+	streams int // that recovery found
 	// stopping: the core is told to stop. What becomes of requests that it has not seen does not matter: they are lost with their connections.
 	stopping bool
 	conns    map[core.ConnID]*serverConn

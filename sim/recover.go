@@ -49,6 +49,7 @@ func (n *node) recoverDirs() ([]core.Event, error) {
 	n.checkEntries(events[1:])
 	n.observeStart(events[1:])
 	boot.Streams = len(events) - 1
+	p.streams = boot.Streams
 	p.view = query.View{Self: boot.NodeID, ClusterID: boot.ClusterID, Config: cfg}
 	return events, nil
 }

@@ -110,7 +110,7 @@ func (w *World) judgeRefusal() {
 		w.reach(markHaltedByRot)
 	case !n.serving():
 		w.fail(Liveness, "refusal", fmt.Sprintf("%s after the last fault the node neither serves nor says why", refusalTime))
-	case r.wiped[0] && w.opt.Dirs > 1:
+	case r.wiped[0] && n.p.streams > 0: // an empty directory says nothing of what was beside it
 		w.fail(Correctness, "wipe", "the metadata directory is gone, the other one is not, and the node serves")
 	case r.wiped[0]:
 		if n.p.view.ClusterID == r.cluster || n.p.view.Image.TopicCount() > 0 {
