@@ -113,7 +113,7 @@ func (w *World) judgeRefusal() {
 	case r.wiped[0] && n.p.streams > 0: // an empty directory says nothing of what was beside it
 		w.fail(Correctness, "wipe", "the metadata directory is gone, the other one is not, and the node serves")
 	case r.wiped[0]:
-		if n.p.view.ClusterID == r.cluster || n.p.view.Image.TopicCount() > 0 {
+		if w.opt.Dirs == 1 && n.p.view.ClusterID == r.cluster || n.p.view.Image.TopicCount() > 0 {
 			w.fail(Correctness, "wipe", fmt.Sprintf("the disk is empty, and the node serves as cluster %s, which was %s", n.p.view.ClusterID, r.cluster))
 		}
 	default:

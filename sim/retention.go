@@ -12,6 +12,9 @@ import (
 
 // logStart returns where a partition begins; false while the node does not serve.
 func (w *World) logStart(topic string, partition int32) (record.Offset, bool) {
+	if len(w.nodes) == 0 {
+		return 0, false
+	}
 	n := w.nodes[0]
 	if !n.serving() || n.p.view.Image == nil {
 		return 0, false
@@ -64,21 +67,23 @@ func (n *node) checkDeleted(op *core.DiskOp, o *watched) {
 		n.broken("R6", o, "segments below %d are deleted, and the high watermark is %d", op.To, s.HighWatermark)
 	}
 	ms, size := n.retention(o.topic.Name)
-	if size >= 0 && s.Bytes >= size {
-		return
-	}
 	d := n.p.where[op.Stream]
 	folder := fmt.Sprintf("%s%s-%d", d.root, o.topic.Name, op.Stream.Partition)
 	names, _ := n.disk.DurableNames(folder)
-	for _, path := range logFiles(folder, names) {
-		data, _ := n.disk.DurableData(path)
+	paths := logFiles(folder, names)
+	for i, left := len(paths)-1, s.Bytes; i >= 0 && !o.hurt(); i-- { // left is what is kept, and what goes behind paths[i]
+		data, _ := n.disk.DurableData(paths[i])
 		youngest, next := record.NoTimestamp, record.NoOffset
 		for it := record.Batches(data); it.Next(); {
 			youngest, next = max(youngest, it.Batch.MaxTimestamp), it.Batch.NextOffset()
 		}
-		if next != record.NoOffset && next <= op.To && (ms < 0 || int64(n.wall())-int64(youngest) <= ms) && !o.hurt() {
-			n.broken("R9", o, "offsets below %d are deleted; %s is not older than %d ms, and only %d bytes are left", op.To, path, ms, s.Bytes)
+		if next == record.NoOffset || next > op.To {
+			continue
+		}
+		if (size < 0 || left < size) && (ms < 0 || int64(n.wall())-int64(youngest) <= ms) {
+			n.broken("R9", o, "offsets below %d are deleted; %s is not older than %d ms, and only %d bytes are behind it", op.To, paths[i], ms, left)
 			return
 		}
+		left += int64(len(data))
 	}
 }
