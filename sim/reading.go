@@ -209,6 +209,7 @@ func (r *reading) took(i int, position record.Offset, received []proto.Received,
 	if err != nil {
 		if r.excused(i) && errors.Is(err, proto.ErrOutOfRange) {
 			r.readers[i] = nil // what it stood behind is lost, as its topic allows: it begins anew
+			r.marks[i] = 0     // it may have been of before
 			return
 		}
 		if start, known := w.logStart(r.c.topic.Name, int32(i)); w.opt.Retains && errors.Is(err, proto.ErrOutOfRange) && (!known || position < start) {
