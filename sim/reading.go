@@ -176,6 +176,10 @@ func (r *reading) answered(req kmsg.Request, resp kmsg.Response) {
 	if r.session == nil {
 		position := r.readers[r.turn].Position()
 		received, err := r.readers[r.turn].Answered(now, resp)
+		if err == nil && !tells(resp.(*kmsg.FetchResponse)) { // what the reader knows is of before
+			r.passOver(r.turn, position, nil, nil)
+			return
+		}
 		r.took(r.turn, position, received, err)
 		if err == nil && len(received) == 0 && (r.c.opt.MaxWaitMs == 0 && !r.final || r.c.opt.MinBytes == 0 && position == r.readers[r.turn].Position()) {
 			r.again = r.c.w.now + 20*Millisecond // nothing new: no need to ask all the time
@@ -200,6 +204,11 @@ func (r *reading) answered(req kmsg.Request, resp kmsg.Response) {
 	}
 }
 
+// tells reports whether the answer for one partition says more than an error.
+func tells(resp *kmsg.FetchResponse) bool {
+	return resp.ErrorCode == 0 && len(resp.Topics) > 0 && len(resp.Topics[0].Partitions) > 0 && resp.Topics[0].Partitions[0].ErrorCode == 0
+}
+
 // took takes what a partition was given at its position.
 func (r *reading) took(i int, position record.Offset, received []proto.Received, err error) {
 	w := r.c.w
@@ -209,7 +218,6 @@ func (r *reading) took(i int, position record.Offset, received []proto.Received,
 	if err != nil {
 		if r.excused(i) && errors.Is(err, proto.ErrOutOfRange) {
 			r.readers[i] = nil // what it stood behind is lost, as its topic allows: it begins anew
-			r.marks[i] = 0     // it may have been of before
 			return
 		}
 		if start, known := w.logStart(r.c.topic.Name, int32(i)); w.opt.Retains && errors.Is(err, proto.ErrOutOfRange) && (!known || position < start) {
