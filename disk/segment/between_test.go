@@ -115,20 +115,29 @@ func readsBehind(t *testing.T, file []byte, at []int, byteAt, bit int) {
 
 // A base offset that leaps is damage in a segment that its index vouches for, too: what follows it is there.
 func TestLeapBelowTheRecoveryPoint(t *testing.T) {
-	file, at := fiveBatches()
-	second := stamped(spec{base: 10, n: 2, pid: -1, pad: 20})
-	disk, d := lay(t, []record.Offset{0, 10}, [][]byte{file, second})
+	file, _ := fiveBatches()
+	at := len(file) // behind the last entry of the index
+	file = append(file, stamped(spec{base: 10, n: 2, pid: -1, pad: 20})...)
+	second := stamped(spec{base: 12, n: 2, pid: -1, pad: 20})
+	disk, d := lay(t, []record.Offset{0, 12}, [][]byte{file, second})
 	_, err := recoverAll(d) // which makes the indexes
 	check(t, err)
-	check(t, disk.Flip(testFolder+"/"+logName(0), int64(at[4]+1), 3))
+	check(t, disk.Flip(testFolder+"/"+logName(0), int64(at+1), 3))
 	disk.Crash()
-	f, err := disk.Mount().Create("recovery-point-offset-checkpoint")
+	fs := disk.Mount()
+	for name, text := range map[string][]byte{ // any order: files
+		"recovery-point-offset-checkpoint":  []byte("0\n1\norders 0 14\n"),
+		testFolder + "/" + epochsFile:       []byte("0\n1\n0 0\n"),
+		testFolder + "/" + snapshotName(14): FormatSnapshot(nil),
+	} {
+		f, err := fs.Create(name)
+		check(t, err)
+		_, err = f.WriteAt([][]byte{text}, 0)
+		check(t, err)
+	}
+	opened, err := recoverAll(openDir(fs))
 	check(t, err)
-	_, err = f.WriteAt([][]byte{[]byte("0\n1\norders 0 12\n")}, 0)
-	check(t, err)
-	opened, err := recoverAll(openDir(disk.Mount()))
-	check(t, err)
-	if o := opened[0]; o.LogEnd != 12 || len(o.Lost) != 1 || o.Lost[0].From != 8 || o.Lost[0].To != 10 {
+	if o := opened[0]; o.LogEnd != 14 || len(o.Lost) != 1 || o.Lost[0].From != 10 || o.Lost[0].To != 12 {
 		t.Errorf("recovered: %s", printOpened(o))
 	}
 }
