@@ -16,6 +16,8 @@ var masks = []struct {
 	{regexp.MustCompile(`\b20\d\d-\d\d-\d\d[T ]\d\d:\d\d:\d\d[.,]\d{3}Z?`), "TIME"},
 	{regexp.MustCompile(`\b(adminclient|producer|console-consumer|consumer)-[0-9a-z-]*\d+\b`), "$1-N"},
 	{regexp.MustCompile(`\d+(\.\d+)? (records/sec|MB/sec|ms)\b`), "N $2"},
+	{regexp.MustCompile(`tries=\d+`), "tries=N"},
+	{regexp.MustCompile(`\bafter \d+ attempt`), "after N attempt"},
 	{regexp.MustCompile(`correlation id \d+`), "correlation id N"},
 }
 

@@ -74,7 +74,8 @@ func newSide(b *brokers.Broker, classpath, dir string) (*side, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.masking = []string{b.Address, "BROKER", filepath.Join(dir, "data"), "DATA", dir, "DIR", meta.Cluster, "CLUSTER"}
+	host, port, _ := strings.Cut(b.Address, ":")
+	s.masking = []string{b.Address, "BROKER", host + " " + port + strings.Repeat(" ", 5-len(port)), "BROKER", filepath.Join(dir, "data"), "DATA", dir, "DIR", meta.Cluster, "CLUSTER"}
 	if _, err := s.client.CreateTopic(ctx, 1, 1, nil, barrier); err != nil {
 		return nil, err
 	}
@@ -117,7 +118,7 @@ func (s *side) run(c *command) (o output, err error) {
 	for i, a := range c.args {
 		if content, ok := strings.CutPrefix(a, "file:"); ok {
 			a = filepath.Join(s.dir, fmt.Sprintf("file-%d-%d", c.line, i))
-			if err := os.WriteFile(a, []byte(content), 0o644); err != nil {
+			if err := os.WriteFile(a, []byte(strings.ReplaceAll(content, `\n`, "\n")), 0o644); err != nil {
 				return o, err
 			}
 		}
