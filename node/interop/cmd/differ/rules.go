@@ -40,7 +40,7 @@ var rules = []rule{
 	}},
 	{name: "session-turn", rare: true, holds: func(o *op, d *difference, _ kmsg.Response) bool {
 		req, ok := o.req.(*kmsg.FetchRequest)
-		if !ok || req.SessionEpoch <= 0 {
+		if !ok || req.SessionEpoch <= 0 || req.MaxBytes >= roomy {
 			return false
 		}
 		return d.plain == "Topics.Partitions.RecordBatches" && (reflect.DeepEqual(d.kafka, list(nil)) || reflect.DeepEqual(d.ours, list(nil))) ||
@@ -72,7 +72,7 @@ var rules = []rule{
 	}},
 	{name: "stricter", holds: stricter},
 	{name: "named-error", holds: func(o *op, d *difference, _ kmsg.Response) bool {
-		return d.plain == "Topics.Partitions.ErrorCode" && o.req.Key() == 0 && d.kafka == int64(-1) && d.ours != int64(0)
+		return d.plain == "Topics.Partitions.ErrorCode" && o.req.Key() == 0 && d.kafka == int64(-1) && d.ours == int64(87)
 	}},
 	{name: "unknown-operation", holds: func(o *op, d *difference, _ kmsg.Response) bool {
 		req, ok := o.req.(*kmsg.IncrementalAlterConfigsRequest)
@@ -122,11 +122,11 @@ var rules = []rule{
 func writtenAnew(o *op, d *difference, _ kmsg.Response) bool {
 	switch d.plain {
 	case "Topics.Partitions.RecordBatches":
-		// A limit in bytes is reached after other batches.
+		// A limit in bytes is reached after other batches: those of the partition, or of all that stand before it.
 		req, ok := o.req.(*kmsg.FetchRequest)
-		return ok && slices.ContainsFunc(req.Topics, func(t kmsg.FetchRequestTopic) bool { return o.known.recoded[t.Topic] })
+		return ok && o.known.limited(req, d.path)
 	case "Topics.Partitions.RecordBatches.BaseTimestamp":
-		return isNumber(d)
+		return isNumber(d) && o.known.recoded[o.known.topic(d.path)]
 	case "Topics.Partitions.RecordBatches.Length", "Dirs.Topics.Partitions.Size":
 		return o.known.recoded[o.known.topic(d.path)]
 	}
@@ -169,7 +169,9 @@ func stricter(o *op, d *difference, _ kmsg.Response) bool {
 	if o.req.Key() != 0 || !has(o, lax) {
 		return false
 	}
-	return d.path == "the broker" || d.plain == "Topics.Partitions.ErrorCode" && (d.kafka == int64(0) || d.kafka == int64(47)) && (d.ours == int64(87) || d.ours == int64(32)) ||
+	// A time that is out of range beside it is seen first by Kafka, whose only complaint it is.
+	late := d.kafka == int64(32) && has(o, []string{"producer epoch and time", "time delta and producer epoch"})
+	return d.path == "the broker" || d.plain == "Topics.Partitions.ErrorCode" && (d.kafka == int64(0) || d.kafka == int64(47) || late) && (d.ours == int64(87) || d.ours == int64(32)) ||
 		d.plain == "Topics.Partitions.ErrorRecords" || (d.plain == "Topics.Partitions.BaseOffset" || d.plain == "Topics.Partitions.LogStartOffset") && d.ours == int64(-1) || d.plain == "Topics.Partitions.LogAppendTime"
 }
 

@@ -46,7 +46,7 @@ var rules = []rule{
 	{name: "own-words",
 		kafka: []rewrite{re(`Unknown topic config name: (\w+)$`, "unknown $1"), re(`( or some brokers have all their log directories cordoned)\.`, "."),
 			re(`RecordTooLargeException: The request included a message .*`, "RecordTooLargeException")},
-		ours: []rewrite{re(`unknown configuration key "(\w+)": did you mean .*`, "unknown $1"), re(`Error: MESSAGE_TOO_LARGE\. Error Message: the batch has \d+ bytes; max\.message\.bytes of the topic is \d+`, "Error: MESSAGE_TOO_LARGE"),
+		ours: []rewrite{re(`unknown configuration key "(\w+)": did you mean .*`, "unknown $1"),
 			re(`RecordTooLargeException: the batch has \d+ bytes; .*`, "RecordTooLargeException")}},
 	{name: "auto-create", kafka: []rewrite{gone(`WARN .* reported a recoverable issue .*\{made=UNKNOWN_TOPIC_OR_PARTITION\}.*`)}},
 	{name: "max-timestamp-deleted", kafka: []rewrite{gone(`defaults:0:\d+`)}},
