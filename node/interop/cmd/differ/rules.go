@@ -67,12 +67,7 @@ var rules = []rule{
 	{name: "named-error", holds: func(o *op, d *difference, _ kmsg.Response) bool {
 		return d.plain == "Topics.Partitions.ErrorCode" && o.req.Key() == 0 && d.kafka == int64(-1) && d.ours == int64(87)
 	}},
-	{name: "unknown-operation", holds: func(o *op, d *difference, _ kmsg.Response) bool {
-		req, ok := o.req.(*kmsg.IncrementalAlterConfigsRequest)
-		return ok && d.plain == "Resources.ErrorCode" && d.kafka == int64(-1) && slices.ContainsFunc(req.Resources, func(r kmsg.IncrementalAlterConfigsRequestResource) bool {
-			return slices.ContainsFunc(r.Configs, func(c kmsg.IncrementalAlterConfigsRequestResourceConfig) bool { return c.Op == 9 })
-		})
-	}},
+	{name: "unknown-operation", holds: unknownOperation},
 	{name: "unsupported-resource", rare: true, holds: func(o *op, d *difference, _ kmsg.Response) bool {
 		return d.plain == "Resources.ErrorCode" && !strings.Contains(d.path, "ResourceType=2 ") && d.kafka == int64(40) && d.ours == int64(42)
 	}},
@@ -109,6 +104,16 @@ var rules = []rule{
 		apart := max(a-b, b-a)
 		return ok && ok2 && apart < 5000 && (d.plain == "Topics.Partitions.ActiveProducers.LastTimestamp" || d.plain == "Topics.Partitions.Timestamp" && o.req.Key() == 2)
 	}},
+}
+
+// unknownOperation: Kafka fails all resources of a request, or names another fault of the resource that it comes to first.
+func unknownOperation(o *op, d *difference, _ kmsg.Response) bool {
+	req, ok := o.req.(*kmsg.IncrementalAlterConfigsRequest)
+	return ok && d.plain == "Resources.ErrorCode" && slices.ContainsFunc(req.Resources, func(r kmsg.IncrementalAlterConfigsRequestResource) bool {
+		own := strings.HasSuffix(d.path, fmt.Sprintf(" ResourceName=%s].ErrorCode", r.ResourceName))
+		return (d.kafka == int64(-1) || own && d.kafka == int64(40) && d.ours == int64(42)) &&
+			slices.ContainsFunc(r.Configs, func(c kmsg.IncrementalAlterConfigsRequestResourceConfig) bool { return c.Op == 9 })
+	})
 }
 
 // sessionTurn: a partition of a session gets its records in another reply. That is so where a reply is full, and where its first batch, which alone may be larger
