@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -46,6 +47,18 @@ func TestScript(t *testing.T) {
 	}
 	if len(commands) < 60 {
 		t.Errorf("%d commands", len(commands))
+	}
+}
+
+func TestRulesAreDocumented(t *testing.T) {
+	text, err := os.ReadFile("../../../../docs/DIFFERENCES.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range rules {
+		if !strings.Contains(string(text), "**"+r.name) {
+			t.Errorf("docs/DIFFERENCES.md does not explain %s", r.name)
+		}
 	}
 }
 
