@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -80,5 +81,25 @@ func TestSessionTurnIsNarrow(t *testing.T) {
 	full.SessionEpoch = 0
 	if sessionTurn(&op{req: full}, &difference{plain: "Topics.Partitions.RecordBatches", kafka: list{batch}, ours: list(nil)}, nil) {
 		t.Error("a full fetch has no turns")
+	}
+}
+
+// One topic named twice is answered twice: Kafka shuffles the answers.
+func TestShuffledDeletions(t *testing.T) {
+	name := "a"
+	answer := func(codes ...int16) any {
+		r := kmsg.NewPtrDeleteTopicsResponse()
+		for _, code := range codes {
+			topic := kmsg.NewDeleteTopicsResponseTopic()
+			topic.Topic, topic.ErrorCode = &name, code
+			r.Topics = append(r.Topics, topic)
+		}
+		return toTree(reflect.ValueOf(r), newIDs())
+	}
+	if d := differences("", "", answer(42, 0), answer(0, 42), nil); len(d) != 0 {
+		t.Errorf("the same in another order: %v", d)
+	}
+	if d := differences("", "", answer(42, 0), answer(0, 0), nil); len(d) != 1 {
+		t.Errorf("another code: %v", d)
 	}
 }
