@@ -46,10 +46,10 @@ func (k *knowledge) limited(req *kmsg.FetchRequest, path string) bool {
 			return true
 		}
 		if topic == name {
-			return k.recoded[topic] && slices.ContainsFunc(t.Partitions, func(p kmsg.FetchRequestTopicPartition) bool { return p.PartitionMaxBytes < roomy })
+			return k.recoded[topic] && (req.SessionEpoch > 0 || slices.ContainsFunc(t.Partitions, func(p kmsg.FetchRequestTopicPartition) bool { return p.PartitionMaxBytes < roomy }))
 		}
 	}
-	return false
+	return k.recoded[name] && req.SessionEpoch > 0 // a session knows the partition's limit from an earlier request
 }
 
 // deleted reports whether an offset lies below the start of the log in a path.

@@ -52,11 +52,16 @@ func TestWrittenAnewIsNarrow(t *testing.T) {
 		{fetchOf(roomy, 300, "plain", "anew", "last"), "last", false},
 		{fetchOf(roomy, roomy, "plain", "anew", "last"), "anew", false},
 	} {
+		c.req.SessionEpoch = -1
 		o := &op{req: c.req, known: k}
 		d := &difference{path: "Topics[Topic=" + c.topic + " ].Partitions[Partition=0].RecordBatches", plain: "Topics.Partitions.RecordBatches", kafka: list{}, ours: list(nil)}
 		if got := writtenAnew(o, d, nil); got != c.want {
 			t.Errorf("%s of MaxBytes %d: %v", c.topic, c.req.MaxBytes, got)
 		}
+	}
+	d := &difference{path: "Topics[Topic=anew ].Partitions[Partition=0].RecordBatches", plain: "Topics.Partitions.RecordBatches", kafka: list{}, ours: list(nil)}
+	if session := fetchOf(roomy, roomy); !writtenAnew(&op{req: session, known: k}, d, nil) {
+		t.Error("a session's partition that the request does not name")
 	}
 	o := &op{req: fetchOf(roomy, roomy, "plain"), known: k}
 	if d := (&difference{path: "Topics[Topic=plain ]", plain: "Topics.Partitions.RecordBatches.BaseTimestamp", kafka: int64(1), ours: int64(2)}); writtenAnew(o, d, nil) {
