@@ -96,7 +96,8 @@ func dialer(secure *tls.Config) func(ctx context.Context, address string) (net.C
 	return func(ctx context.Context, address string) (net.Conn, error) { return d.DialContext(ctx, "tcp", address) }
 }
 
-// Close ends the client: its connections are closed, and what waits fails with proto.ErrClosed.
+// Close ends the client: its connections are closed, and what waits fails with proto.ErrClosed. Callbacks of records that were not delivered are called with that
+// error, perhaps after Close has returned: Flush first. It may be called in a callback, and more than once.
 func (c *Client) Close() {
 	c.mu.Lock()
 	c.closed = true
@@ -110,10 +111,7 @@ func (c *Client) Close() {
 		delete(c.waiting, id)
 	}
 	if p := c.producer; p != nil {
-		for id, done := range p.waiting { // any order: all are told
-			done(Sent{Partition: NoPartition, Offset: -1}, closedError)
-			delete(p.waiting, id)
-		}
+		p.calls.abandon(closedError)
 	}
 	c.mu.Unlock()
 	c.running.Wait()
