@@ -57,7 +57,7 @@ func refusal(op, topic string, partition int32, broker string, code int16, messa
 		return nil
 	}
 	e := &proto.Error{Op: op, Topic: topic, Partition: partition, Broker: broker, Code: errcode.Code(code), Hint: hint(errcode.Code(code))}
-	if message != nil {
+	if message != nil && *message != e.Code.String() {
 		e.Message = *message
 	}
 	return e
@@ -68,8 +68,6 @@ func hint(code errcode.Code) string {
 	switch code {
 	case errcode.UnknownTopicOrPartition, errcode.UnknownTopicID:
 		return "is the name right? odradek topic list shows the topics"
-	case errcode.InvalidReplicationFactor:
-		return "it cannot be above the number of brokers"
 	case errcode.NotEnoughReplicas, errcode.NotEnoughReplicasAppend:
 		return "bring replicas back, or lower min.insync.replicas"
 	case errcode.TopicAuthorizationFailed, errcode.ClusterAuthorizationFailed:

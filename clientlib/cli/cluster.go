@@ -141,7 +141,7 @@ func (s *session) printHealth(told healthJSON) error {
 			return err
 		}
 	case told.Healthy:
-		fmt.Fprintf(out, "healthy\t%d brokers\n", told.Brokers)
+		fmt.Fprintf(out, "healthy\t%s\n", count(int64(told.Brokers), "broker"))
 	default:
 		for _, p := range told.Problems {
 			fmt.Fprintln(out, p)

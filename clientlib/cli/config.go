@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -63,6 +64,9 @@ func (f *resourceFlags) resource() (clientlib.Resource, error) {
 	case f.topic != "" && f.broker == "" && !f.brokers:
 		return clientlib.TopicResource(f.topic), nil
 	case f.broker != "" && f.topic == "" && !f.brokers:
+		if _, err := strconv.ParseInt(f.broker, 10, 32); err != nil {
+			return clientlib.Resource{}, usagef("--broker %s: want a node id: odradek cluster info shows them", f.broker)
+		}
 		return clientlib.Resource{Broker: true, Name: f.broker}, nil
 	case f.brokers && f.topic == "" && f.broker == "":
 		return clientlib.EveryBroker(), nil

@@ -146,7 +146,7 @@ func (s *session) partitions(ctx context.Context, names []string, wanted []int32
 		t := &topics[i]
 		for _, n := range wanted {
 			if !slices.ContainsFunc(t.Partitions, func(p clientlib.Partition) bool { return p.Partition == n }) {
-				return nil, coded{usagef("%s has no partition %d: it has %d", t.Name, n, len(t.Partitions)), exitNotFound}
+				return nil, noPartition(t.Name, n, len(t.Partitions))
 			}
 		}
 		for _, p := range t.Partitions {

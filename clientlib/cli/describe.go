@@ -113,7 +113,7 @@ func (s *session) printDescribed(list []describedJSON) error {
 			if i > 0 {
 				fmt.Fprintln(out)
 			}
-			fmt.Fprintf(out, "%s  id %s, %d partitions\n\n", d.Name, d.ID, len(d.Partitions))
+			fmt.Fprintf(out, "%s  id %s, %s\n\n", d.Name, d.ID, count(int64(len(d.Partitions)), "partition"))
 		}
 		if err := rows(out, headings, lines); err != nil {
 			return err

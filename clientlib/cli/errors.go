@@ -38,6 +38,11 @@ func (usage) ExitCode() int { return exitUsage }
 
 func usagef(format string, args ...any) error { return usage{fmt.Errorf(format, args...)} }
 
+// noPartition is the error of a partition that a topic has not.
+func noPartition(topic string, partition int32, has int) error {
+	return coded{fmt.Errorf("%s has no partition %d: it has %s, from 0 on", topic, partition, count(int64(has), "partition")), exitNotFound}
+}
+
 // errUnhealthy is the outcome of odradek cluster health.
 var errUnhealthy = errors.New("the cluster is not healthy")
 

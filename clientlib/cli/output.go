@@ -37,6 +37,14 @@ func writeJSON(out io.Writer, v any) error {
 	return e.Encode(v)
 }
 
+// count writes how many there are of something.
+func count(n int64, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprintf("%d %s", n, what)
+}
+
 // terminal reports whether a person reads what is written.
 func terminal(out io.Writer) bool {
 	file, ok := out.(*os.File)

@@ -45,11 +45,15 @@ record where it is in the log. A record that is refused is told on stderr with i
 			return err
 		}
 		if !f.create {
-			if _, err := s.admin().Topics(ctx, args[0]); err != nil {
+			topics, err := s.admin().Topics(ctx, args[0])
+			if err != nil {
 				if clientlib.Code(err) == errcode.UnknownTopicOrPartition {
 					return fmt.Errorf("%w; odradek topic create %s makes it, and so does --create if the broker allows it", err, args[0])
 				}
 				return err
+			}
+			if n := len(topics[0].Partitions); int(f.partition) >= n {
+				return noPartition(args[0], f.partition, n)
 			}
 		}
 		return s.produce(ctx, f, args[0])
@@ -190,9 +194,9 @@ func (s *session) finish(ctx context.Context, p *clientlib.Producer, t *tally, t
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	s.say("%d records sent to %s", t.sent, topic)
+	s.say("%s sent to %s", count(t.sent, "record"), topic)
 	if t.failed > 0 {
-		return fmt.Errorf("%d records were not sent; the last: %w", t.failed, t.last)
+		return fmt.Errorf("not sent: %s; the last: %w", count(t.failed, "record"), t.last)
 	}
 	return ctx.Err()
 }
