@@ -64,6 +64,9 @@ func (m *metadata) want(name string) *topic {
 		i, _ := slices.BinarySearch(m.wanted, name)
 		m.wanted = slices.Insert(m.wanted, i, name)
 		m.stale = true
+		if m.failures == 0 {
+			m.since = 0 // that something else was asked for just now is no reason to wait, as with Kafka's clients
+		}
 	}
 	return t
 }
