@@ -247,7 +247,8 @@ func (m *metadata) hint(name string, partition int32, l leader) bool {
 func mayPass(code errcode.Code) bool {
 	switch code {
 	case errcode.UnknownTopicOrPartition, errcode.LeaderNotAvailable, errcode.NotLeaderOrFollower, errcode.RequestTimedOut, errcode.NotEnoughReplicas,
-		errcode.NotEnoughReplicasAppend, errcode.KafkaStorageError, errcode.CorruptMessage, errcode.CoordinatorNotAvailable, errcode.NotController,
+		errcode.NotEnoughReplicasAppend, errcode.KafkaStorageError, errcode.CorruptMessage, errcode.CoordinatorNotAvailable, errcode.CoordinatorLoadInProgress,
+		errcode.NotCoordinator, errcode.NetworkException, errcode.NotController,
 		errcode.FencedLeaderEpoch, errcode.UnknownLeaderEpoch, errcode.OffsetNotAvailable, errcode.UnknownTopicID, errcode.InconsistentTopicID,
 		errcode.FetchSessionIDNotFound, errcode.InvalidFetchSessionEpoch, errcode.FetchSessionTopicIDError, errcode.PreferredLeaderNotAvailable,
 		errcode.EligibleLeadersNotAvailable, errcode.ThrottlingQuotaExceeded:

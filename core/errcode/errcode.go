@@ -18,7 +18,10 @@ const (
 	NotLeaderOrFollower         Code = 6
 	RequestTimedOut             Code = 7
 	MessageTooLarge             Code = 10
+	NetworkException            Code = 13
+	CoordinatorLoadInProgress   Code = 14
 	CoordinatorNotAvailable     Code = 15
+	NotCoordinator              Code = 16
 	InvalidTopicException       Code = 17
 	RecordListTooLarge          Code = 18
 	NotEnoughReplicas           Code = 19
@@ -67,6 +70,7 @@ var codeNames = map[Code]string{
 	UnknownServerError: "UNKNOWN_SERVER_ERROR", None: "NONE", OffsetOutOfRange: "OFFSET_OUT_OF_RANGE", CorruptMessage: "CORRUPT_MESSAGE",
 	UnknownTopicOrPartition: "UNKNOWN_TOPIC_OR_PARTITION", InvalidFetchSize: "INVALID_FETCH_SIZE", LeaderNotAvailable: "LEADER_NOT_AVAILABLE",
 	NotLeaderOrFollower: "NOT_LEADER_OR_FOLLOWER", RequestTimedOut: "REQUEST_TIMED_OUT", MessageTooLarge: "MESSAGE_TOO_LARGE",
+	NetworkException: "NETWORK_EXCEPTION", CoordinatorLoadInProgress: "COORDINATOR_LOAD_IN_PROGRESS", NotCoordinator: "NOT_COORDINATOR",
 	CoordinatorNotAvailable: "COORDINATOR_NOT_AVAILABLE", InvalidTopicException: "INVALID_TOPIC_EXCEPTION", RecordListTooLarge: "RECORD_LIST_TOO_LARGE",
 	NotEnoughReplicas: "NOT_ENOUGH_REPLICAS", NotEnoughReplicasAppend: "NOT_ENOUGH_REPLICAS_AFTER_APPEND", InvalidRequiredAcks: "INVALID_REQUIRED_ACKS",
 	TopicAuthorizationFailed: "TOPIC_AUTHORIZATION_FAILED", GroupAuthorizationFailed: "GROUP_AUTHORIZATION_FAILED",
