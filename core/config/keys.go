@@ -115,6 +115,12 @@ func Find(table []Key, name string) (*Key, bool) {
 	return nil, false
 }
 
+// Nearest is the candidate that a mistyped name probably meant.
+func Nearest(name string, candidates []string) string {
+	best, _ := nearest(name, "", math.MaxInt, candidates)
+	return best
+}
+
 // nearest returns the candidate that needs the fewest edits to become name (what a typo probably meant), if fewer than best's.
 func nearest(name, best string, distance int, candidates []string) (string, int) {
 	for _, c := range candidates {
