@@ -16,8 +16,7 @@ var masks = []struct {
 	{regexp.MustCompile(`\b20\d\d-\d\d-\d\d[T ]\d\d:\d\d:\d\d[.,]\d{3}Z?`), "TIME"},
 	{regexp.MustCompile(`\b(adminclient|producer|console-consumer|consumer)-[0-9a-z-]*\d+\b`), "$1-N"},
 	{regexp.MustCompile(`\d+(\.\d+)? (records/sec|MB/sec|ms)\b`), "N $2"},
-	{regexp.MustCompile(`tries=\d+`), "tries=N"},
-	{regexp.MustCompile(`\bafter \d+ attempt`), "after N attempt"},
+	{regexp.MustCompile(`TimeoutException: (Timed out waiting for a node assignment\. Call: |Call\(callName=)(\w+)\(api=\w+\).*`), "TimeoutException: $2 timed out"}, // which of the two is a matter of where the time ran out
 	{regexp.MustCompile(`correlation id \d+`), "correlation id N"},
 }
 

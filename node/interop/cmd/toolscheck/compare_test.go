@@ -88,6 +88,19 @@ func TestCompare(t *testing.T) {
 	}
 }
 
+// Where in a call the client's time runs out is chance; that it does, and in which call, is not.
+func TestTimeouts(t *testing.T) {
+	a := ran(0, "x: TimeoutException: Call(callName=deleteRecords(api=METADATA), deadlineMs=1, tries=2) timed out at 3 after 2 attempt(s)\n", "")
+	b := ran(0, "x: TimeoutException: Timed out waiting for a node assignment. Call: deleteRecords(api=METADATA)\n", "")
+	c := ran(0, "x: TimeoutException: Timed out waiting for a node assignment. Call: listTopics(api=METADATA)\n", "")
+	if d := compare(&a, &b); !d.none() {
+		t.Errorf("%+v", d)
+	}
+	if compare(&a, &c).none() {
+		t.Error("another call is the same")
+	}
+}
+
 // A rule explains what it names and nothing beside it.
 func TestRules(t *testing.T) {
 	for _, c := range []struct {
