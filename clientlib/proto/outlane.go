@@ -93,7 +93,7 @@ func (l *outLane) close(p *Producer, c *Client) {
 	built, err := o.builder.Build(c.cfg.Codec)
 	l.given++
 	b := &outBatch{number: l.given, ids: o.ids, size: o.size, created: o.created}
-	o.ids, o.size, o.sealed = nil, 0, false
+	o.ids, o.size, o.sealed = make([]uint64, 0, len(b.ids)), 0, false // the next one will hold about as many
 	if err != nil {
 		l.queue = append(l.queue, b)
 		l.deliver(p, c, b, Delivery{Offset: record.NoOffset, Timestamp: record.NoTimestamp, Err: &Error{Op: "Produce", Topic: l.topic, Partition: l.partition, Cause: err}})
