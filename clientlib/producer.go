@@ -70,20 +70,22 @@ func (p *Producer) Send(ctx context.Context, r *Record, done func(Sent, error)) 
 }
 
 func (p *Producer) give(ctx context.Context, r *Record, o outcome) error {
+	now := time.Now()
 	m := proto.Message{Key: r.Key, Value: r.Value, Timestamp: record.UnixMillis(r.Timestamp.UnixMilli())}
 	if r.Timestamp.IsZero() {
-		m.Timestamp = record.UnixMillis(time.Now().UnixMilli())
+		m.Timestamp = record.UnixMillis(now.UnixMilli())
 	}
 	for _, h := range r.Headers {
 		m.Headers = append(m.Headers, record.Header{Key: []byte(h.Key), Value: h.Value})
 	}
 	for {
-		room, err := p.send(r.Topic, r.Partition, &m, o)
+		room, err := p.send(now, r.Topic, r.Partition, &m, o)
 		if !errors.Is(err, proto.ErrFull) {
 			return err
 		}
 		select {
 		case <-room:
+			now = time.Now()
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-p.c.ctx.Done():
@@ -92,7 +94,7 @@ func (p *Producer) give(ctx context.Context, r *Record, o outcome) error {
 	}
 }
 
-func (p *Producer) send(topic string, partition int32, m *proto.Message, o outcome) (room chan struct{}, err error) {
+func (p *Producer) send(now time.Time, topic string, partition int32, m *proto.Message, o outcome) (room chan struct{}, err error) {
 	c := p.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -103,7 +105,7 @@ func (p *Producer) send(topic string, partition int32, m *proto.Message, o outco
 		return p.room, proto.ErrFull
 	}
 	id := p.calls.expect(o)
-	urgent, err := p.machine.Send(c.machine, c.now(), id, topic, partition, m)
+	urgent, err := p.machine.Send(c.machine, int64(now.Sub(c.began)), id, topic, partition, m)
 	if err != nil {
 		p.calls.take(id)
 		return p.room, err

@@ -24,13 +24,14 @@ func value(c cell) []byte {
 	return v
 }
 
+// ourProduce may send a batch of each partition in one request, as franz-go does, whose limit is 100 MiB.
 func ourProduce(ctx context.Context, at, topic string, c cell) error {
 	client, err := clientlib.New(clientlib.Config{Bootstrap: at, Timeout: 20 * time.Second})
 	if err != nil {
 		return err
 	}
 	defer client.Close()
-	p, err := client.Producer(proto.ProducerConfig{BatchSize: c.batch, Linger: int64(linger)})
+	p, err := client.Producer(proto.ProducerConfig{BatchSize: c.batch, Linger: int64(linger), MaxRequestSize: partitions*c.batch + 1<<20})
 	if err != nil {
 		return err
 	}
