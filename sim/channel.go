@@ -226,7 +226,7 @@ func (c *serverConn) pump() {
 			}
 			f, ok, err := c.reader.Next()
 			if err != nil {
-				c.n.w.fail(Correctness, "protocol", "a frame of our client is refused: "+err.Error())
+				c.refuse("frame", err)
 				return
 			}
 			if !ok {
@@ -253,7 +253,10 @@ func (c *serverConn) serve(f wire.Frame) {
 	p := c.n.p
 	v, err := c.machine.Frame(p.env, f)
 	if err != nil {
-		c.n.w.fail(Correctness, "protocol", "a request of our client is refused: "+err.Error())
+		if f.ID != record.NoFrame {
+			p.pool.Release(f.ID)
+		}
+		c.refuse("request", err)
 		return
 	}
 	if v.Batches == 0 && f.ID != record.NoFrame {
@@ -268,6 +271,16 @@ func (c *serverConn) serve(f wire.Frame) {
 		c.n.tell(lane{kind: core.EvRequest, conn: c.id}, core.Event{Kind: core.EvRequest, Conn: c.id, Request: v.Request})
 	}
 	c.flush()
+}
+
+// refuse closes the connection of a client that breaks the protocol; none of ours may.
+func (c *serverConn) refuse(what string, err error) {
+	if c.ch.line.hears == nil {
+		c.n.w.fail(Correctness, "protocol", "a "+what+" of our client is refused: "+err.Error())
+		return
+	}
+	c.close()
+	c.ch.reset(false)
 }
 
 // remember keeps what the batches of a Produce say of themselves, for the oracle that looks at the platter.

@@ -22,9 +22,11 @@ type partitionAsk struct {
 	id    uint64
 	p     *inPartition
 	seeks uint64
+	next  record.Offset // of the partition, then
 }
 
-// takeAsk returns the partition of a request for an offset; nil if it was sought elsewhere since, or taken away.
+// takeAsk returns the partition of a request for an offset; nil if it was sought elsewhere since, taken away, or a fetch that was under way has moved it: an
+// answer about where it was says nothing of where it is.
 func (k *Consumer) takeAsk(id uint64) *inPartition {
 	i := slices.IndexFunc(k.asks, func(a partitionAsk) bool { return a.id == id })
 	if i < 0 {
@@ -36,6 +38,9 @@ func (k *Consumer) takeAsk(id uint64) *inPartition {
 		return nil
 	}
 	a.p.asked = false
+	if a.p.next != a.next {
+		return nil
+	}
 	return a.p
 }
 
@@ -116,7 +121,7 @@ func (k *Consumer) ask(c *Client, p *inPartition, l leader, req kmsg.Request, mo
 		return
 	}
 	p.asked = true
-	k.asks = append(k.asks, partitionAsk{k.last, p, p.seeks})
+	k.asks = append(k.asks, partitionAsk{k.last, p, p.seeks, p.next})
 }
 
 // listed takes the offset at which a partition begins.

@@ -52,7 +52,8 @@ func (p *Producer) find(topic string, partition int32, request uint64) (*outLane
 // decide takes what a broker says of one batch.
 func (p *Producer) decide(c *Client, from *peer, l *outLane, b *outBatch, answer *kmsg.ProduceResponseTopicPartition) {
 	code := errcode.Code(answer.ErrorCode)
-	b.code, b.cause, b.message = code, nil, ""
+	b.sent, b.code, b.cause, b.message = 0, code, nil, ""
+	b.lost = b.lost || code == errcode.RequestTimedOut || code == errcode.NotEnoughReplicasAppend || code == errcode.UnknownServerError
 	if answer.ErrorMessage != nil {
 		b.message = *answer.ErrorMessage
 	}
@@ -114,7 +115,7 @@ func (p *Producer) unanswered(c *Client, request uint64, cause error) {
 	for _, l := range p.active {
 		for _, b := range l.queue {
 			if b.sent == request {
-				b.sent, b.cause, b.code = 0, cause, errcode.None
+				b.sent, b.lost, b.cause, b.code = 0, true, cause, errcode.None
 			}
 		}
 	}
@@ -153,7 +154,7 @@ func (p *Producer) giveUp(c *Client, err error) {
 			l.close(p, c)
 		}
 		for len(l.queue) > 0 {
-			l.deliver(p, c, l.queue[0], Delivery{Offset: record.NoOffset, Timestamp: record.NoTimestamp, Err: err, Undecided: l.queue[0].tried})
+			l.deliver(p, c, l.queue[0], Delivery{Offset: record.NoOffset, Timestamp: record.NoTimestamp, Err: err})
 		}
 	}
 }

@@ -89,6 +89,7 @@ type Producer struct {
 	topics   map[string]*outTopic
 	active   []*outLane // lanes with records, in the order in which they got some
 	buffered int64
+	spare    [][]byte   // memory of batches that were delivered
 	requests []produced // under way
 	last     uint64     // of requests
 
@@ -314,7 +315,7 @@ func (p *Producer) request(c *Client, at *peer) bool {
 	p.last++
 	for i, b := range batches {
 		l := chosen[i]
-		b.sent, b.tried, l.at = p.last, true, at
+		b.sent, l.at = p.last, at
 		if !p.cfg.NotIdempotent {
 			record.SetProducer(b.data, l.producer, l.epoch, b.sequence)
 		}

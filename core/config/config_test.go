@@ -33,7 +33,7 @@ func TestRefusalsNameTheWayOut(t *testing.T) {
 	cases := []struct{ key, value, want string }{
 		{"num.partition", "3", `did you mean "num.partitions"?`},
 		{"listners", "x", `did you mean "listeners"?`},
-		{"num.partitions", "three", "must be a whole number"},
+		{"num.partitions", "three", "Invalid value three for configuration num.partitions: Not a number of type INT"},
 		{"num.partitions", "0", "must lie between 1 and"},
 		{"auto.create.topics.enable", "yes", "must be true or false"},
 		{"compression.type", "brotli", "must be one of producer, uncompressed, gzip"},
@@ -47,12 +47,15 @@ func TestRefusalsNameTheWayOut(t *testing.T) {
 		{"authorizer.class.name", "org.apache.kafka.metadata.authorizer.StandardAuthorizer", "every client would be let in"},
 		{"zookeeper.connect", "h:2181", "is gone since Kafka 4"},
 		{"num.io.thread", "8", `did you mean "num.io.threads"?`},
-		{"num.io.threads", "eight", "must be a whole number"},
+		{"num.io.threads", "eight", "Not a number of type INT"},
 		{"controller.quorum.voters", "1@a:9093,2@b:9093", "is not this node"},
 		{"metadata.log.dir", "/x", "is not the first of log.dirs"},
 		{"log.roll.hours", "0", "must lie between 1"},
 		{"listeners", "", "listeners is empty"},
 		{"process.roles", "broker", "is not served yet"},
+		{"max.connections.per.ip.overrides", "10.0.0.7", "is not HOST:NUMBER"},
+		{"max.connections.per.ip.overrides", "10.0.0.7:many", "must be one from 0 to"},
+		{"max.connection.creation.rate", "0", "must lie between 1 and"},
 	}
 	for _, c := range cases {
 		_, err := ParseNode([]Entry{{c.key, c.value}})
@@ -84,8 +87,9 @@ func TestNodeGivesTopicsTheirDefaults(t *testing.T) {
 	want := map[string][]Synonym{
 		"flush.messages": {{Name: "flush.messages", Value: "1", Source: FromTopic}, {Name: "log.flush.interval.messages", Value: "500", Source: FromFile},
 			{Name: "log.flush.interval.messages", Value: "1", Source: FromDefault}},
-		"segment.bytes":           {{Name: "log.segment.bytes", Value: "4096", Source: FromFile}, {Name: "log.segment.bytes", Value: "1073741824", Source: FromDefault}},
-		"flush.ms":                {{Name: "log.flush.interval.ms", Value: "9223372036854775807", Source: FromDefault, Unlisted: true}},
+		"segment.bytes": {{Name: "log.segment.bytes", Value: "4096", Source: FromFile}, {Name: "log.segment.bytes", Value: "1073741824", Source: FromDefault}},
+		"flush.ms": {{Name: "log.flush.interval.ms", Value: "9223372036854775807", Source: FromDefault, Unlisted: true},
+			{Name: "log.flush.scheduler.interval.ms", Value: "9223372036854775807", Source: FromDefault, Unlisted: true}},
 		"remote.log.copy.disable": {{Name: "remote.log.copy.disable", Value: "false", Source: FromDefault, Unlisted: true}},
 		"local.retention.ms":      {{Name: "log.local.retention.ms", Value: "-2", Source: FromDefault}},
 	}
@@ -93,6 +97,13 @@ func TestNodeGivesTopicsTheirDefaults(t *testing.T) {
 		if w, ok := want[s.Key.Name]; ok && !slices.Equal(s.Synonyms, w) {
 			t.Errorf("%s described as %+v", s.Key.Name, s.Synonyms)
 		}
+	}
+}
+
+func TestHostLimits(t *testing.T) {
+	n, err := ParseNode([]Entry{{"max.connections.per.ip.overrides", "10.0.0.7:0, [::1]:5,loader.example:200"}})
+	if want := []HostLimit{{"10.0.0.7", 0}, {"::1", 5}, {"loader.example", 200}}; err != nil || !slices.Equal(n.PerIP, want) {
+		t.Errorf("%+v, %v", n, err)
 	}
 }
 

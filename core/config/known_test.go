@@ -42,10 +42,9 @@ func TestKeysAreKafkas(t *testing.T) {
 	differ := map[string]string{
 		"listeners": "only this machine unless told otherwise", "log.dir": "./odradek-data, by the command", "node.id": "a node needs no configuration",
 		"process.roles": "a node needs no configuration", "log.flush.interval.messages": "durable", "log.segment.delete.delay.ms": "see its key",
-		"max.connections": "everything has a limit", "max.connections.per.ip": "everything has a limit", "queued.max.request.bytes": "everything has a limit",
-		"log.retention.ms": "log.retention.hours' default", "log.roll.ms": "log.roll.hours' default", "log.roll.jitter.ms": "log.roll.jitter.hours' default",
+		"queued.max.request.bytes": "everything has a limit",
+		"log.retention.ms":         "log.retention.hours' default", "log.roll.ms": "log.roll.hours' default", "log.roll.jitter.ms": "log.roll.jitter.hours' default",
 		"log.flush.interval.ms": "log.flush.scheduler.interval.ms' default", "listener.security.protocol.map": "the order of a map",
-		"max.connections.per.ip.overrides": "", "max.connection.creation.rate": "",
 	}
 	kafkas := map[string][]string{}
 	for line := range strings.Lines(kafkaKeys) {

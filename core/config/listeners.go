@@ -1,6 +1,7 @@
 package config
 
 import (
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -57,6 +58,9 @@ func (n *Node) listen(v *values) error {
 			return wrong("advertised.listeners", "advertised.listeners: %s is not in listeners: nothing listens there", l.Name)
 		}
 	}
+	if n.PerIP, err = parseHostLimits(v.text("max.connections.per.ip.overrides")); err != nil {
+		return err
+	}
 	if name := v.text("inter.broker.listener.name"); name != "" && !named(name) {
 		return wrong("inter.broker.listener.name", "inter.broker.listener.name=%s is not in listeners: name one of them", name)
 	}
@@ -90,6 +94,30 @@ func parseListeners(key, s string) ([]Listener, error) {
 			return nil, wrong(key, "%s: the port of %q must be a number from 0 to 65535", key, part)
 		}
 		out = append(out, Listener{Name: strings.ToUpper(name), Host: strings.Trim(address[:colon], "[]"), Port: int32(port)})
+	}
+	return out, nil
+}
+
+// HostLimit is a number of connections for an address, or for the addresses of a name.
+type HostLimit struct {
+	Host string
+	Most int
+}
+
+// parseHostLimits reads HOST:NUMBER, ….
+func parseHostLimits(s string) ([]HostLimit, error) {
+	const key = "max.connections.per.ip.overrides"
+	var out []HostLimit
+	for _, part := range splitList(s) {
+		colon := strings.LastIndexByte(part, ':') // an IPv6 address has colons of its own
+		if colon <= 0 {
+			return nil, wrong(key, "%s: %q is not HOST:NUMBER, such as 10.0.0.7:200", key, part)
+		}
+		most, err := strconv.ParseUint(part[colon+1:], 10, 31)
+		if err != nil {
+			return nil, wrong(key, "%s: the number of %q must be one from 0 to %d", key, part, math.MaxInt32)
+		}
+		out = append(out, HostLimit{Host: strings.Trim(part[:colon], "[]"), Most: int(most)})
 	}
 	return out, nil
 }

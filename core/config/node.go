@@ -34,6 +34,8 @@ type Node struct {
 	QueuedMaxBytes       int64
 	MaxConnections       int
 	MaxConnectionsPerIP  int
+	PerIP                []HostLimit // max.connections.per.ip.overrides
+	ConnectionRate       int         // max.connection.creation.rate
 	MaxIdleMs            int64
 	FetchSessions        int // max.incremental.fetch.session.cache.slots
 	ProducerExpirationMs int64
@@ -82,6 +84,7 @@ func ParseNode(entries []Entry) (*Node, error) {
 		QueuedMaxBytes:       v.long("queued.max.request.bytes"),
 		MaxConnections:       int(v.long("max.connections")),
 		MaxConnectionsPerIP:  int(v.long("max.connections.per.ip")),
+		ConnectionRate:       int(v.long("max.connection.creation.rate")),
 		MaxIdleMs:            v.long("connections.max.idle.ms"),
 		FetchSessions:        int(v.long("max.incremental.fetch.session.cache.slots")),
 		ProducerExpirationMs: v.long("producer.id.expiration.ms"),

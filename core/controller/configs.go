@@ -224,13 +224,20 @@ func (s *State) byDefault(of resource, k *config.Key) string {
 	return k.Default
 }
 
-// edited appends the parts of value to a list, or takes them away.
+// edited appends the parts of value to a list, or takes them away: like Kafka's ConfigurationControlManager, which drops the empty parts of the old list, and of
+// the new one those at its end (java's String.split).
 func edited(list, value string, add bool) string {
 	var parts []string
-	if list != "" {
-		parts = strings.Split(list, ",")
+	for part := range strings.SplitSeq(list, ",") {
+		if part != "" {
+			parts = append(parts, part)
+		}
 	}
-	for part := range strings.SplitSeq(value, ",") {
+	asked := strings.Split(value, ",")
+	for value != "" && len(asked) > 0 && asked[len(asked)-1] == "" {
+		asked = asked[:len(asked)-1]
+	}
+	for _, part := range asked {
 		at := slices.Index(parts, part)
 		switch {
 		case add && at < 0:

@@ -69,11 +69,15 @@ func Prepare(p *Policy, wall UnixMillis, codec Codec, data []byte, frame FrameID
 // Preparer runs Prepare with a buffer for decompressed records that it reuses. One call at a time.
 type Preparer struct {
 	Codec   Codec
+	Keep    int // the largest buffer kept between calls, in bytes; 0: maxScratch
 	scratch []byte
 }
 
-// maxScratch is the largest buffer that a Preparer keeps between calls, in bytes.
+// maxScratch is the largest buffer that a Preparer keeps unless told otherwise.
 const maxScratch = 1 << 20
+
+// Use has records decompressed into buf, as far as they fit. It is the caller's again when Use is called with another one, or nil.
+func (pr *Preparer) Use(buf []byte) { pr.scratch = buf[:0] }
 
 // Prepare returns the batch that data holds, or the reason to refuse it. data is changed in place where the topic stamps append time or
 // the header's max timestamp is wrong (both under the CRC, which is taken anew); it must not be shared. The batch's Data is data and its
@@ -83,10 +87,10 @@ const maxScratch = 1 << 20
 // Whether the version of Produce permits zstd (from 7 on) is the connection's to check.
 func (pr *Preparer) Prepare(p *Policy, wall UnixMillis, data []byte, frame FrameID) (Batch, *Refusal) {
 	b, refusal := checkBatch(p, data)
-	if refusal != nil {
+	if refusal != nil && (b.Data == nil || b.BaseOffset == 0 || refusal.NoBatch) {
 		return Batch{}, refusal
 	}
-	if b.BaseOffset != 0 {
+	if b.BaseOffset != 0 { // said before the size and the CRC, as Kafka does
 		return Batch{}, refuse(errcode.InvalidRecord, "the base offset of a produced batch is %d, not 0", b.BaseOffset)
 	}
 	if b.Attributes&AttrLogAppendTime != 0 {
@@ -212,7 +216,7 @@ func (pr *Preparer) raw(b *Batch) ([]byte, *Refusal) {
 		// The CRC is right, so a retry would bring the same bytes: not CORRUPT_MESSAGE, which clients retry.
 		return nil, refuse(errcode.InvalidRecord, "the records do not decompress with %s: %v", b.Attributes.Codec(), err)
 	}
-	if b.Attributes.Codec() != CodecNone && cap(raw) <= maxScratch {
+	if b.Attributes.Codec() != CodecNone && cap(raw) <= max(pr.Keep, maxScratch) {
 		pr.scratch = raw
 	}
 	return raw, nil

@@ -216,6 +216,9 @@ func (r *recovery) goesOn(sc *scanner, b *record.Batch, next record.Offset) erro
 	if b.LastOffset()-s.base > math.MaxInt32 { // an index could not name it
 		return flaw(fmt.Sprintf("base offset %d lies too far from the segment's %d", b.BaseOffset, s.base))
 	}
+	if next != record.NoOffset && b.LastOffset() >= next { // whatever the next file holds: its name bounds this one
+		return flaw(fmt.Sprintf("base offset %d lies beyond the next segment's %d", b.BaseOffset, next))
+	}
 	if b.BaseOffset >= r.from && b.LeaderEpoch < r.epoch {
 		return flaw(fmt.Sprintf("leader epoch %d falls from %d", b.LeaderEpoch, r.epoch))
 	}
@@ -229,7 +232,8 @@ func (r *recovery) goesOn(sc *scanner, b *record.Batch, next record.Offset) erro
 		return flaw(fmt.Sprintf("base offset %d leaps ahead of the next batch's %d", b.BaseOffset, behind.BaseOffset))
 	case err == nil && behind.LeaderEpoch < b.LeaderEpoch && behind.LeaderEpoch >= r.epoch && behind.BaseOffset >= b.NextOffset():
 		return flaw(fmt.Sprintf("leader epoch %d leaps ahead of the next batch's %d", b.LeaderEpoch, behind.LeaderEpoch))
-	case err == io.EOF && b.BaseOffset > l.next:
+	case (err == io.EOF || next == record.NoOffset && errors.As(err, &f)) && b.BaseOffset > l.next:
+		// Nothing behind it vouches for the leap. A torn tail does not either: with the tail cut the next recovery would see none.
 		return flaw(fmt.Sprintf("base offset %d does not follow %d", b.BaseOffset, l.next-1))
 	case err != nil && err != io.EOF && !errors.As(err, &f):
 		return err

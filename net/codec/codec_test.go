@@ -186,21 +186,6 @@ func TestConcurrentAndNoGoroutines(t *testing.T) {
 	}
 }
 
-func FuzzDecompress(f *testing.F) {
-	var c Codec
-	for _, id := range codecs {
-		z, _ := c.Compress(nil, []byte("some text, some more text; some text"), id, 0)
-		f.Add(z, int8(id))
-	}
-	f.Fuzz(func(t *testing.T, src []byte, id int8) {
-		const limit = 1 << 16
-		out, err := c.Decompress([]byte("p"), src, record.CodecID(id), limit)
-		if len(out) < 1 || out[0] != 'p' || len(out) > limit+1 || (err != nil && len(out) != 1) {
-			t.Fatalf("%d bytes, %v", len(out), err)
-		}
-	})
-}
-
 func BenchmarkDecompress(b *testing.B) {
 	var c Codec
 	want := bytes.Repeat([]byte(`{"user":"odradek","n":12345}`), 600)

@@ -3,6 +3,7 @@ package tcp
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"sync"
@@ -28,6 +29,9 @@ type conn struct {
 	in      *wire.FrameReader
 	machine *wire.Conn
 	done    chan struct{} // closed with the connection
+	partial int64         // charged for the frame that is coming
+	coming  atomic.Int64  // since when, in Unix nanoseconds; 0: none is
+	claimed atomic.Int64  // its size
 
 	mu       sync.Mutex
 	turn     sync.Cond // broadcast when something changes that run may wait for
@@ -66,23 +70,29 @@ const anonymous = "User:ANONYMOUS"
 func (c *conn) run() {
 	defer c.s.conns.Done()
 	if err := c.read(); err != nil {
-		c.close(err.Error(), hint(err))
+		c.close(faultFor(err))
 	}
 	c.finish()
 	c.in.Close()
+	c.account()
 	c.s.forget(c)
 	c.s.broker.Submit(core.Event{Kind: core.EvConnClosed, Conn: c.id})
 }
 
-// hint says what an operator may do about a request that closed its connection.
-func hint(err error) string {
+// faultFor says what an operator may do about a request that closed its connection.
+func faultFor(err error) fault {
+	f := fault{kindRequest, err.Error(), "update or reconfigure the client"}
+	var unserved wire.NotServedError
 	switch {
 	case errors.Is(err, wire.ErrFrame):
-		return "a client with TLS or HTTP on a plain listener looks like this; for honest large requests raise socket.request.max.bytes"
+		f.kind = kindFrame
+		f.hint = "a client with TLS or HTTP on a plain listener looks like this; for honest large requests raise socket.request.max.bytes"
+	case errors.As(err, &unserved):
+		f.kind = kindUnserved
 	case errors.Is(err, errIdle):
-		return "nothing, or raise connections.max.idle.ms"
+		f.kind, f.hint = kindIdle, "nothing, or raise connections.max.idle.ms"
 	}
-	return "update or reconfigure the client"
+	return f
 }
 
 var errIdle = errors.New("no traffic within connections.max.idle.ms")
@@ -92,6 +102,7 @@ func (c *conn) read() error {
 	var armed time.Time
 	for c.waitFor(api.Produce) {
 		f, ok, err := c.in.Next()
+		c.account()
 		if err != nil {
 			return err
 		}
@@ -124,7 +135,7 @@ func (c *conn) read() error {
 			}
 			armed = time.Time{}
 		case err != nil:
-			c.close("", "") // the peer has gone, or we closed
+			c.close(fault{}) // the peer has gone, or we closed
 			return nil
 		}
 	}
@@ -146,6 +157,20 @@ func (c *conn) serve(f wire.Frame) error {
 		c.drop(f.ID)
 		return nil
 	}
+	if f.Key != api.Produce && len(f.Data) > lightMax {
+		var err error
+		c.s.cfg.Heavy.Do(func() { err = c.decide(f, arrived) })
+		return err
+	}
+	return c.decide(f, arrived)
+}
+
+// lightMax is the size of a request, other than Produce, beyond which it takes its turn: a Fetch of some two thousand partitions. What such requests cost grows
+// with what they name, and to decide one takes the core as long as a thousand others.
+const lightMax = 64 << 10
+
+// decide decodes a request and hands it on.
+func (c *conn) decide(f wire.Frame, arrived time.Time) error {
 	v, err := c.machine.Decode(c.s.broker.Env(), f)
 	if err != nil {
 		c.drop(f.ID)
@@ -246,7 +271,7 @@ func (c *conn) reply(r *core.Reply, pins []Pin) {
 	}
 	if err := c.machine.Reply(r); err != nil {
 		release(pins)
-		c.closeLocked("the core and the connection disagree: "+err.Error(), "report this: it is a bug of the broker's")
+		c.closeLocked(fault{kindBug, "the core and the connection disagree: " + err.Error(), "report this: it is a bug of the broker's"})
 		return
 	}
 	c.end(r.Correlation, r.Key)
@@ -273,14 +298,14 @@ func (c *conn) flush() {
 			break
 		}
 		if out.Close {
-			c.closeLocked(out.Reason, "use acks=1 or acks=all to see such errors in the client")
+			c.closeLocked(fault{kindAcks0, out.Reason, "use acks=1 or acks=all to see such errors in the client"})
 			break
 		}
 		if out.MuteMs > 0 {
 			c.muted = time.Now().Add(time.Duration(out.MuteMs) * time.Millisecond)
 		}
 		if err := c.send(out); err != nil {
-			c.closeLocked(err.cause, err.hint)
+			c.closeLocked(*err)
 		}
 	}
 	c.turn.Broadcast()
@@ -304,31 +329,31 @@ func (c *conn) finish() {
 	for !c.closed && c.draining && (c.machine.InFlight() > 0 && !c.machine.Fetching() || c.writing) {
 		c.turn.Wait()
 	}
-	c.closeLocked("", "")
+	c.closeLocked(fault{})
 	c.mu.Unlock()
 }
 
 // close closes the connection, once. A cause, if there is one, is logged with what to do about it: one line per connection.
-func (c *conn) close(cause, hint string) {
+func (c *conn) close(f fault) {
 	c.mu.Lock()
-	c.closeLocked(cause, hint)
+	c.closeLocked(f)
 	c.mu.Unlock()
 }
 
-func (c *conn) closeLocked(cause, hint string) {
+func (c *conn) closeLocked(f fault) {
 	if c.closed {
 		return
 	}
 	c.closed = true
 	c.ending.Store(true)
-	if cause != "" {
+	if f.cause != "" {
 		info := c.machine.Info()
-		c.s.cfg.Log.Warn("connection closed: "+cause, "peer", info.Peer, "listener", info.Listener, "hint", hint)
+		c.s.lines.write(slog.LevelWarn, f.kind, "connection closed: "+f.cause, "peer", info.Peer, "listener", info.Listener, "hint", f.hint)
 	}
 	c.machine.Close()
 	release(c.pins)
 	c.pins = nil
-	c.sender.discard()
+	c.s.unread.Add(-c.sender.discard())
 	if c.charged > 0 {
 		c.frames.charge(-c.charged)
 		c.charged = 0

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"odradek/core/record"
 )
@@ -40,6 +41,8 @@ type Frames struct {
 	next   uint32   // frames ever made
 	idle   int64
 	waiter int
+	short  func() // called now and then while somebody waits
+	timer  *time.Timer
 }
 
 type frame struct {
@@ -183,11 +186,35 @@ func (p *Frames) wait(stop func() bool) {
 		return
 	}
 	p.mu.Lock()
-	p.waiter++
+	if p.waiter++; p.waiter == 1 && p.short != nil {
+		p.timer = time.AfterFunc(lookEvery, p.look)
+	}
 	for p.used.Load() >= p.budget && !stop() {
 		p.room.Wait()
 	}
 	p.waiter--
+	p.mu.Unlock()
+}
+
+// onShort sets what is called now and then while frames wait for room.
+func (p *Frames) onShort(short func()) {
+	p.mu.Lock()
+	p.short = short
+	p.mu.Unlock()
+}
+
+func (p *Frames) look() {
+	p.mu.Lock()
+	short, wanted := p.short, p.waiter > 0
+	p.mu.Unlock()
+	if !wanted {
+		return
+	}
+	short()
+	p.mu.Lock()
+	if p.waiter > 0 {
+		p.timer.Reset(lookEvery)
+	}
 	p.mu.Unlock()
 }
 

@@ -28,7 +28,9 @@ func TestCausesGiveOneLine(t *testing.T) {
 		words []string
 	}{
 		"http": {Config{}, func(_ *fakeBroker, c *client) { _, _ = c.nc.Write([]byte("GET / HTTP/1.1\r\n\r\n")) },
-			[]string{"bad frame", "104857600", "TLS or HTTP"}},
+			[]string{"bad frame", "104857600", "HTTP begins", "TLS or HTTP"}},
+		"tls": {Config{}, func(_ *fakeBroker, c *client) { _, _ = c.nc.Write([]byte{0x16, 3, 1, 2, 0, 1, 0, 1}) },
+			[]string{"bad frame", "TLS begins"}},
 		"large": {Config{FrameMax: 1000}, func(_ *fakeBroker, c *client) { c.send(1, produce(2000, 1)) },
 			[]string{"bad frame", "to 1000", "socket.request.max.bytes"}},
 		"key": {Config{}, func(_ *fakeBroker, c *client) { c.send(1, kmsg.NewPtrJoinGroupRequest()) },
@@ -80,7 +82,9 @@ func TestIdleDoesNotCutWaitingRequests(t *testing.T) {
 }
 
 func TestConnectionLimits(t *testing.T) {
-	for name, cfg := range map[string]Config{"max.connections": {MaxConnections: 2}, "max.connections.per.ip": {MaxConnectionsPerIP: 2}} {
+	for name, cfg := range map[string]Config{"raise max.connections": {MaxConnections: 2}, "raise max.connections.per.ip": {MaxConnectionsPerIP: 2},
+		"limit of open files":                        {MaxSockets: 2},
+		"raise its max.connections.per.ip.overrides": {MaxConnectionsPerIP: 1, PerIP: map[string]int{"127.0.0.1": 2, "10.0.0.7": 1}}} {
 		t.Run(name, func(t *testing.T) {
 			b, log := start(t, cfg, 0)
 			first, second := dial(t, b.server), dial(t, b.server)
@@ -91,7 +95,7 @@ func TestConnectionLimits(t *testing.T) {
 				}
 			}
 			dial(t, b.server).closes()
-			log.expect(t, "2 connections", "raise "+name, "peer=127.0.0.1:")
+			log.expect(t, "2 connections", name, "peer=127.0.0.1:")
 			_ = first.nc.Close()
 			eventually(t, "room", func() bool { return b.server.Connections()["PLAINTEXT"] == 1 })
 			again := dial(t, b.server)
@@ -189,7 +193,7 @@ func (l *emfile) Accept() (net.Conn, error) {
 
 func TestAcceptBacksOff(t *testing.T) {
 	b := &fakeBroker{t: t, frames: NewFrames(0, true)}
-	log := new(lines)
+	log := new(logLines)
 	s, err := Listen(Config{Listeners: []string{"PLAINTEXT://127.0.0.1:0"}, Log: slog.New(slog.NewTextHandler(log, nil))}, b)
 	if err != nil {
 		t.Fatal(err)

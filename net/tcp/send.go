@@ -58,8 +58,11 @@ func (s *sender) init() {
 	}
 }
 
-// fault is why a connection must close: empty when the peer has just gone.
-type fault struct{ cause, hint string }
+// fault is why a connection must close: empty when the peer has just gone, or we are done with it.
+type fault struct {
+	kind        kind
+	cause, hint string
+}
 
 // send writes a response, or queues what the socket does not take. The caller holds mu.
 func (c *conn) send(out wire.Outgoing) *fault {
@@ -151,7 +154,7 @@ func (c *conn) assemble(out wire.Outgoing) ([]item, *fault) {
 
 func (c *conn) nextPin(size int64) (Pin, *fault) {
 	if len(c.pins) == 0 || c.pins[0].Len() != size {
-		return nil, &fault{fmt.Sprintf("a reply names an extent of %d bytes, and %d pins that are not it", size, len(c.pins)),
+		return nil, &fault{kindBug, fmt.Sprintf("a reply names an extent of %d bytes, and %d pins that are not it", size, len(c.pins)),
 			"report this: it is a bug of the broker's"}
 	}
 	pin := c.pins[0]
@@ -160,7 +163,7 @@ func (c *conn) nextPin(size int64) (Pin, *fault) {
 }
 
 func shortFile(off int64, err error) *fault {
-	return &fault{fmt.Sprintf("a segment file could not be read at %d: %v", off, err), "check the disk: a file may have been cut by others"}
+	return &fault{kindDisk, fmt.Sprintf("a segment file could not be read at %d: %v", off, err), "check the disk: a file may have been cut by others"}
 }
 
 // trySend writes what the socket takes at once and returns the rest.
@@ -252,7 +255,12 @@ func (c *conn) enqueue(it item) *fault {
 		it.b = slices.Clone(it.b)
 	}
 	if c.queued > 0 && c.queued+int64(len(it.b)) > c.s.cfg.QueueMax {
-		return &fault{fmt.Sprintf("%d bytes of responses wait, and the peer does not read them", c.queued), "look why the client hangs"}
+		return &fault{kindUnread, fmt.Sprintf("%d bytes of responses wait, and the peer does not read them", c.queued), "look why the client hangs"}
+	}
+	if size := int64(len(it.b)); size > 0 && c.s.unread.Add(size) > c.s.cfg.UnreadMax {
+		c.s.unread.Add(-size)
+		return &fault{kindUnread, fmt.Sprintf("%d bytes of responses wait for peers that do not read them, of all connections together", c.s.cfg.UnreadMax),
+			"look which clients hang"}
 	}
 	c.queued += int64(len(it.b))
 	c.queue = append(c.queue, it)
@@ -286,9 +294,10 @@ func (c *conn) writeQueue() {
 
 		c.mu.Lock()
 		c.queued -= size
+		c.s.unread.Add(-size)
 		if err != nil {
 			if f := faultOf(rest, err); f != nil {
-				c.closeLocked(f.cause, f.hint)
+				c.closeLocked(*f)
 			}
 		}
 		c.turn.Broadcast()
@@ -314,8 +323,12 @@ func (c *conn) sendBlocking(it item) (item, error) {
 	return it, err
 }
 
-// discard forgets what is queued. The item that writeQueue has taken is its own to release.
-func (s *sender) discard() {
+// discard forgets what is queued, and returns its bytes. The item that writeQueue has taken is its own to release.
+func (s *sender) discard() (bytes int64) {
 	unpin(s.queue)
+	for i := range s.queue {
+		bytes += int64(len(s.queue[i].b))
+	}
 	s.queue = nil
+	return bytes
 }

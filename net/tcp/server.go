@@ -7,9 +7,9 @@ package tcp
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"strings"
 	"sync"
@@ -42,31 +42,40 @@ type Pin interface {
 
 // Config is what a server is told. Zero values stand for the defaults in brackets.
 type Config struct {
-	Listeners           []string      // NAME://host:port; the host may be empty, the port 0
-	FrameMax            int           // socket.request.max.bytes [wire.DefaultFrameMax]
-	MaxConnections      int           // max.connections [10 000]
-	MaxConnectionsPerIP int           // max.connections.per.ip [no limit]
-	Idle                time.Duration // connections.max.idle.ms [10 minutes]
-	QueueMax            int64         // bytes of responses that a connection's peer may leave unread [16 MiB]
-	Log                 *slog.Logger  // [slog.Default()]
+	Listeners           []string       // NAME://host:port; the host may be empty, the port 0
+	FrameMax            int            // socket.request.max.bytes [wire.DefaultFrameMax]
+	MaxConnections      int            // max.connections [no limit]
+	MaxConnectionsPerIP int            // max.connections.per.ip [no limit]
+	PerIP               map[string]int // max.connections.per.ip.overrides: of these addresses
+	MaxSockets          int            // what the process's limit of open files leaves for connections [no limit]
+	CreationRate        int            // max.connection.creation.rate: connections taken in a second [no limit]
+	Idle                time.Duration  // connections.max.idle.ms [10 minutes]
+	QueueMax            int64          // bytes of responses that a connection's peer may leave unread [16 MiB]
+	UnreadMax           int64          // the same, of all connections together [256 MiB]
+	Heavy               *Turn          // for requests that cost much: shared with whatever else does [its own]
+	Log                 *slog.Logger   // [slog.Default()]
 }
 
 const (
-	defaultConnections = 10_000
-	defaultIdle        = 10 * time.Minute
-	defaultQueue       = 16 << 20
+	defaultIdle   = 10 * time.Minute
+	defaultQueue  = 16 << 20
+	defaultUnread = 256 << 20
 )
 
 // Server listens and holds the connections.
 type Server struct {
-	cfg       Config
-	broker    Broker
-	listeners []listener
-	lastID    atomic.Uint64
-	conns     sync.WaitGroup // goroutines that read, and that write what is left
-	accepting sync.WaitGroup
-	stop      chan struct{} // closed when Shutdown begins
-	stopOnce  sync.Once
+	cfg        Config
+	broker     Broker
+	lines      lines
+	pace       pace
+	stallAfter time.Duration
+	unread     atomic.Int64 // bytes of all connections' queues
+	listeners  []listener
+	lastID     atomic.Uint64
+	conns      sync.WaitGroup // goroutines that read, and that write what is left
+	accepting  sync.WaitGroup
+	stop       chan struct{} // closed when Shutdown begins
+	stopOnce   sync.Once
 
 	mu    sync.RWMutex
 	byID  map[core.ConnID]*conn
@@ -96,6 +105,8 @@ func ParseListener(s string) (name, address string, err error) {
 func Listen(cfg Config, broker Broker) (*Server, error) {
 	cfg = cfg.withDefaults()
 	s := &Server{cfg: cfg, broker: broker, stop: make(chan struct{}), byID: map[core.ConnID]*conn{}, perIP: map[string]int{}}
+	s.lines.init(cfg.Log)
+	s.pace.rate, s.stallAfter = cfg.CreationRate, stallAfter
 	for _, text := range cfg.Listeners {
 		name, address, err := ParseListener(text)
 		var l net.Listener
@@ -115,17 +126,22 @@ func (cfg Config) withDefaults() Config {
 	if cfg.FrameMax == 0 {
 		cfg.FrameMax = wire.DefaultFrameMax
 	}
-	if cfg.MaxConnections == 0 {
-		cfg.MaxConnections = defaultConnections
-	}
-	if cfg.MaxConnectionsPerIP == 0 {
-		cfg.MaxConnectionsPerIP = cfg.MaxConnections
+	for _, limit := range []*int{&cfg.MaxConnections, &cfg.MaxConnectionsPerIP, &cfg.MaxSockets, &cfg.CreationRate} {
+		if *limit == 0 {
+			*limit = math.MaxInt
+		}
 	}
 	if cfg.Idle == 0 {
 		cfg.Idle = defaultIdle
 	}
 	if cfg.QueueMax == 0 {
 		cfg.QueueMax = defaultQueue
+	}
+	if cfg.UnreadMax == 0 {
+		cfg.UnreadMax = defaultUnread
+	}
+	if cfg.Heavy == nil {
+		cfg.Heavy = new(Turn)
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
@@ -150,84 +166,10 @@ func (s *Server) Endpoints() []Endpoint {
 
 // Serve starts accepting and returns at once.
 func (s *Server) Serve() {
+	s.broker.Frames().onShort(s.relieve)
 	for _, l := range s.listeners {
 		s.accepting.Go(func() { s.accept(l) })
 	}
-}
-
-// The pauses after a failed accept: out of descriptors, mostly, and trying at once would only burn a CPU.
-const (
-	acceptPauseFirst = 5 * time.Millisecond
-	acceptPauseMax   = time.Second
-)
-
-func (s *Server) accept(l listener) {
-	pause := acceptPauseFirst
-	for {
-		nc, err := l.Accept()
-		if err == nil {
-			pause = acceptPauseFirst
-			s.take(l.name, nc)
-			continue
-		}
-		if errors.Is(err, net.ErrClosed) {
-			return
-		}
-		if pause == acceptPauseFirst { // one line per run of failures
-			s.cfg.Log.Error("cannot accept connections: raise the limit of open files (ulimit -n) or lower max.connections",
-				"listener", l.name, "address", l.Addr().String(), "error", err)
-		}
-		select {
-		case <-s.stop:
-			return
-		case <-time.After(pause):
-		}
-		pause = min(2*pause, acceptPauseMax)
-	}
-}
-
-// take starts a connection, or closes it where it is one too many.
-func (s *Server) take(listener string, nc net.Conn) {
-	host, _, _ := net.SplitHostPort(nc.RemoteAddr().String())
-	c, err := newConn(s, core.ConnID(s.lastID.Add(1)), listener, host, nc)
-	if err == nil {
-		err = s.admit(c)
-	}
-	if err != nil {
-		s.cfg.Log.Warn("connection refused: "+err.Error(), "peer", nc.RemoteAddr().String(), "listener", listener)
-		_ = nc.Close()
-		return
-	}
-	go c.run()
-}
-
-func (s *Server) admit(c *conn) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	select {
-	case <-s.stop:
-		return errors.New("the node is stopping")
-	default:
-	}
-	if n := len(s.byID); n >= s.cfg.MaxConnections {
-		return fmt.Errorf("%d connections are open; raise max.connections or close some", n)
-	}
-	if n := s.perIP[c.host]; n >= s.cfg.MaxConnectionsPerIP {
-		return fmt.Errorf("%d connections from this address are open; raise max.connections.per.ip or close some", n)
-	}
-	s.byID[c.id] = c
-	s.perIP[c.host]++
-	s.conns.Add(1) // under mu, and Shutdown takes mu after closing stop: never beside its Wait
-	return nil
-}
-
-func (s *Server) forget(c *conn) {
-	s.mu.Lock()
-	delete(s.byID, c.id)
-	if s.perIP[c.host]--; s.perIP[c.host] == 0 {
-		delete(s.perIP, c.host)
-	}
-	s.mu.Unlock()
 }
 
 // Connections is the number of open connections by the name of their listener.
@@ -275,6 +217,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	s.stopOnce.Do(func() { close(s.stop) })
 	s.closeListeners()
 	s.accepting.Wait()
+	defer s.lines.stop()
 	s.each((*conn).drain)
 	done := make(chan struct{})
 	go func() {
@@ -286,7 +229,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 	}
-	s.each(func(c *conn) { c.close("", "") })
+	s.each(func(c *conn) { c.close(fault{}) })
 	<-done
 	return ctx.Err()
 }

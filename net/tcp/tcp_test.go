@@ -65,26 +65,26 @@ func (b *fakeBroker) produced(req *core.Request, code errcode.Code) {
 	b.server.Reply(&core.Reply{Conn: req.Conn, Correlation: req.Correlation, Key: req.Key, Produce: resp}, nil)
 }
 
-// lines collects log lines.
-type lines struct {
+// logLines collects log lines.
+type logLines struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
 }
 
-func (l *lines) Write(p []byte) (int, error) {
+func (l *logLines) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.buf.Write(p)
 }
 
-func (l *lines) all() []string {
+func (l *logLines) all() []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return strings.FieldsFunc(l.buf.String(), func(r rune) bool { return r == '\n' })
 }
 
 // expect waits for exactly one line, which holds each of words.
-func (l *lines) expect(t *testing.T, words ...string) {
+func (l *logLines) expect(t *testing.T, words ...string) {
 	t.Helper()
 	eventually(t, "a log line", func() bool { return len(l.all()) > 0 })
 	time.Sleep(5 * time.Millisecond)
@@ -108,7 +108,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-func start(t *testing.T, cfg Config, budget int64) (*fakeBroker, *lines) {
+func start(t *testing.T, cfg Config, budget int64) (*fakeBroker, *logLines) {
 	t.Helper()
 	b := &fakeBroker{t: t, frames: NewFrames(budget, true)}
 	b.answer = func(req *core.Request) {
@@ -118,7 +118,7 @@ func start(t *testing.T, cfg Config, budget int64) (*fakeBroker, *lines) {
 		}
 		b.server.Reply(&core.Reply{Conn: req.Conn, Correlation: req.Correlation, Key: req.Key, Body: kmsg.ResponseForKey(int16(req.Key))}, nil)
 	}
-	log := new(lines)
+	log := new(logLines)
 	cfg.Listeners = []string{"PLAINTEXT://127.0.0.1:0"}
 	cfg.Log = slog.New(slog.NewTextHandler(log, nil))
 	s, err := Listen(cfg, b)

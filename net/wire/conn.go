@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 
@@ -16,6 +15,11 @@ import (
 
 // ProducesMax is how many Produce requests of one connection may be in flight. Of any other kind it is one, and alone.
 const ProducesMax = 64
+
+// NotServedError is wrapped by every error about a key or version that is not served.
+type NotServedError string
+
+func (e NotServedError) Error() string { return string(e) }
 
 // Info says who is connected.
 type Info struct {
@@ -120,9 +124,9 @@ func (c *Conn) Decode(env *Env, f Frame) (Verdict, error) {
 	served, ok := api.Lookup(f.Key)
 	switch {
 	case !ok:
-		return Verdict{}, c.errorf(f, errors.New("this broker does not serve that API key"))
+		return Verdict{}, c.errorf(f, NotServedError("this broker does not serve that API key"))
 	case f.Key != api.ApiVersions && (f.Version < max(served.Min, served.Refused) || f.Version > served.Max):
-		return Verdict{}, c.errorf(f, fmt.Errorf("this broker serves versions %d to %d", max(served.Min, served.Refused), served.Max))
+		return Verdict{}, c.errorf(f, NotServedError(fmt.Sprintf("this broker serves versions %d to %d", max(served.Min, served.Refused), served.Max)))
 	}
 	v := Verdict{slot: slot{number: c.number, correlation: f.Correlation, key: f.Key, version: f.Version}}
 	var err error

@@ -114,6 +114,15 @@ func (c *cursor) str() []byte {
 	return c.span(n)
 }
 
+// text reads a string that must not be null, without copying it.
+func (c *cursor) text(what string) []byte {
+	s := c.str()
+	if s == nil {
+		c.fail("the %s is null", what)
+	}
+	return s
+}
+
 // bytes reads a bytes field without copying it; nil for null.
 func (c *cursor) bytes() []byte {
 	n := c.length()

@@ -48,7 +48,7 @@ func decodeFetch(c *cursor, call *fetchCall, version int16, names *names) {
 		decodeForgotten(c, req, version, names)
 	}
 	if version >= 11 {
-		req.Rack = string(c.str())
+		req.Rack = string(c.text("rack"))
 	}
 	c.tags(func(tag uint32, data []byte) {
 		if tag == 1 && version >= 15 { // ReplicaState (KIP-903)
@@ -69,7 +69,7 @@ func decodeFetchTopic(c *cursor, req *api.FetchRequest, version int16, names *na
 	if version >= 13 {
 		id = c.uuid()
 	} else {
-		name = names.intern(c.str())
+		name = names.intern(c.text("topic name"))
 	}
 	partitions := c.array("partitions", fetchPartitionMin, FetchPartitionsMax-len(req.Partitions))
 	if need := len(req.Partitions) + partitions; need > cap(req.Partitions) {
@@ -102,7 +102,7 @@ func decodeForgotten(c *cursor, req *api.FetchRequest, version int16, names *nam
 		if version >= 13 {
 			f.TopicID = c.uuid()
 		} else {
-			f.Topic = names.intern(c.str())
+			f.Topic = names.intern(c.text("topic name"))
 		}
 		for n := c.array("forgotten partitions", 4, FetchPartitionsMax-len(req.Forgotten)); n > 0 && c.err == nil; n-- {
 			f.Partition = c.i32()

@@ -114,7 +114,7 @@ func (r *FrameReader) Next() (Frame, bool, error) {
 	}
 	size := int64(int32(binary.BigEndian.Uint32(in)))
 	if size < frameMin || size > int64(r.max) {
-		r.err = fmt.Errorf("%w: it says %d bytes; allowed are %d to %d (socket.request.max.bytes)", ErrFrame, size, frameMin, r.max)
+		r.err = fmt.Errorf("%w: it says %d bytes%s; allowed are %d to %d (socket.request.max.bytes)", ErrFrame, size, foreign(in), frameMin, r.max)
 		return Frame{}, false, r.err
 	}
 	if len(in) < 4+frameMin {
@@ -133,6 +133,30 @@ func (r *FrameReader) Next() (Frame, bool, error) {
 	}
 	return r.take(), true, nil
 }
+
+// foreign names the protocol that a stream speaks which begins so, where it is one that clients speak to us by mistake.
+func foreign(in []byte) string {
+	for _, method := range []string{"GET ", "POST", "PUT ", "HEAD", "DELE", "OPTI", "PRI "} {
+		if string(in[:4]) == method {
+			return ", which is how HTTP begins"
+		}
+	}
+	if in[0] == 0x16 && in[1] == 3 {
+		return ", which is how TLS begins"
+	}
+	return ""
+}
+
+// Held is the bytes of ordinary memory that an unfinished frame has got: not from the pool, which counts its own.
+func (r *FrameReader) Held() int {
+	if r.pooled {
+		return 0
+	}
+	return len(r.body)
+}
+
+// Claimed is the size of the frame that has begun and is not complete, 0 if there is none.
+func (r *FrameReader) Claimed() int { return r.size }
 
 // begin chooses the memory of a frame. Invariant: no more than frameFirst, or what this stream has proven to send, before the bytes are there.
 func (r *FrameReader) begin(size int, pooled bool) {

@@ -36,10 +36,11 @@ func decodeProduce(c *cursor, call *produceCall, version int16, frame record.Fra
 	req.Partitions = call.first[:0]
 	batches := 0
 	for topics := c.array("topics", produceTopicMin, ProducePartitionsMax); topics > 0 && c.err == nil; topics-- {
-		name := names.intern(c.str())
+		name := names.intern(c.text("topic name"))
 		partitions := c.array("partitions", producePartitionMin, ProducePartitionsMax-len(req.Partitions))
 		if need := len(req.Partitions) + partitions; need > cap(req.Partitions) {
-			req.Partitions = append(make([]api.ProducePartition, 0, need), req.Partitions...)
+			// Doubling, here too: see decodeFetchTopic.
+			req.Partitions = append(make([]api.ProducePartition, 0, max(need, 2*cap(req.Partitions))), req.Partitions...)
 		}
 		for ; partitions > 0 && c.err == nil; partitions-- {
 			index := c.i32()

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"math"
 	"os"
 	"strconv"
 	"strings"
@@ -17,13 +18,15 @@ import (
 const (
 	// openFilesMax is enough for any set of files that is in use at a time; more would only cost the kernel memory.
 	openFilesMax = 32768
+	// filesApart are descriptors for neither logs nor connections: listeners, the admin's sockets, directories being synced.
+	filesApart = 64
 	// fewestFiles are needed whatever the system allows: folders to sync, files being written.
 	fewestFiles = 16
 )
 
-// fileLimits raises the process's limit of descriptors as far as it may and returns what each log directory gets: of descriptors half, for sockets want theirs;
-// of mappings nine tenths, for without any the Go runtime cannot go on.
-func fileLimits(dirs int) filecache.Limits {
+// fileLimits raises the process's limit of descriptors as far as it may and returns what each log directory gets: of descriptors a third, for sockets want theirs;
+// of mappings nine tenths, for without any the Go runtime cannot go on. sockets is what is left for connections; 0: nobody knows.
+func fileLimits(dirs int) (limits filecache.Limits, sockets int) {
 	files := openFilesMax
 	var r unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &r); err == nil {
@@ -33,9 +36,11 @@ func fileLimits(dirs int) filecache.Limits {
 				r = raised
 			}
 		}
-		files = int(min(r.Cur/2, openFilesMax))
+		files = int(min(r.Cur/3, openFilesMax))
+		sockets = int(min(r.Cur, math.MaxInt32)) - files - filesApart
+		sockets = max(sockets, fewestFiles)
 	}
-	return filecache.Limits{Files: max(files/dirs, fewestFiles), Maps: mapsMax() / 10 * 9 / dirs}
+	return filecache.Limits{Files: max(files/dirs, fewestFiles), Maps: mapsMax() / 10 * 9 / dirs}, sockets
 }
 
 // mapsMax is vm.max_map_count, 0 where it cannot be read.

@@ -145,7 +145,8 @@ func serve(ctx context.Context, f *serveFlags, out io.Writer) error {
 // openDirs opens the directories. One that cannot be made or reached is given up while the others serve, but for the first, which holds the metadata log.
 func openDirs(o *runtime.Options, dirs []string, log *slog.Logger) error {
 	var seen []os.FileInfo
-	limits := fileLimits(len(dirs))
+	limits, sockets := fileLimits(len(dirs))
+	o.Sockets = sockets
 	for i, dir := range dirs {
 		fs, info, err := openDir(dir)
 		if err != nil && i == 0 {

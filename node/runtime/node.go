@@ -41,6 +41,8 @@ type Options struct {
 	Log       *slog.Logger    // nil: slog.Default()
 	Index     segment.Options // how segments are indexed; zero: as Kafka does by default
 	Events    string          // file that takes the last events when the node is given up; empty: none
+	// Sockets is how many connections the process's limit of open files leaves room for; 0: no bound.
+	Sockets int
 }
 
 // Node is one running node.
@@ -65,7 +67,9 @@ type Node struct {
 	index   segment.Options
 	history history
 
-	prepares sync.Pool // *record.Preparer
+	prepares sync.Pool // *preparation
+	large    large
+	heavy    tcp.Turn
 
 	// Of whoever attends the mailbox.
 	fx    core.Effects
@@ -108,7 +112,8 @@ func Start(ctx context.Context, o Options) (*Node, error) {
 	n := &Node{cfg: cfg, log: o.Log, core: core.New(), started: time.Now(), ready: make(chan struct{}), halted: make(chan string, 1), ended: make(chan struct{}), events: o.Events, index: o.Index,
 		armed: noInstant, stopSpace: func() {}, inspections: make(chan *inspection, 1), traffic: traffic{topics: map[string]*Traffic{}}}
 	n.mailbox.init(n.turn)
-	n.prepares.New = func() any { return &record.Preparer{Codec: &n.codec} }
+	n.prepares.New = func() any { return newPreparation(&n.codec, smallMax) }
+	n.large.init(&n.codec)
 	n.frames = tcp.NewFrames(max(cfg.QueuedMaxBytes, 0), false)
 	n.timer = time.AfterFunc(time.Hour, n.timeUp)
 	n.timer.Stop() // arm sets it
@@ -117,7 +122,7 @@ func Start(ctx context.Context, o Options) (*Node, error) {
 		err = n.boot(ctx, boot)
 	}
 	if err == nil {
-		err = n.listen()
+		err = n.listen(o.Sockets)
 	}
 	if err != nil {
 		n.abandon()
@@ -164,22 +169,6 @@ func (n *Node) boot(ctx context.Context, boot *core.Boot) error {
 	space, cancel := context.WithCancel(context.Background())
 	n.stopSpace = cancel
 	go n.store.PollFree(space, time.Second)
-	return nil
-}
-
-// listen opens the sockets: clients that connect find a node that serves.
-func (n *Node) listen() error {
-	var listeners []string
-	for _, l := range n.cfg.Listeners {
-		listeners = append(listeners, fmt.Sprintf("%s://%s:%d", l.Name, bracket(l.Host), l.Port))
-	}
-	server, err := tcp.Listen(tcp.Config{Listeners: listeners, FrameMax: int(n.cfg.RequestMaxBytes), MaxConnections: n.cfg.MaxConnections,
-		MaxConnectionsPerIP: n.cfg.MaxConnectionsPerIP, Idle: time.Duration(n.cfg.MaxIdleMs) * time.Millisecond, Log: n.log}, n)
-	if err != nil {
-		return err
-	}
-	n.server = server
-	server.Serve()
 	return nil
 }
 

@@ -126,13 +126,6 @@ func (p storePin) Off() int64     { return p.pin.Off }
 func (p storePin) Len() int64     { return p.pin.Len }
 func (p storePin) Release()       { p.pin.Release() }
 
-// prepare runs record.Prepare with a buffer of its own.
-func (n *Node) prepare(p *record.Policy, data []byte, frame record.FrameID) (record.Batch, *record.Refusal) {
-	preparer := n.prepares.Get().(*record.Preparer)
-	defer n.prepares.Put(preparer)
-	return preparer.Prepare(p, wall(), data, frame)
-}
-
 // noInstant is no deadline's.
 const noInstant core.Instant = -1
 

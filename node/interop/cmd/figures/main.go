@@ -26,6 +26,12 @@ func main() {
 	length := flag.Duration("length", 1500*time.Millisecond, "of one cell, after its warm-up")
 	restarts := flag.Bool("restarts", false, "measure restarts with 1000 partitions and 5 GB, nothing else; about two minutes and 12 GB")
 	profiles := flag.String("profiles", "", "directory for a CPU profile of each cell; profiling slows the cell down")
+	hostile := flag.Bool("hostile", false, "measure one client alone and among idle and hostile connections, nothing else; -reps is the number of rounds, -length of a phase")
+	var s siege
+	flag.IntVar(&s.idle, "idle", 10_000, "idle connections, for -hostile")
+	flag.IntVar(&s.enemies, "enemies", 100, "hostile connections, for -hostile")
+	flag.StringVar(&s.only, "only", "", "one kind of hostile connection, for -hostile: as bombs")
+	flag.DurationVar(&s.pause, "pause", 100*time.Millisecond, "pause of a hostile connection between two acts, for -hostile")
 	flag.Parse()
 	if *binary == "" {
 		fmt.Fprintln(os.Stderr, "figures: -binary is missing: build one with go build -o odradek .")
@@ -33,26 +39,31 @@ func main() {
 	}
 	f := &figures{binary: *binary, dir: *dir, length: *length, profiles: *profiles, samples: map[string][]float64{}}
 	begun := time.Now()
-	if *restarts {
-		if err := f.restarts(*reps); err != nil {
-			fmt.Fprintln(os.Stderr, "figures:", err)
-			os.Exit(1)
-		}
-		f.print()
-		return
+	var err error
+	switch {
+	case *restarts:
+		err = f.restarts(*reps)
+	case *hostile:
+		err = f.hostile(s, *reps)
+	default:
+		err = f.all(*reps)
 	}
-	for i := range *reps {
-		if err := f.repetition(i); err != nil {
-			fmt.Fprintln(os.Stderr, "figures:", err)
-			os.Exit(1)
-		}
-	}
-	if err := f.starts(); err != nil {
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "figures:", err)
 		os.Exit(1)
 	}
 	f.print()
 	fmt.Printf("\n%s, %d CPUs, %d repetitions, %v in all\n", runtime.Version(), runtime.NumCPU(), *reps, time.Since(begun).Round(time.Second))
+}
+
+// all runs every cell, and then the starts.
+func (f *figures) all(reps int) error {
+	for i := range reps {
+		if err := f.repetition(i); err != nil {
+			return err
+		}
+	}
+	return f.starts()
 }
 
 // figures collects samples by name, in the order in which names come up.

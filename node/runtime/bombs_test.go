@@ -1,0 +1,65 @@
+package runtime
+
+import (
+	"testing"
+	"time"
+
+	"odradek/core/errcode"
+	"odradek/core/record"
+	"odradek/net/codec"
+)
+
+// compressed is a batch of one record of so many zeros.
+func compressed(t *testing.T, id record.CodecID, size int) []byte {
+	t.Helper()
+	var b record.Builder
+	b.Reset(record.PlainSpec(record.Attributes(id)))
+	b.Append(wall(), nil, make([]byte, size), nil)
+	batch, err := b.Build(new(codec.Codec))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return batch.Data
+}
+
+// A batch that decompresses to much waits for the one before it; small ones do not, whatever waits. It is taken or refused as before.
+func TestBombsTakeTurns(t *testing.T) {
+	n, _ := running(t, setup{})
+	c, bomber := mustDial(t, n), mustDial(t, n)
+	if err := c.createTopic("t", 1); err != nil {
+		t.Fatal(err)
+	}
+	produce := func(c *client, data []byte) errcode.Code {
+		t.Helper()
+		resp, err := c.ask(produceOf("t", 0, -1, data))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, code := producedAt(resp)
+		return code
+	}
+	n.large.mu.Lock()
+	done := make(chan errcode.Code, 1)
+	large := compressed(t, record.CodecZstd, 3*smallMax)
+	go func() { done <- produce(bomber, large) }()
+	for range 20 {
+		if code := produce(c, compressed(t, record.CodecGzip, smallMax/2)); code != errcode.None {
+			t.Fatal(code)
+		}
+	}
+	select {
+	case code := <-done:
+		t.Fatal("a large batch did not wait: ", code)
+	case <-time.After(50 * time.Millisecond):
+	}
+	n.large.mu.Unlock()
+	if code := <-done; code != errcode.None {
+		t.Error(code)
+	}
+	if code := produce(bomber, compressed(t, record.CodecZstd, record.MaxDecompressed+1)); code != errcode.MessageTooLarge {
+		t.Error(code)
+	}
+	if !n.large.mu.TryLock() {
+		t.Error("the turn was not given back")
+	}
+}

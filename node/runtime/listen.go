@@ -1,0 +1,59 @@
+package runtime
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"time"
+
+	"odradek/core/config"
+	"odradek/net/tcp"
+)
+
+// listen opens the sockets: clients that connect find a node that serves.
+func (n *Node) listen(sockets int) error {
+	var listeners []string
+	for _, l := range n.cfg.Listeners {
+		listeners = append(listeners, fmt.Sprintf("%s://%s:%d", l.Name, bracket(l.Host), l.Port))
+	}
+	perIP, err := resolve(n.cfg.PerIP)
+	if err != nil {
+		return err
+	}
+	server, err := tcp.Listen(tcp.Config{Heavy: &n.heavy, Listeners: listeners, FrameMax: int(n.cfg.RequestMaxBytes), MaxConnections: n.cfg.MaxConnections,
+		MaxConnectionsPerIP: n.cfg.MaxConnectionsPerIP, PerIP: perIP, MaxSockets: sockets, CreationRate: n.cfg.ConnectionRate,
+		Idle: time.Duration(min(n.cfg.MaxIdleMs, maxIdleMs)) * time.Millisecond, Log: n.log}, n)
+	if err != nil {
+		return err
+	}
+	n.server = server
+	server.Serve()
+	return nil
+}
+
+// maxIdleMs keeps connections.max.idle.ms within what a Duration holds: a hundred years.
+const maxIdleMs = 100 * 365 * 24 * 3600 * 1000
+
+// resolveTimeout bounds the look-up of a name.
+const resolveTimeout = 10 * time.Second
+
+// resolve turns the names of max.connections.per.ip.overrides into addresses, once, as Kafka does.
+func resolve(limits []config.HostLimit) (map[string]int, error) {
+	out := map[string]int{}
+	ctx, cancel := context.WithTimeout(context.Background(), resolveTimeout)
+	defer cancel()
+	for _, l := range limits {
+		if ip := net.ParseIP(l.Host); ip != nil {
+			out[ip.String()] = l.Most
+			continue
+		}
+		addresses, err := net.DefaultResolver.LookupHost(ctx, l.Host)
+		if err != nil {
+			return nil, fmt.Errorf("max.connections.per.ip.overrides: %w", err)
+		}
+		for _, a := range addresses {
+			out[a] = l.Most
+		}
+	}
+	return out, nil
+}
