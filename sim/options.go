@@ -147,13 +147,7 @@ func Draw(seed uint64, p Profile) Options {
 	o.SkewMs = int64(between(&rng, -30_000, 30_000))
 	o.Node = append(o.Node, drawSnapshots(seed)...)
 	o.Node = append(o.Node, drawSessions(seed, o.Clients)...)
-	for k := range o.Faults {
-		// Drawn whether used or not, so that a kind more or less shifts nothing.
-		kinds := source(seed, forFaults+purpose(k))
-		if on, mean := kinds.IntN(100) < faultTable[k].percent, o.Safety/pick[Time](&kinds, 3, 6, 12); on {
-			o.Faults[k] = mean * p.rare()
-		}
-	}
+	drawFaults(&o)
 	o.Node = append(o.Node, core.KeyValue{Key: "log.flush.offset.checkpoint.interval.ms", Value: pick(&rng, "60000", "1000", "100")},
 		core.KeyValue{Key: "replica.high.watermark.checkpoint.interval.ms", Value: pick(&rng, "5000", "1000", "100")})
 	o.Dirs = pick(&rng, 1, 1, 2)
@@ -174,6 +168,24 @@ func drawRetention(o *Options) {
 	o.Retains = true
 	o.Node = append(o.Node, core.KeyValue{Key: "log.retention.ms", Value: ms}, core.KeyValue{Key: "log.retention.bytes", Value: size},
 		core.KeyValue{Key: "log.retention.check.interval.ms", Value: every})
+}
+
+// kindsLeast is how many kinds of faults a seed has at least: with fewer, too little happens.
+const kindsLeast = 6
+
+// drawFaults draws which kinds of faults there are and how often each strikes. Each kind draws for itself, so that one more or less shifts no other.
+func drawFaults(o *Options) {
+	on := 0
+	for round := 0; on < kindsLeast; round++ {
+		for k := range o.Faults {
+			kinds := source(o.Seed, forFaults+purpose(k))
+			chance, mean := kinds.IntN(100), o.Safety/pick[Time](&kinds, 3, 6, 12)
+			if o.Faults[k] == 0 && chance < faultTable[k].percent+20*round && !(round > 0 && faultKind(k).isLast()) {
+				o.Faults[k] = mean * o.Profile.rare()
+				on++
+			}
+		}
+	}
 }
 
 // drawDelays draws how fast network, disk and host are.
