@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	client "odradek/clientlib/cli"
 	node "odradek/node/cli"
 	"odradek/node/dump"
 	sim "odradek/sim/cli"
@@ -28,9 +29,15 @@ func main() {
 		SilenceErrors: true,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return node.UsageError{Err: err} })
-	configs := &cobra.Command{Use: "config", Short: "Look at configuration"}
-	configs.AddCommand(node.ConfigShow())
-	root.AddCommand(node.Serve(), configs, dump.Command(), sim.Command())
+	root.Args = func(_ *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return nil
+		}
+		return node.UsageError{Err: fmt.Errorf("%s: no such command: odradek --help lists them", args[0])}
+	}
+	root.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	root.AddCommand(node.Serve(), dump.Command(), sim.Command())
+	root.AddCommand(client.Commands(node.ConfigShow())...)
 	if err := root.ExecuteContext(context.Background()); err != nil {
 		fmt.Fprintln(os.Stderr, "odradek: "+err.Error())
 		os.Exit(exitCode(err))

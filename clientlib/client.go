@@ -26,7 +26,7 @@ type Config struct {
 	ClientID  string        // client.id; empty: odradek
 	Timeout   time.Duration // default.api.timeout.ms: for an operation with all its tries; 0: a minute. A context ends it sooner
 	TLS       *tls.Config   // nil: plain. ServerName is taken from the address if it is empty
-	// Dial opens connections; nil: TCP.
+	// Dial opens connections; nil: TCP. TLS, if any, goes over them.
 	Dial func(ctx context.Context, address string) (net.Conn, error)
 	// Proto holds the rest: timeouts, pauses, limits. Bootstrap, ClientID, Seed and Codec of it are set from here.
 	Proto proto.Config
@@ -73,13 +73,10 @@ func New(cfg Config) (*Client, error) {
 		return nil, err
 	}
 	p.ClientID, p.Seed, p.Codec = cfg.ClientID, binary.LittleEndian.Uint64(seed[:]), new(codec.Codec)
-	c := &Client{timeout: cfg.Timeout, dial: cfg.Dial, began: time.Now(), machine: proto.NewClient(p), conns: map[proto.LinkID]*conn{},
+	c := &Client{timeout: cfg.Timeout, dial: dialer(cfg.TLS, cfg.Dial), began: time.Now(), machine: proto.NewClient(p), conns: map[proto.LinkID]*conn{},
 		waiting: map[uint64]chan proto.Completion{}}
 	if c.timeout == 0 {
 		c.timeout = defaultTimeout
-	}
-	if c.dial == nil {
-		c.dial = dialer(cfg.TLS)
 	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.timer = time.AfterFunc(time.Hour, c.tick)
@@ -87,16 +84,35 @@ func New(cfg Config) (*Client, error) {
 	return c, nil
 }
 
-func dialer(secure *tls.Config) func(ctx context.Context, address string) (net.Conn, error) {
-	if secure == nil {
+// dialer opens connections with dial, and speaks TLS over them if secure says how.
+func dialer(secure *tls.Config, dial func(ctx context.Context, address string) (net.Conn, error)) func(ctx context.Context, address string) (net.Conn, error) {
+	if dial == nil {
 		var d net.Dialer
-		return func(ctx context.Context, address string) (net.Conn, error) { return d.DialContext(ctx, "tcp", address) }
+		dial = func(ctx context.Context, address string) (net.Conn, error) { return d.DialContext(ctx, "tcp", address) }
 	}
-	d := tls.Dialer{Config: secure}
-	return func(ctx context.Context, address string) (net.Conn, error) { return d.DialContext(ctx, "tcp", address) }
+	if secure == nil {
+		return dial
+	}
+	return func(ctx context.Context, address string) (net.Conn, error) {
+		plain, err := dial(ctx, address)
+		if err != nil {
+			return nil, err
+		}
+		c := secure.Clone()
+		if c.ServerName == "" {
+			c.ServerName, _, _ = net.SplitHostPort(address)
+		}
+		conn := tls.Client(plain, c)
+		if err := conn.HandshakeContext(ctx); err != nil {
+			plain.Close()
+			return nil, err
+		}
+		return conn, nil
+	}
 }
 
-// Close ends the client: its connections are closed, and what waits fails with proto.ErrClosed.
+// Close ends the client: its connections are closed, and what waits fails with proto.ErrClosed. Callbacks of records that were not delivered are called with that
+// error, perhaps after Close has returned: Flush first. It may be called in a callback, and more than once.
 func (c *Client) Close() {
 	c.mu.Lock()
 	c.closed = true
@@ -110,10 +126,7 @@ func (c *Client) Close() {
 		delete(c.waiting, id)
 	}
 	if p := c.producer; p != nil {
-		for id, done := range p.waiting { // any order: all are told
-			done(Sent{Partition: NoPartition, Offset: -1}, closedError)
-			delete(p.waiting, id)
-		}
+		p.calls.abandon(closedError)
 	}
 	c.mu.Unlock()
 	c.running.Wait()

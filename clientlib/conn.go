@@ -28,7 +28,7 @@ func newConn(c *Client, id proto.LinkID) *conn {
 }
 
 // readSize is how much is read at once.
-const readSize = 64 << 10
+const readSize = 256 << 10
 
 func (k *conn) run(address string) {
 	defer k.c.running.Done()

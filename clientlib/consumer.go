@@ -15,10 +15,12 @@ type Consumer struct {
 	c       *Client
 	machine *proto.Consumer
 	codec   codec.Codec
-	ready   chan struct{} // holds one when Take may have something
+
+	received []proto.Received // scratch of Poll
+	ready    chan struct{}    // holds one when Take may have something
 }
 
-// Consumed is a record that was read. Key, Value and Headers are the caller's.
+// Consumed is a record that was read. Key, Value and Headers are the caller's; those of one answer share memory.
 type Consumed struct {
 	Topic       string
 	Partition   int32
@@ -27,6 +29,21 @@ type Consumed struct {
 	Timestamp   time.Time
 	Key, Value  []byte
 	Headers     []Header
+
+	// Of the batch that the record came in.
+	Attributes    int16 // bits 0-2 the codec, 3 log append time, 4 transactional, 5 control
+	ProducerID    int64 // -1: none
+	ProducerEpoch int16 // -1: none
+}
+
+// Fetched is what one answer brought of a partition, and where its log was then.
+type Fetched struct {
+	Topic         string
+	Partition     int32
+	Records       []Consumed // by offset; none if all of them were markers or of aborted transactions
+	LogStart      int64      // -1: unknown
+	LastStable    int64      // -1: unknown
+	HighWatermark int64
 }
 
 // Consumer makes the client's consumer. A client has one.
@@ -72,11 +89,22 @@ func (k *Consumer) Position(topic string, partition int32) (position, highWaterm
 // it is not read on until Seek; others are.
 func (k *Consumer) Poll(ctx context.Context) ([]Consumed, error) {
 	for {
+		f, err := k.PollPartition(ctx)
+		if err != nil || len(f.Records) > 0 {
+			return f.Records, err
+		}
+	}
+}
+
+// PollPartition is Poll, and tells where the partition's log was. It returns without records, too, where an answer brought none for the application: Position has
+// moved on then.
+func (k *Consumer) PollPartition(ctx context.Context) (Fetched, error) {
+	for {
 		var chunk *proto.Chunk
 		k.c.mu.Lock()
 		if k.c.closed {
 			k.c.mu.Unlock()
-			return nil, closedError
+			return Fetched{}, closedError
 		}
 		if chunk = k.machine.Take(k.c.machine, k.c.now()); chunk != nil {
 			k.c.carryOut()
@@ -84,38 +112,42 @@ func (k *Consumer) Poll(ctx context.Context) ([]Consumed, error) {
 		k.c.mu.Unlock()
 		if chunk != nil {
 			if chunk.Err != nil {
-				return nil, chunk.Err
+				return Fetched{}, chunk.Err
 			}
-			records, err := k.decode(chunk)
-			if len(records) > 0 || err != nil {
-				return records, err
-			}
-			continue // nothing but control records
+			return k.decode(chunk)
 		}
 		select {
 		case <-k.ready:
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return Fetched{}, ctx.Err()
 		case <-k.c.ctx.Done():
-			return nil, closedError
+			return Fetched{}, closedError
 		}
 	}
 }
 
-func (k *Consumer) decode(chunk *proto.Chunk) ([]Consumed, error) {
-	received, err := chunk.Records(&k.codec, nil)
-	out := make([]Consumed, len(received))
-	for i := range received {
-		r := &received[i]
-		out[i] = Consumed{Topic: chunk.Topic, Partition: chunk.Partition, Offset: int64(r.Offset), LeaderEpoch: int32(r.Epoch), Key: r.Key, Value: r.Value}
+func (k *Consumer) decode(chunk *proto.Chunk) (Fetched, error) {
+	f := Fetched{Topic: chunk.Topic, Partition: chunk.Partition, LogStart: int64(chunk.LogStart), LastStable: int64(chunk.LastStable), HighWatermark: int64(chunk.HighWatermark)}
+	var err error
+	k.received, err = chunk.Records(&k.codec, k.received[:0])
+	f.Records = make([]Consumed, len(k.received))
+	for i := range k.received {
+		r := &k.received[i]
+		out := &f.Records[i]
+		*out = Consumed{Topic: chunk.Topic, Partition: chunk.Partition, Offset: int64(r.Offset), LeaderEpoch: int32(r.Epoch), Key: r.Key, Value: r.Value,
+			Attributes: int16(r.Attributes), ProducerID: int64(r.ProducerID), ProducerEpoch: r.ProducerEpoch}
 		if r.Timestamp != record.NoTimestamp {
-			out[i].Timestamp = time.UnixMilli(int64(r.Timestamp))
+			out.Timestamp = time.UnixMilli(int64(r.Timestamp))
 		}
-		for _, h := range r.Headers {
-			out[i].Headers = append(out[i].Headers, Header{string(h.Key), h.Value})
+		if len(r.Headers) > 0 {
+			out.Headers = make([]Header, len(r.Headers))
+			for j, h := range r.Headers {
+				out.Headers[j] = Header{string(h.Key), h.Value}
+			}
 		}
 	}
-	return out, err
+	clear(k.received)
+	return f, err
 }
 
 // wake lets Poll look. The caller holds the client's mu.

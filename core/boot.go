@@ -49,6 +49,11 @@ func (c *Core) onBoot(b *Boot) {
 		return
 	}
 	o := &b.Metadata
+	if o.LogEnd == 0 && len(b.Snapshots) == 0 && b.Streams > 0 {
+		// Taken for a new cluster, it would delete them all as strays.
+		c.halt(fmt.Sprintf("the metadata log is empty and %d partitions are there: its directory, the first of log.dirs, was lost or is another one", b.Streams))
+		return
+	}
 	log := stream.NewLog(stream.Metadata, metadataDir, o.LogStart, o.LogEnd, o.Durable, o.Segments, o.Epochs)
 	m := &c.meta
 	m.committed = image.Empty()

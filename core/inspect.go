@@ -13,7 +13,9 @@ type PartitionState struct {
 	LogStart      record.Offset
 	HighWatermark record.Offset
 	LogEnd        record.Offset
-	Bytes         int64 // in its segments
+	Written       record.Offset // what is below it is in the file
+	Durable       record.Offset // and below it survives a power loss
+	Bytes         int64         // in its segments
 	Leading       bool
 	Failed        bool // its directory is given up
 	MinInsync     int32
@@ -48,14 +50,26 @@ func (c *Core) Inspect(p Place, n int, out []PartitionState) (_ []PartitionState
 			if n--; n < 0 {
 				return out, p, true
 			}
-			rep := c.replicas[replicas[p.at]]
-			s := PartitionState{Stream: rep.ID, Topic: rep.Topic, LogStart: rep.Start, HighWatermark: rep.HighWatermark(), LogEnd: rep.Ends.Log,
-				Leading: rep.Leading(), Failed: rep.Failed() != errcode.None, MinInsync: rep.MinInsync}
-			for _, segment := range rep.Segments() {
-				s.Bytes += int64(segment.Size)
-			}
-			out = append(out, s)
+			out = append(out, stateOf(c.replicas[replicas[p.at]]))
 		}
 	}
 	return out, p, false
+}
+
+// Look returns the state of one replica; false if it is not here. It is called between Steps.
+func (c *Core) Look(id stream.ID) (PartitionState, bool) {
+	rep, ok := c.replicas[id]
+	if !ok {
+		return PartitionState{}, false
+	}
+	return stateOf(rep), true
+}
+
+func stateOf(rep *replica) PartitionState {
+	s := PartitionState{Stream: rep.ID, Topic: rep.Topic, LogStart: rep.Start, HighWatermark: rep.HighWatermark(), LogEnd: rep.Ends.Log, Written: rep.Written,
+		Durable: rep.Ends.Durable, Leading: rep.Leading(), Failed: rep.Failed() != errcode.None, MinInsync: rep.MinInsync}
+	for _, segment := range rep.Segments() {
+		s.Bytes += int64(segment.Size)
+	}
+	return s
 }

@@ -42,6 +42,7 @@ type serverConn struct {
 	holds   bool     // held has come and is not yet admitted
 	extents [][]byte // of the Fetch reply that is next: a Fetch is alone in flight
 	sums    []produceSum
+	fetch   fetchAsked
 }
 
 // produceSum is what an oracle remembers of a Produce in flight: the batches as they were decoded.
@@ -134,6 +135,9 @@ func (ch *channel) arrive(e *event) {
 		ch.w.heap.push(*e)
 	case len(piece) == 0:
 	case side == simnet.Client:
+		if ch.life != ch.node.life {
+			ch.w.reach(markStaleAfterStop)
+		}
 		ch.end.arrived(ch, piece)
 	default:
 		ch.server.arrived(piece)
@@ -262,6 +266,7 @@ func (c *serverConn) serve(f wire.Frame) {
 	}
 	if v.Submit {
 		c.remember(v.Request)
+		c.expectFetch(v.Request)
 		c.n.tell(lane{kind: core.EvRequest, conn: c.id}, core.Event{Kind: core.EvRequest, Conn: c.id, Request: v.Request})
 	}
 	c.flush()
@@ -296,6 +301,9 @@ func (c *serverConn) reply(r *core.Reply, extents [][]byte) {
 	if r.Produce != nil {
 		c.inspect(r)
 	}
+	if r.Fetch != nil {
+		c.answeredFetch(r, extents)
+	}
 	if err := c.machine.Reply(r); err != nil {
 		c.n.w.fail(Crash, "reply", "the core and the connection disagree: "+err.Error())
 		return
@@ -314,6 +322,12 @@ func (c *serverConn) inspect(r *core.Reply) {
 		s := c.sums[i]
 		c.sums = append(c.sums[:i], c.sums[i+1:]...)
 		for j := range r.Produce.Partitions {
+			switch r.Produce.Partitions[j].Err {
+			case errcode.OutOfOrderSequenceNumber:
+				c.n.w.reach(markOutOfOrder)
+			case errcode.KafkaStorageError:
+				c.n.w.reach(markRefusedFull)
+			}
 			if res := &r.Produce.Partitions[j]; res.Err == errcode.None && s.acks != 0 {
 				c.n.checkDurable(res, &s.batches[j], len(s.batches) == 1)
 			}

@@ -193,7 +193,8 @@ func (n *node) overwrite(topic int, partition int32, v *stored, at int64, bad []
 		if end = pos + int64(b.Size); bytes.Equal(after[pos:end], data[pos:end]) {
 			continue
 		}
-		if valid(after[pos:end]) || v.last && readsUnwritten(after, pos, end) || b.CheckCRC() != nil {
+		length := !bytes.Equal(after[pos+8:pos+12], data[pos+8:pos+12])
+		if valid(after[pos:end]) || v.last && (length || readsUnwritten(after, pos, end)) || b.CheckCRC() != nil {
 			return false
 		}
 		hit = append(hit, span{b.BaseOffset, b.NextOffset()})
@@ -278,7 +279,7 @@ func (w *World) partOf(path string) (topic int, partition int32, ok bool) {
 func (n *node) checkLost(folder string, o *core.Opened) {
 	topic, partition, ok := n.w.partOf(folder + "/")
 	if !ok {
-		if len(o.Lost) > 0 {
+		if r := n.w.refusal; len(o.Lost) > 0 && (r == nil || !r.rotten) {
 			n.w.fail(Correctness, "damage", fmt.Sprintf("%s: offsets %d to %d: %s", folder, o.Lost[0].From, o.Lost[0].To, o.Lost[0].Why))
 		}
 		return
@@ -299,7 +300,7 @@ func (n *node) checkLost(folder string, o *core.Opened) {
 		return
 	}
 	for _, h := range p.hurts {
-		if o.LogEnd < h.to {
+		if o.LogEnd < min(h.to, p.ackedEnd) {
 			n.w.fail(Correctness, "damage", fmt.Sprintf("%s: offsets %d to %d were hit, and the log now ends at %d: they will be given out again", folder, h.from, h.to, o.LogEnd))
 		}
 	}

@@ -35,6 +35,8 @@ const (
 	misdirectedWrite                  // a sector that was meant for elsewhere lands on a log
 	misdirectedRead                   // a read of a log brings bytes of elsewhere, once
 	staleRead                         // a read of a log brings what was there before it was written, once
+	metadataRot                       // a record of the metadata log changes; the run ends
+	wipe                              // the disk comes back empty, or one of two directories; the run ends
 	faultKinds
 )
 
@@ -57,12 +59,13 @@ var faultTable = [faultKinds]struct {
 	{"disk full", 25}, {"short write", 25}, {"no space", 25}, {"slow disk", 25}, {"one-way cut", 25},
 	{"half-open", 30}, {"swizzle-clog", 25}, {"clock skew", 25}, {"reply lost", 40},
 	{"bit rot", 25}, {"misdirected write", 25}, {"misdirected read", 25}, {"stale read", 25},
+	{"metadata rot", 10}, {"wipe", 10},
 }
 
 // nextFault draws when a kind strikes again.
 func (w *World) nextFault(k faultKind) {
 	mean := w.opt.Faults[k]
-	if mean == 0 {
+	if mean == 0 || k.isLast() {
 		return
 	}
 	at := Time(w.faults[k].N(uint64(2*mean))) + Millisecond

@@ -75,6 +75,9 @@ func (n *node) armDisk(k faultKind, dir string, keep Time) {
 func (n *node) before(op simdisk.Op) error {
 	if n.cutAt > 0 && op.N >= n.cutAt {
 		n.cutAt = 0
+		if n.p != nil && !n.p.ready && (op.Kind == simdisk.OpWrite || op.Kind == simdisk.OpTruncate || op.Kind == simdisk.OpSyncData) {
+			n.w.reach(markCutInRecovery)
+		}
 		n.w.struck(powerLossAt, n.name)
 		n.w.note(n.name, fmt.Sprintf("before operation %d %s %s", op.N, op.Kind, op.Path))
 		n.losePower()

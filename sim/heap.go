@@ -35,6 +35,7 @@ const (
 	evPhase                     // n: phase that begins
 	evClog                      // who: connection, n: Time until which it delivers nothing
 	evMend                      // n: what of the node's ailments ends
+	evFetchDue                  // who: connection, n: correlation, life: it must be answered by now
 	evRoom                      // life: the process is to be told of its room
 )
 

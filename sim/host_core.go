@@ -57,6 +57,7 @@ func (n *node) step(ev *core.Event) {
 		t.line = t.line[:len(t.line)-1]
 		t.end()
 	}
+	n.observe(ev)
 	n.settleFrame(ev)
 	n.carryOut()
 	if n.p != p || n.cut {
@@ -110,14 +111,21 @@ func (n *node) carryOut() {
 	for i := range fx.Halts {
 		h := &fx.Halts[i]
 		switch {
+		case h.Scope == core.HaltNode && n.w.refusal.refuses(h.Reason):
+			n.w.note(n.name, "halted: "+h.Reason)
+			n.life++ // nobody starts it again
+			n.p = nil
+			return
 		case p.dirs[h.Dir].dir.Err() == nil:
 			n.w.fail(Crash, "halt", fmt.Sprintf("%s given up though no disk failed: %s", h.Scope, h.Reason))
 		case h.Scope == core.HaltNode:
+			n.w.reach(markWholeLost)
 			n.disk.Crash()
 			n.down("halted: " + h.Reason)
 			return
 		case h.Scope == core.HaltDir:
 			p.dirs[h.Dir].lost = true
+			n.w.reach(markDirLost)
 		}
 	}
 }

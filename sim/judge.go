@@ -35,13 +35,18 @@ func (l *ledger) judgeBatch(client int, g *given) {
 		return
 	}
 	if !c.topic.Durable() && !g.safe && g.powers < l.powers {
+		if part.lastAt(g.offset).hash != g.hashes[0] {
+			l.w.reach(markRelaxedLost)
+		}
 		return // the power has failed since, and the topic promises nothing for that
 	}
 	for i, name := range g.names {
 		at := g.offset + record.Offset(i)
 		last := part.lastAt(at)
 		_, hit := part.hurtAt(at)
+		start, _ := l.w.logStart(c.topic.Name, g.partition)
 		switch {
+		case at < start && l.w.opt.Retains && last.hash == 0: // deleted, as its topic's configs ask for
 		case last.hash == g.hashes[i] || hit && last.hash == 0: // or refused
 		case last.hash == 0:
 			l.w.fail(Correctness, "R9", fmt.Sprintf("%s-%d: %s was acknowledged at offset %d, which nobody finds", c.topic.Name, g.partition, name, at))
@@ -67,7 +72,7 @@ func (l *ledger) judgePartition(topic int, partition int32) {
 			}
 			continue
 		}
-		if o.InFlight > 1 && (len(part.hurts) > 0 || !o.Idempotent || !t.Durable() && l.w.counts[diskFull] > 0) {
+		if !o.Idempotent && (len(part.hurts) > 0 || l.w.opt.Retains) || o.InFlight > 1 && (len(part.hurts) > 0 || !o.Idempotent || !t.Durable() && l.w.counts[diskFull] > 0) {
 			// Several under way and no sequence: a retry may overtake. Nor does a sequence help where a relaxed topic has lost all it knew of a
 			// producer: of two batches under way it then takes the second, if it must refuse the first (Kafka does so too).
 			continue
@@ -98,7 +103,7 @@ func (n *node) checkDurable(r *api.ProduceResult, sent *record.Batch, alone bool
 			file = name
 		}
 	}
-	if n.hurtIn(r.Topic, r.Partition) {
+	if start, _ := n.w.logStart(r.Topic, r.Partition); n.hurtIn(r.Topic, r.Partition) || r.BaseOffset < start {
 		return // what was hit may hide it from a simple look
 	}
 	data, _ := n.disk.DurableData(folder + "/" + file)

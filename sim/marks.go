@@ -11,11 +11,9 @@ const (
 	markNoRoomAtStart
 	markDirLost
 	markWholeLost
-	markDuplicate
 	markOutOfOrder
 	markRefusedFull
 	markRolled
-	markIndexFull
 	markRetained
 	markRetainedAll
 	markTrimmed
@@ -32,23 +30,20 @@ const (
 	markManyExtents
 	markStaleAfterStop
 	markRelaxedLost
-	markReplyLostAcked
-	markProducerForgotten
 	markCleanStart
-	markPausedLong
+	markIndexRoom
 	markKinds
 )
 
 // MarkNames are the marks' names, in the order of Result.Marks.
 var MarkNames = [markKinds]string{
 	"the power failed while recovery wrote", "recovery cut a torn tail", "a process died before it was ready", "a start failed for want of space",
-	"one of two directories was given up", "the node was given up with its metadata directory", "a retry was answered as a duplicate",
-	"a batch came out of order", "a batch was refused for want of space", "a segment was rolled", "an index was full", "retention deleted a segment",
+	"one of two directories was given up", "the node was given up with its metadata directory", "a batch came out of order", "a batch was refused with KAFKA_STORAGE_ERROR", "a segment was rolled", "retention deleted a segment",
 	"retention deleted the active segment", "records were deleted by request", "recovery found lost offsets", "recovery found the log's end lost",
 	"a fetch was answered CORRUPT_MESSAGE", "a reader refused what the disk changed", "damaged metadata stopped a start", "a wiped metadata directory stopped a start",
 	"a wiped directory took its partitions offline", "a snapshot of the metadata was stored", "a parked fetch was woken by records", "a parked fetch expired",
 	"a fetch was answered from several segments", "an answer of an ended process arrived", "a power loss took acknowledged records of a relaxed topic",
-	"the lost answer was an acknowledgement", "a producer began anew", "a start followed a clean stop", "a pause outlasted a client's patience",
+	"a start followed a clean stop", "an index had room set aside when recovery was done",
 }
 
 // reach notes that a rare state was reached.

@@ -30,6 +30,7 @@ type node struct {
 	powers      int  // power losses so far
 	pausedUntil Time // the process does nothing before
 	epochs      map[stream.ID]reign
+	watched     map[stream.ID]*watched
 
 	ailments
 	cut    bool // the power failed within the present event
@@ -52,6 +53,7 @@ type process struct {
 	view    query.View
 	env     *wire.Env
 	ready   bool
+	streams int // that recovery found
 	// stopping: the core is told to stop. What becomes of requests that it has not seen does not matter: they are lost with their connections.
 	stopping bool
 	conns    map[core.ConnID]*serverConn
@@ -66,7 +68,7 @@ type process struct {
 
 func newNode(w *World, id int32) *node {
 	seed := w.opt.Seed
-	n := &node{w: w, id: id, name: fmt.Sprintf("n%d", id), disk: simdisk.New(), life: 1, epochs: map[stream.ID]reign{}, skew: record.UnixMillis(w.opt.SkewMs),
+	n := &node{w: w, id: id, name: fmt.Sprintf("n%d", id), disk: simdisk.New(), life: 1, epochs: map[stream.ID]reign{}, watched: map[stream.ID]*watched{}, skew: record.UnixMillis(w.opt.SkewMs),
 		disks: source(seed, forDisk+purpose(id)), rng: source(seed, forNode+purpose(id)), ids: source(seed, forIDs+purpose(id))}
 	n.disk.Before, n.disk.Full, n.disk.Reads = n.before, n.full, n.mayRead
 	return n
@@ -138,6 +140,9 @@ func (n *node) settle() {
 func (n *node) down(why string) {
 	n.cut, n.armed = false, [faultKinds]bool{}
 	n.w.note(n.name, "down "+why)
+	if n.p != nil && !n.p.ready {
+		n.w.reach(markReplayedTwice)
+	}
 	if n.synced { // what the failed fsync covered is gone from the platter while the page cache shows it: only a machine that restarts can be trusted
 		n.synced = false
 		n.losePower()
@@ -202,6 +207,7 @@ func (n *node) start() {
 	}
 	if errors.Is(err, vfs.ErrNoSpace) { // it cannot start, and says so
 		n.disk.Crash()
+		n.w.reach(markNoRoomAtStart)
 		n.down("for want of space")
 		return
 	}

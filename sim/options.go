@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"odradek/core"
@@ -19,6 +20,7 @@ const (
 	forNetwork purpose = 2
 	forImages  purpose = 3     // snapshots of the metadata
 	forSession purpose = 4     // fetch sessions
+	forRetain  purpose = 5     // retention
 	forClient  purpose = 0x100 // + client
 	forNode    purpose = 0x200 // + node: delays of the host
 	forDisk    purpose = 0x300 // + node: what a power loss keeps
@@ -47,7 +49,8 @@ type Options struct {
 	SkewMs   int64
 	Dirs     int // log directories
 	Index    Indexing
-	SyncAll  int // a round of more steps is one SyncAll
+	Retains  bool // topics lose what is old or too much
+	SyncAll  int  // a round of more steps is one SyncAll
 }
 
 // Indexing is how segments are indexed where a topic does not say otherwise.
@@ -149,20 +152,46 @@ func Draw(seed uint64, p Profile) Options {
 	o.SkewMs = int64(between(&rng, -30_000, 30_000))
 	o.Node = append(o.Node, drawSnapshots(seed)...)
 	o.Node = append(o.Node, drawSessions(seed, o.Clients)...)
-	for k := range o.Faults {
-		// Drawn whether used or not, so that a kind more or less shifts nothing.
-		kinds := source(seed, forFaults+purpose(k))
-		if on, mean := kinds.IntN(100) < faultTable[k].percent, o.Safety/pick[Time](&kinds, 3, 6, 12); on {
-			o.Faults[k] = mean * p.rare()
-		}
-	}
+	drawFaults(&o)
 	o.Node = append(o.Node, core.KeyValue{Key: "log.flush.offset.checkpoint.interval.ms", Value: pick(&rng, "60000", "1000", "100")},
 		core.KeyValue{Key: "replica.high.watermark.checkpoint.interval.ms", Value: pick(&rng, "5000", "1000", "100")})
 	o.Dirs = pick(&rng, 1, 1, 2)
 	o.SyncAll = pick(&rng, 16, 1, 3)
 	drawAlters(&o)
 	drawWhole(&o)
+	drawRetention(&o)
 	return o
+}
+
+// drawRetention has one seed of three delete what is old or too much. Where a client makes topics and trims them nothing else may.
+func drawRetention(o *Options) {
+	rng := source(o.Seed, forRetain)
+	ms, size := pick(&rng, "-1", "5000", "15000"), pick(&rng, "-1", "1000", "5000")
+	every := pick(&rng, "200", "1000", "5000")
+	if rng.IntN(3) > 0 || slices.ContainsFunc(o.Clients, func(c ClientOptions) bool { return c.Churn > 0 }) {
+		return
+	}
+	o.Retains = true
+	o.Node = append(o.Node, core.KeyValue{Key: "log.retention.ms", Value: ms}, core.KeyValue{Key: "log.retention.bytes", Value: size},
+		core.KeyValue{Key: "log.retention.check.interval.ms", Value: every})
+}
+
+// kindsLeast is how many kinds of faults a seed has at least: with fewer, too little happens.
+const kindsLeast = 6
+
+// drawFaults draws which kinds of faults there are and how often each strikes. Each kind draws for itself, so that one more or less shifts no other.
+func drawFaults(o *Options) {
+	on := 0
+	for round := 0; on < kindsLeast; round++ {
+		for k := range o.Faults {
+			kinds := source(o.Seed, forFaults+purpose(k))
+			chance, mean := kinds.IntN(100), o.Safety/pick[Time](&kinds, 3, 6, 12)
+			if o.Faults[k] == 0 && chance < faultTable[k].percent+20*round && !(round > 0 && faultKind(k).isLast()) {
+				o.Faults[k] = mean * o.Profile.rare()
+				on++
+			}
+		}
+	}
 }
 
 // drawDelays draws how fast network, disk and host are.

@@ -176,6 +176,10 @@ func (r *reading) answered(req kmsg.Request, resp kmsg.Response) {
 	if r.session == nil {
 		position := r.readers[r.turn].Position()
 		received, err := r.readers[r.turn].Answered(now, resp)
+		if err == nil && !tells(resp.(*kmsg.FetchResponse)) { // what the reader knows is of before
+			r.passOver(r.turn, position, nil, nil)
+			return
+		}
 		r.took(r.turn, position, received, err)
 		if err == nil && len(received) == 0 && (r.c.opt.MaxWaitMs == 0 && !r.final || r.c.opt.MinBytes == 0 && position == r.readers[r.turn].Position()) {
 			r.again = r.c.w.now + 20*Millisecond // nothing new: no need to ask all the time
@@ -200,6 +204,11 @@ func (r *reading) answered(req kmsg.Request, resp kmsg.Response) {
 	}
 }
 
+// tells reports whether the answer for one partition says more than an error.
+func tells(resp *kmsg.FetchResponse) bool {
+	return resp.ErrorCode == 0 && len(resp.Topics) > 0 && len(resp.Topics[0].Partitions) > 0 && resp.Topics[0].Partitions[0].ErrorCode == 0
+}
+
 // took takes what a partition was given at its position.
 func (r *reading) took(i int, position record.Offset, received []proto.Received, err error) {
 	w := r.c.w
@@ -209,6 +218,10 @@ func (r *reading) took(i int, position record.Offset, received []proto.Received,
 	if err != nil {
 		if r.excused(i) && errors.Is(err, proto.ErrOutOfRange) {
 			r.readers[i] = nil // what it stood behind is lost, as its topic allows: it begins anew
+			return
+		}
+		if start, known := w.logStart(r.c.topic.Name, int32(i)); w.opt.Retains && errors.Is(err, proto.ErrOutOfRange) && (!known || position < start) {
+			r.restart(i, max(start, position)) // as auto.offset.reset=earliest does
 			return
 		}
 		w.fail(Correctness, "reads", fmt.Sprintf("%s-%d: %v", r.c.topic.Name, i, err))
@@ -292,7 +305,7 @@ func (r *reading) watch(i int, reader *proto.Reader) {
 	if hw < r.marks[i] && hw > 0 { // one that was answered an error has not heard of any
 		r.c.w.fail(Correctness, "watermark", fmt.Sprintf("%s-%d: the high watermark goes back from %d to %d", r.c.topic.Name, i, r.marks[i], hw))
 	}
-	if start < r.starts[i] {
+	if start < r.starts[i] && hw > 0 {
 		r.c.w.fail(Correctness, "log start", fmt.Sprintf("%s-%d: the log start goes back from %d to %d", r.c.topic.Name, i, r.starts[i], start))
 	}
 	r.marks[i], r.starts[i] = max(hw, r.marks[i]), max(start, r.starts[i])
@@ -325,6 +338,9 @@ func (r *reading) listed(p *kmsg.ListOffsetsResponseTopicPartition) {
 func (r *reading) lost() {
 	r.busy = false
 	clear(r.marks)
+	if r.c.w.opt.Retains { // what retention deletes is not gone for good before the disk says so: a later process may have it again
+		clear(r.starts)
+	}
 	if r.session != nil {
 		r.session.Lost()
 		clear(r.behind)

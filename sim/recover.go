@@ -47,7 +47,9 @@ func (n *node) recoverDirs() ([]core.Event, error) {
 		return nil, err
 	}
 	n.checkEntries(events[1:])
+	n.observeStart(events[1:])
 	boot.Streams = len(events) - 1
+	p.streams = boot.Streams
 	p.view = query.View{Self: boot.NodeID, ClusterID: boot.ClusterID, Config: cfg}
 	return events, nil
 }
@@ -73,33 +75,45 @@ func (n *node) openDirs(boot *core.Boot) error {
 		if _, err := d.dir.Lock(); err != nil {
 			return err
 		}
-		if err := n.identify(d.dir, boot); err != nil {
+	}
+	props := make([]segment.Properties, len(n.p.dirs))
+	for i, d := range n.p.dirs {
+		var err error
+		if props[i], err = d.dir.ReadProperties(); err != nil && !errors.Is(err, vfs.ErrNotExist) {
 			return err
 		}
-		clean, err := d.dir.DropCleanMark()
-		if boot.Dirs[i].Clean = clean; err != nil {
+		if err == nil {
+			boot.ClusterID = props[i].ClusterID
+		}
+	}
+	if boot.ClusterID == "" {
+		boot.ClusterID = n.newUUID().String()
+	}
+	for i, d := range n.p.dirs {
+		if err := n.claim(d.dir, props[i], boot); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// identify reads meta.properties, or writes it on the first start.
-func (n *node) identify(dir *segment.Dir, boot *core.Boot) error {
-	props, err := dir.ReadProperties()
-	if errors.Is(err, vfs.ErrNotExist) {
-		if boot.ClusterID == "" {
-			boot.ClusterID = n.newUUID().String()
-		}
+// claim makes a directory the node's own, if it is new, and takes the clean mark away before anything is written.
+func (n *node) claim(dir *segment.Dir, props segment.Properties, boot *core.Boot) error {
+	if props.ClusterID == "" {
 		props = segment.Properties{ClusterID: boot.ClusterID, NodeID: boot.NodeID, DirectoryID: n.newUUID()}
-		err = dir.WriteProperties(props)
+		if err := dir.WriteProperties(props); err != nil {
+			return err
+		}
 	}
+	clean, err := dir.DropCleanMark()
 	if err != nil {
 		return err
 	}
-	boot.ClusterID = props.ClusterID
 	free, err := dir.FS().Free()
-	boot.Dirs = append(boot.Dirs, core.Dir{ID: props.DirectoryID, Path: "disk", Free: free})
+	if clean {
+		n.w.reach(markCleanStart)
+	}
+	boot.Dirs = append(boot.Dirs, core.Dir{ID: props.DirectoryID, Path: "disk", Clean: clean, Free: free})
 	return err
 }
 

@@ -111,7 +111,8 @@ type World struct {
 	counts  [faultKinds]int
 	marks   [markKinds]bool
 	phase   phase
-	healed  Time // when faults stopped
+	refusal *refusal // from phaseRefuse on
+	healed  Time     // when faults stopped
 	ledger  ledger
 	codec   *Codec
 	events  int
@@ -127,7 +128,8 @@ const (
 	phaseRead         // fresh readers read everything
 	phaseStop         // the nodes stop in order
 	phaseDone
-	phaseStuck // the nodes have not stopped in time
+	phaseRefuse // what one copy cannot replace is gone: the node must say so
+	phaseStuck  // the nodes have not stopped in time
 )
 
 // failure ends a run.
@@ -240,6 +242,8 @@ func (w *World) handle(e *event) {
 		w.links[e.who].connect(e)
 	case evAnswered:
 		w.links[e.who].answered(e)
+	case evFetchDue:
+		w.fetchDue(e)
 	case evClog:
 		w.links[e.who].clog(Time(e.n))
 	case evLearn:
@@ -253,6 +257,12 @@ func (w *World) handle(e *event) {
 
 // enter begins a phase.
 func (w *World) enter(p phase) {
+	if p == phaseDrain && w.beginRefusal() {
+		return
+	}
+	if p == phaseDone && w.refusal != nil {
+		w.judgeRefusal()
+	}
 	w.phase = p
 	w.note("world", fmt.Sprintf("phase %d", p))
 	switch p {

@@ -122,7 +122,8 @@ type Chunk struct {
 	Partition     int32
 	HighWatermark record.Offset
 	LogStart      record.Offset
-	Err           error // the partition cannot be read on: seek
+	LastStable    record.Offset // NoOffset: the broker did not say
+	Err           error         // the partition cannot be read on: seek
 	from, end     record.Offset
 	data          []byte
 	aborted       []kmsg.FetchResponseTopicPartitionAbortedTransaction

@@ -242,7 +242,7 @@ func (k *Consumer) partition(c *Client, w *told, q *kmsg.FetchResponseTopicParti
 	if len(q.RecordBatches) == 0 {
 		return
 	}
-	chunk := &Chunk{Topic: p.topic, Partition: p.partition, HighWatermark: p.watermark, LogStart: p.logStart, from: p.next, data: q.RecordBatches, aborted: q.AbortedTransactions}
+	chunk := &Chunk{Topic: p.topic, Partition: p.partition, HighWatermark: p.watermark, LogStart: p.logStart, LastStable: record.Offset(q.LastStableOffset), from: p.next, data: q.RecordBatches, aborted: q.AbortedTransactions}
 	it := record.Batches(q.RecordBatches)
 	next, epoch := p.next, p.epoch
 	for it.Next() {
@@ -284,8 +284,8 @@ func (ch *Chunk) Records(codec record.Codec, out []Received) ([]Received, error)
 		records := b.Records(codec, nil)
 		for records.Next() {
 			rec := &records.Record
-			if offset := b.BaseOffset + record.Offset(rec.OffsetDelta); offset >= ch.from {
-				out = append(out, Received{Offset: offset, Epoch: b.LeaderEpoch, Timestamp: b.Timestamp(rec), Key: rec.Key, Value: rec.Value, Headers: append([]record.Header(nil), rec.Headers...)})
+			if b.BaseOffset+record.Offset(rec.OffsetDelta) >= ch.from {
+				out = append(out, received(&b, rec))
 			}
 		}
 		if err := records.Err(); err != nil {

@@ -3,6 +3,7 @@ package proto
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -75,11 +76,26 @@ func (l *Link) send(now int64, req kmsg.Request, t tag, timeout int64) {
 
 func (l *Link) write(now int64, req kmsg.Request, t tag, timeout int64) {
 	l.last++
+	if p, ok := req.(*kmsg.ProduceRequest); ok {
+		l.out = slices.Grow(l.out, produceSize(p))
+	}
 	l.out = wire.AppendRequest(l.out, l.last, l.cfg.ClientID, req)
 	if p, ok := req.(*kmsg.ProduceRequest); ok && p.Acks == 0 {
 		return
 	}
 	l.asked = append(l.asked, asked{l.last, req, now + timeout, t})
+}
+
+// produceSize is about what a Produce takes, so that its records are copied once.
+func produceSize(req *kmsg.ProduceRequest) int {
+	size := 256
+	for i := range req.Topics {
+		size += len(req.Topics[i].Topic) + 32
+		for j := range req.Topics[i].Partitions {
+			size += len(req.Topics[i].Partitions[j].Records) + 32
+		}
+	}
+	return size
 }
 
 // takeOut returns what is to be written; it is the caller's.
@@ -103,7 +119,7 @@ func (l *Link) late() (int64, bool) {
 
 // received takes bytes of the connection and appends the answers that are complete to out. They own their memory. After an error the connection must be closed.
 func (l *Link) received(now int64, p []byte, out []reply) ([]reply, error) {
-	l.in = append(l.in, p...)
+	l.take(p)
 	rest := l.in
 	for {
 		frame, next, ok, err := wire.Split(rest, l.cfg.FrameMax)
@@ -118,12 +134,25 @@ func (l *Link) received(now int64, p []byte, out []reply) ([]reply, error) {
 			return out, err
 		}
 	}
-	if len(rest) == 0 {
+	if len(rest) < len(l.in) {
 		l.in = nil // the answers alias it
-	} else if len(rest) < len(l.in) {
-		l.in = append([]byte(nil), rest...)
+		l.take(rest)
 	}
 	return out, nil
+}
+
+// frameAhead bounds what is reserved because a frame says that it will be so long.
+const frameAhead = 16 << 20
+
+// take keeps bytes. A frame that comes in many pieces gets its memory at once, and is not copied each time that it has grown.
+func (l *Link) take(p []byte) {
+	const sizeField = 4
+	if len(l.in) == 0 && len(p) >= sizeField {
+		if size := int(int32(binary.BigEndian.Uint32(p))); size > len(p)-sizeField && size <= l.cfg.FrameMax {
+			l.in = make([]byte, 0, sizeField+min(size, frameAhead))
+		}
+	}
+	l.in = append(l.in, p...)
 }
 
 func (l *Link) frame(now int64, frame []byte, out []reply) ([]reply, error) {

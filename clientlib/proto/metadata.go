@@ -64,6 +64,9 @@ func (m *metadata) want(name string) *topic {
 		i, _ := slices.BinarySearch(m.wanted, name)
 		m.wanted = slices.Insert(m.wanted, i, name)
 		m.stale = true
+		if m.failures == 0 {
+			m.since = 0 // that something else was asked for just now is no reason to wait, as with Kafka's clients
+		}
 	}
 	return t
 }
@@ -244,7 +247,8 @@ func (m *metadata) hint(name string, partition int32, l leader) bool {
 func mayPass(code errcode.Code) bool {
 	switch code {
 	case errcode.UnknownTopicOrPartition, errcode.LeaderNotAvailable, errcode.NotLeaderOrFollower, errcode.RequestTimedOut, errcode.NotEnoughReplicas,
-		errcode.NotEnoughReplicasAppend, errcode.KafkaStorageError, errcode.CorruptMessage, errcode.CoordinatorNotAvailable, errcode.NotController,
+		errcode.NotEnoughReplicasAppend, errcode.KafkaStorageError, errcode.CorruptMessage, errcode.CoordinatorNotAvailable, errcode.CoordinatorLoadInProgress,
+		errcode.NotCoordinator, errcode.NetworkException, errcode.NotController,
 		errcode.FencedLeaderEpoch, errcode.UnknownLeaderEpoch, errcode.OffsetNotAvailable, errcode.UnknownTopicID, errcode.InconsistentTopicID,
 		errcode.FetchSessionIDNotFound, errcode.InvalidFetchSessionEpoch, errcode.FetchSessionTopicIDError, errcode.PreferredLeaderNotAvailable,
 		errcode.EligibleLeadersNotAvailable, errcode.ThrottlingQuotaExceeded:

@@ -93,13 +93,18 @@ func (l *outLane) close(p *Producer, c *Client) {
 	built, err := o.builder.Build(c.cfg.Codec)
 	l.given++
 	b := &outBatch{number: l.given, ids: o.ids, size: o.size, created: o.created}
-	o.ids, o.size, o.sealed = nil, 0, false
+	o.ids, o.size, o.sealed = make([]uint64, 0, len(b.ids)), 0, false // the next one will hold about as many
 	if err != nil {
 		l.queue = append(l.queue, b)
 		l.deliver(p, c, b, Delivery{Offset: record.NoOffset, Timestamp: record.NoTimestamp, Err: &Error{Op: "Produce", Topic: l.topic, Partition: l.partition, Cause: err}})
 		return
 	}
-	b.data = slices.Clone(built.Data)
+	if p.cfg.Compression == record.CodecNone { // the batch lies where it was built: another one gets other memory
+		b.data = built.Data
+		o.builder.Swap(p.memory())
+	} else {
+		b.data = slices.Clone(built.Data)
+	}
 	b.sequence = l.sequence
 	l.sequence = record.AddSequence(l.sequence, built.Count)
 	l.queue = append(l.queue, b)
@@ -188,9 +193,30 @@ func (l *outLane) next(p *Producer, c *Client) *outBatch {
 func (l *outLane) deliver(p *Producer, c *Client, b *outBatch, d Delivery) {
 	l.queue = slices.DeleteFunc(l.queue, func(other *outBatch) bool { return other == b })
 	p.buffered -= b.size
+	p.recycle(b)
 	d.IDs, d.Topic, d.Partition = b.ids, l.topic, l.partition
 	d.Undecided = d.Err != nil && (b.lost || b.sent != 0)
 	c.fx.Delivered = append(c.fx.Delivered, d)
+}
+
+// spareMax is how many batches' memory is kept for others.
+const spareMax = 16
+
+// recycle keeps the memory of a batch that nobody needs any more: a request that it was written into has a copy.
+func (p *Producer) recycle(b *outBatch) {
+	if p.cfg.Compression == record.CodecNone && len(p.spare) < spareMax {
+		p.spare = append(p.spare, b.data)
+	}
+	b.data = nil
+}
+
+func (p *Producer) memory() []byte {
+	if n := len(p.spare); n > 0 {
+		m := p.spare[n-1]
+		p.spare = p.spare[:n-1]
+		return m
+	}
+	return make([]byte, 0, p.cfg.BatchSize)
 }
 
 // expire gives up batches that took longer than delivery.timeout.ms, the open one with the rest.

@@ -89,6 +89,7 @@ type Producer struct {
 	topics   map[string]*outTopic
 	active   []*outLane // lanes with records, in the order in which they got some
 	buffered int64
+	spare    [][]byte   // memory of batches that were delivered
 	requests []produced // under way
 	last     uint64     // of requests
 

@@ -30,6 +30,17 @@ type Received struct {
 	Timestamp  record.UnixMillis
 	Key, Value []byte
 	Headers    []record.Header
+
+	// Of the batch that the record is in.
+	Attributes    record.Attributes
+	ProducerID    record.ProducerID // -1: none
+	ProducerEpoch int16             // -1: none
+}
+
+// received is a record as it stands in its batch. Its headers are its own, its bytes the batch's.
+func received(b *record.Batch, r *record.Record) Received {
+	return Received{Offset: b.BaseOffset + record.Offset(r.OffsetDelta), Epoch: b.LeaderEpoch, Timestamp: b.Timestamp(r), Key: r.Key, Value: r.Value,
+		Headers: append([]record.Header(nil), r.Headers...), Attributes: b.Attributes, ProducerID: b.ProducerID, ProducerEpoch: b.ProducerEpoch}
 }
 
 // ErrOutOfRange says that the position lies outside the log. After a power loss that is possible where flush.messages is above 1; elsewhere records were lost.
@@ -135,11 +146,9 @@ func (r *Reader) take(data []byte) ([]Received, error) {
 		records := b.Records(r.cfg.Codec, nil)
 		for records.Next() {
 			rec := &records.Record
-			offset := b.BaseOffset + record.Offset(rec.OffsetDelta)
-			if offset < r.next {
-				continue
+			if b.BaseOffset+record.Offset(rec.OffsetDelta) >= r.next {
+				out = append(out, received(&b, rec))
 			}
-			out = append(out, Received{Offset: offset, Epoch: b.LeaderEpoch, Timestamp: b.Timestamp(rec), Key: rec.Key, Value: rec.Value, Headers: append([]record.Header(nil), rec.Headers...)})
 		}
 		if err := records.Err(); err != nil {
 			return out, fmt.Errorf("batch at offset %d: %w", b.BaseOffset, err)

@@ -33,7 +33,7 @@ func TestRefusalsNameTheWayOut(t *testing.T) {
 	cases := []struct{ key, value, want string }{
 		{"num.partition", "3", `did you mean "num.partitions"?`},
 		{"listners", "x", `did you mean "listeners"?`},
-		{"num.partitions", "three", "must be a whole number"},
+		{"num.partitions", "three", "Invalid value three for configuration num.partitions: Not a number of type INT"},
 		{"num.partitions", "0", "must lie between 1 and"},
 		{"auto.create.topics.enable", "yes", "must be true or false"},
 		{"compression.type", "brotli", "must be one of producer, uncompressed, gzip"},
@@ -47,7 +47,7 @@ func TestRefusalsNameTheWayOut(t *testing.T) {
 		{"authorizer.class.name", "org.apache.kafka.metadata.authorizer.StandardAuthorizer", "every client would be let in"},
 		{"zookeeper.connect", "h:2181", "is gone since Kafka 4"},
 		{"num.io.thread", "8", `did you mean "num.io.threads"?`},
-		{"num.io.threads", "eight", "must be a whole number"},
+		{"num.io.threads", "eight", "Not a number of type INT"},
 		{"controller.quorum.voters", "1@a:9093,2@b:9093", "is not this node"},
 		{"metadata.log.dir", "/x", "is not the first of log.dirs"},
 		{"log.roll.hours", "0", "must lie between 1"},
@@ -87,8 +87,9 @@ func TestNodeGivesTopicsTheirDefaults(t *testing.T) {
 	want := map[string][]Synonym{
 		"flush.messages": {{Name: "flush.messages", Value: "1", Source: FromTopic}, {Name: "log.flush.interval.messages", Value: "500", Source: FromFile},
 			{Name: "log.flush.interval.messages", Value: "1", Source: FromDefault}},
-		"segment.bytes":           {{Name: "log.segment.bytes", Value: "4096", Source: FromFile}, {Name: "log.segment.bytes", Value: "1073741824", Source: FromDefault}},
-		"flush.ms":                {{Name: "log.flush.interval.ms", Value: "9223372036854775807", Source: FromDefault, Unlisted: true}},
+		"segment.bytes": {{Name: "log.segment.bytes", Value: "4096", Source: FromFile}, {Name: "log.segment.bytes", Value: "1073741824", Source: FromDefault}},
+		"flush.ms": {{Name: "log.flush.interval.ms", Value: "9223372036854775807", Source: FromDefault, Unlisted: true},
+			{Name: "log.flush.scheduler.interval.ms", Value: "9223372036854775807", Source: FromDefault, Unlisted: true}},
 		"remote.log.copy.disable": {{Name: "remote.log.copy.disable", Value: "false", Source: FromDefault, Unlisted: true}},
 		"local.retention.ms":      {{Name: "log.local.retention.ms", Value: "-2", Source: FromDefault}},
 	}

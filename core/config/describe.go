@@ -1,7 +1,6 @@
 package config
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -52,10 +51,21 @@ type Setting struct {
 	Key      *Key
 	Synonyms []Synonym
 	ReadOnly bool // only the node's own configuration sets it
+	Null     bool // Kafka's broker has no value for it: it is not set, and there is no default, or another key's holds
 }
 
 // Value is what holds.
 func (s *Setting) Value() string { return s.Synonyms[0].acting() }
+
+// Source is where Kafka says that the value comes from: the first place that it lists.
+func (s *Setting) Source() Source {
+	for i := range s.Synonyms {
+		if !s.Synonyms[i].Unlisted {
+			return s.Synonyms[i].Source
+		}
+	}
+	return FromDefault
+}
 
 // TopicSettings lists every config of a topic with these entries, in the table's order.
 func TopicSettings(node *Node, entries []Entry) []Setting {
@@ -81,13 +91,24 @@ func TopicSettings(node *Node, entries []Entry) []Setting {
 func NodeSettings(node *Node) []Setting {
 	out := make([]Setting, 0, len(NodeKeys))
 	for i := range NodeKeys {
-		out = append(out, Setting{Key: &NodeKeys[i], Synonyms: node.synonyms(&NodeKeys[i]), ReadOnly: !NodeKeys[i].Dynamic()})
+		out = append(out, node.setting(&NodeKeys[i]))
 	}
 	for _, name := range Inert(node.given) {
 		k, _ := Known(name)
-		out = append(out, Setting{Key: k, Synonyms: node.synonyms(k), ReadOnly: true})
+		out = append(out, node.setting(k))
 	}
 	return out
+}
+
+func (n *Node) setting(k *Key) Setting {
+	s := Setting{Key: k, Synonyms: n.synonyms(k), ReadOnly: !k.Dynamic()}
+	if first := &s.Synonyms[0]; first.Source == FromDefault || first.Name != k.Name {
+		s.Null = nullDefault(k.Name)
+	}
+	if s.Null {
+		s.Synonyms[0].Unlisted = true
+	}
+	return s
 }
 
 func (n *Node) synonyms(k *Key) []Synonym {
@@ -107,11 +128,31 @@ func (n *Node) synonyms(k *Key) []Synonym {
 			out = append(out, c)
 		}
 	}
-	return append(out, Synonym{Name: k.Name, Value: k.Default, Source: FromDefault, Unlisted: slices.Contains(computed, k.Name)})
+	from, isComputed := computed[k.Name]
+	out = append(out, Synonym{Name: k.Name, Value: k.Default, Source: FromDefault, Unlisted: isComputed})
+	if isComputed {
+		out = append(out, Synonym{Name: from, Value: defaultOf(from), Source: FromDefault})
+	}
+	// Kafka lists nothing that comes before the first of the key's own name.
+	for i := range out {
+		if out[i].Name == k.Name && !out[i].Unlisted {
+			break
+		}
+		out[i].Unlisted = true
+	}
+	return out
 }
 
-// computed are the node's keys without a default in Kafka: where they are not set, others hold (log.retention.hours and its like).
-var computed = []string{"log.flush.interval.ms", "log.retention.ms", "log.roll.jitter.ms", "log.roll.ms"}
+// computed are the node's keys without a default in Kafka: where they are not set, another holds.
+var computed = map[string]string{
+	"log.flush.interval.ms": "log.flush.scheduler.interval.ms", "log.retention.ms": "log.retention.hours",
+	"log.roll.jitter.ms": "log.roll.jitter.hours", "log.roll.ms": "log.roll.hours",
+}
+
+func defaultOf(name string) string {
+	k, _ := Known(name)
+	return k.Default
+}
 
 // topicDefault is the default of a key that no key of the node acts for.
 func topicDefault(k *Key) Synonym {

@@ -100,7 +100,7 @@ func CheckBrokerChange(before, after []Entry) error {
 		}
 		k, ok := Find(NodeKeys, e.Key)
 		if !ok || !k.Dynamic() {
-			return fmt.Errorf("Cannot update these configs dynamically: Set(%s)", e.Key)
+			return fmt.Errorf("Cannot update these configs dynamically: [%s]", e.Key)
 		}
 		if err := k.Check(e.Value); err != nil {
 			return err

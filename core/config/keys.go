@@ -41,6 +41,9 @@ type Key struct {
 	Doc      string
 }
 
+// widths are Kafka's names of the types of whole numbers.
+var widths = map[Type]string{Int: "INT", Long: "LONG", Short: "SHORT"}
+
 // Check reports what is wrong with value, if anything.
 func (k *Key) Check(value string) error {
 	if k.Optional && value == "" {
@@ -65,7 +68,7 @@ func (k *Key) Check(value string) error {
 	case Int, Long, Short:
 		n, err := strconv.ParseInt(value, 10, 64)
 		if err != nil {
-			return fmt.Errorf("%s must be a whole number, not %q", k.Name, value)
+			return fmt.Errorf("Invalid value %s for configuration %s: Not a number of type %s", value, k.Name, widths[k.Type])
 		}
 		if k.Not0 && n == 0 {
 			return fmt.Errorf("%s must lie between 1 and %d or be %d, not 0", k.Name, k.Max, k.Min)
@@ -110,6 +113,12 @@ func Find(table []Key, name string) (*Key, bool) {
 		}
 	}
 	return nil, false
+}
+
+// Nearest is the candidate that a mistyped name probably meant.
+func Nearest(name string, candidates []string) string {
+	best, _ := nearest(name, "", math.MaxInt, candidates)
+	return best
 }
 
 // nearest returns the candidate that needs the fewest edits to become name (what a typo probably meant), if fewer than best's.

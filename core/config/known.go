@@ -61,6 +61,13 @@ func Known(name string) (k *Key, acts bool) {
 	return nil, false
 }
 
+// nullDefault reports whether Kafka's broker has no default for a key.
+func nullDefault(name string) bool {
+	_, rest, ok := strings.Cut(kafkaKeys, "\n"+name+" ")
+	line, _, _ := strings.Cut(rest, "\n")
+	return ok && strings.HasSuffix(line, " null")
+}
+
 var typesByName = map[string]Type{"BOOLEAN": Bool, "INT": Int, "LONG": Long, "SHORT": Short, "STRING": String, "LIST": List, "DOUBLE": Number, "CLASS": Class, "PASSWORD": Password}
 
 func inList(list []string, name string) bool {

@@ -1,6 +1,9 @@
 package config
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // maxTopicName is Kafka's: with "-<partition>" the folder's name stays below 255 bytes.
 const maxTopicName = 249
@@ -9,17 +12,17 @@ const maxTopicName = 249
 func CheckTopicName(name string) error {
 	switch {
 	case name == "":
-		return fmt.Errorf("a topic's name must not be empty")
+		return errors.New("Topic name is invalid: the empty string is not allowed")
 	case name == "." || name == "..":
-		return fmt.Errorf("a topic cannot be named %q", name)
+		return fmt.Errorf("Topic name is invalid: '%s' is not allowed", name)
 	case len(name) > maxTopicName:
-		return fmt.Errorf("a topic's name has at most %d characters, not %d", maxTopicName, len(name))
+		return fmt.Errorf("Topic name is invalid: the length of '%s' is longer than the max allowed length %d", name, maxTopicName)
 	case name == "__cluster_metadata":
 		return fmt.Errorf("%s is the metadata log", name)
 	}
 	for _, r := range name {
 		if !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '.' || r == '_' || r == '-') {
-			return fmt.Errorf("a topic's name has only letters, digits, '.', '_' and '-', but %q has %q", name, r)
+			return fmt.Errorf("Topic name is invalid: '%s' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'", name)
 		}
 	}
 	return nil

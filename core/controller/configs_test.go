@@ -151,7 +151,7 @@ func TestAlterRefusals(t *testing.T) {
 		{steps(topicType, "a", step("min.compaction.lag.ms", set1, "9"), step("max.compaction.lag.ms", set1, "8")), errcode.InvalidConfig, "must not exceed"},
 		{steps(topicType, "a", step("cleanup.policy", set1, strings.Repeat("x", 40000))), errcode.InvalidConfig, "maximum value size"},
 		{steps(brokerType, "1", step("listeners", set1, "x")), errcode.InvalidRequest, "Cannot update these configs dynamically"},
-		{steps(brokerType, "1", step("log.retention.ms", set1, "x")), errcode.InvalidRequest, "whole number"},
+		{steps(brokerType, "1", step("log.retention.ms", set1, "x")), errcode.InvalidRequest, "Not a number of type"},
 		{steps(brokerType, "2", step("log.retention.ms", set1, "1")), errcode.InvalidRequest, "Unexpected broker id"},
 		{steps(brokerType, "01", step("log.retention.ms", set1, "1")), errcode.InvalidRequest, "Unexpected broker id"},
 		{steps(kmsg.ConfigResourceTypeClientMetrics, "m", step("interval.ms", set1, "1")), errcode.InvalidRequest, "Unsupported resource type"},

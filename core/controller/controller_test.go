@@ -94,15 +94,17 @@ func TestCreateTopicsRefuses(t *testing.T) {
 	}{
 		{topic("taken"), errcode.TopicAlreadyExists, "already exists"},
 		{topic("dotted_name"), errcode.InvalidTopicException, "collides with existing topic: dotted.name"},
-		{topic("sp ace"), errcode.InvalidTopicException, "letters, digits"},
+		{topic("sp ace"), errcode.InvalidTopicException, "Topic name is invalid: 'sp ace' contains"},
 		{topic("p", number(0, 1)), errcode.InvalidPartitions, "must be positive"},
 		{topic("p", number(20000, 1)), errcode.PolicyViolation, "at most"},
 		{topic("p", number(1, 0)), errcode.InvalidReplicationFactor, "must be positive"},
-		{topic("p", number(1, 3)), errcode.InvalidReplicationFactor, "needs as many brokers"},
+		{topic("p", number(1, 3)), errcode.InvalidReplicationFactor, "only 1 broker(s) are registered"},
 		{topic("p", set("flush.message", "1")), errcode.InvalidConfig, `did you mean "flush.messages"?`},
 		{topic("p", set("segment.bytes", "1")), errcode.InvalidConfig, "must lie between"},
 		{topic("p", set("preallocate", "true")), errcode.InvalidConfig, "can only be"},
-		{topic("p", assign(2)), errcode.InvalidReplicaAssignment, "the only broker is 1"},
+		{topic("p", assign(2)), errcode.InvalidReplicaAssignment, "includes broker 2, but no such broker is registered"},
+		{topic("p", assign(1, 1), func(t *kmsg.CreateTopicsRequestTopic) { t.ReplicaAssignment[1].Replicas = []int32{1, 1} }), errcode.InvalidReplicaAssignment, "includes the broker 1 more than once"},
+		{topic("p", assign(1), func(t *kmsg.CreateTopicsRequestTopic) { t.ReplicaAssignment[0].Replicas = nil }), errcode.InvalidReplicaAssignment, "includes an empty replica list"},
 		{topic("p", assign(1), number(1, 1)), errcode.InvalidRequest, "not both"},
 	}
 	for _, c := range cases {

@@ -61,8 +61,8 @@ func (s *State) createPartitions(img *image.Image, asked *kmsg.CreatePartitionsR
 			more, len(asked.Assignment))
 	}
 	for i := range asked.Assignment {
-		if r := asked.Assignment[i].Replicas; len(r) != 1 || record.NodeID(r[0]) != s.Self {
-			return nil, problem(errcode.InvalidReplicaAssignment, "partition %d: the only broker is %d", now+int32(i), s.Self)
+		if wrong := s.checkReplicas(asked.Assignment[i].Replicas); wrong != nil {
+			return nil, wrong
 		}
 	}
 	records := make([]image.Record, 0, more)

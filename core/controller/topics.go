@@ -4,6 +4,7 @@ package controller
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 
@@ -93,7 +94,7 @@ func (s *State) createTopic(img *image.Image, t *kmsg.CreateTopicsRequestTopic, 
 	case factor <= 0:
 		return nil, problem(errcode.InvalidReplicationFactor, "the replication factor must be positive, not %d", factor)
 	case factor > 1:
-		return nil, problem(errcode.InvalidReplicationFactor, "replication factor %d needs as many brokers, and there is 1", factor)
+		return nil, problem(errcode.InvalidReplicationFactor, "Unable to replicate the partition %d time(s): The target replication factor of %d cannot be reached because only 1 broker(s) are registered.", factor, factor)
 	case already+int(partitions)+len(t.Configs)+1 > MaxRecords:
 		return nil, problem(errcode.PolicyViolation, "one request may make at most %d partitions: split it", MaxRecords-1)
 	}
@@ -155,8 +156,25 @@ func (s *State) checkAssignment(list []kmsg.CreateTopicsRequestTopicReplicaAssig
 			return problem(errcode.InvalidReplicaAssignment, "partitions must be numbered 0 to %d, once each", len(list)-1)
 		}
 		seen[a.Partition] = true
-		if len(a.Replicas) != 1 || a.Replicas[0] != int32(s.Self) {
-			return problem(errcode.InvalidReplicaAssignment, "partition %d: the only broker is %d", a.Partition, s.Self)
+		if wrong := s.checkReplicas(a.Replicas); wrong != nil {
+			return wrong
+		}
+	}
+	return nil
+}
+
+// checkReplicas checks the replicas that a request gives to one partition, in Kafka's order: from the smallest number on.
+func (s *State) checkReplicas(replicas []int32) *Problem {
+	if len(replicas) == 0 {
+		return problem(errcode.InvalidReplicaAssignment, "The manual partition assignment includes an empty replica list.")
+	}
+	sorted := slices.Sorted(slices.Values(replicas))
+	for i, broker := range sorted {
+		if broker != int32(s.Self) {
+			return problem(errcode.InvalidReplicaAssignment, "The manual partition assignment includes broker %d, but no such broker is registered.", broker)
+		}
+		if i > 0 {
+			return problem(errcode.InvalidReplicaAssignment, "The manual partition assignment includes the broker %d more than once.", broker)
 		}
 	}
 	return nil

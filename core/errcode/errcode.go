@@ -18,12 +18,18 @@ const (
 	NotLeaderOrFollower         Code = 6
 	RequestTimedOut             Code = 7
 	MessageTooLarge             Code = 10
+	NetworkException            Code = 13
+	CoordinatorLoadInProgress   Code = 14
 	CoordinatorNotAvailable     Code = 15
+	NotCoordinator              Code = 16
 	InvalidTopicException       Code = 17
 	RecordListTooLarge          Code = 18
 	NotEnoughReplicas           Code = 19
 	NotEnoughReplicasAppend     Code = 20
 	InvalidRequiredAcks         Code = 21
+	TopicAuthorizationFailed    Code = 29
+	GroupAuthorizationFailed    Code = 30
+	ClusterAuthorizationFailed  Code = 31
 	InvalidTimestamp            Code = 32
 	UnsupportedVersion          Code = 35
 	TopicAlreadyExists          Code = 36
@@ -39,6 +45,7 @@ const (
 	InvalidProducerEpoch        Code = 47
 	InvalidTxnState             Code = 48
 	KafkaStorageError           Code = 56
+	SaslAuthenticationFailed    Code = 58
 	UnknownProducerID           Code = 59
 	FetchSessionIDNotFound      Code = 70
 	InvalidFetchSessionEpoch    Code = 71
@@ -63,8 +70,11 @@ var codeNames = map[Code]string{
 	UnknownServerError: "UNKNOWN_SERVER_ERROR", None: "NONE", OffsetOutOfRange: "OFFSET_OUT_OF_RANGE", CorruptMessage: "CORRUPT_MESSAGE",
 	UnknownTopicOrPartition: "UNKNOWN_TOPIC_OR_PARTITION", InvalidFetchSize: "INVALID_FETCH_SIZE", LeaderNotAvailable: "LEADER_NOT_AVAILABLE",
 	NotLeaderOrFollower: "NOT_LEADER_OR_FOLLOWER", RequestTimedOut: "REQUEST_TIMED_OUT", MessageTooLarge: "MESSAGE_TOO_LARGE",
+	NetworkException: "NETWORK_EXCEPTION", CoordinatorLoadInProgress: "COORDINATOR_LOAD_IN_PROGRESS", NotCoordinator: "NOT_COORDINATOR",
 	CoordinatorNotAvailable: "COORDINATOR_NOT_AVAILABLE", InvalidTopicException: "INVALID_TOPIC_EXCEPTION", RecordListTooLarge: "RECORD_LIST_TOO_LARGE",
 	NotEnoughReplicas: "NOT_ENOUGH_REPLICAS", NotEnoughReplicasAppend: "NOT_ENOUGH_REPLICAS_AFTER_APPEND", InvalidRequiredAcks: "INVALID_REQUIRED_ACKS",
+	TopicAuthorizationFailed: "TOPIC_AUTHORIZATION_FAILED", GroupAuthorizationFailed: "GROUP_AUTHORIZATION_FAILED",
+	ClusterAuthorizationFailed: "CLUSTER_AUTHORIZATION_FAILED", SaslAuthenticationFailed: "SASL_AUTHENTICATION_FAILED",
 	InvalidTimestamp: "INVALID_TIMESTAMP", UnsupportedVersion: "UNSUPPORTED_VERSION", TopicAlreadyExists: "TOPIC_ALREADY_EXISTS",
 	InvalidPartitions: "INVALID_PARTITIONS", InvalidReplicationFactor: "INVALID_REPLICATION_FACTOR", InvalidReplicaAssignment: "INVALID_REPLICA_ASSIGNMENT",
 	InvalidConfig: "INVALID_CONFIG", NotController: "NOT_CONTROLLER", InvalidRequest: "INVALID_REQUEST", PolicyViolation: "POLICY_VIOLATION",

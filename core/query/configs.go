@@ -103,10 +103,10 @@ func describeSetting(s *config.Setting, req *kmsg.DescribeConfigsRequest) kmsg.D
 	out := kmsg.NewDescribeConfigsResponseResourceConfig()
 	value := strings.TrimSpace(s.Value()) // as it acts
 	out.Name, out.Value = s.Key.Name, &value
-	if out.IsSensitive = s.Key.Type == config.Password; out.IsSensitive {
+	if out.IsSensitive = s.Key.Type == config.Password; out.IsSensitive || s.Null {
 		out.Value = nil
 	}
-	out.Source, out.ConfigType = kmsg.ConfigSource(s.Synonyms[0].Source), typeOf(s.Key.Type)
+	out.Source, out.ConfigType = kmsg.ConfigSource(s.Source()), typeOf(s.Key.Type)
 	out.ReadOnly = s.ReadOnly
 	if req.IncludeSynonyms {
 		for _, from := range s.Synonyms {

@@ -1,6 +1,8 @@
 package query
 
 import (
+	"fmt"
+
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"odradek/core/errcode"
@@ -12,14 +14,13 @@ import (
 // leader has nobody to elect. Of all partitions (nil) every topic is told, and of its partitions only these, as Kafka does.
 func ElectLeaders(v *View, req *kmsg.ElectLeadersRequest) *kmsg.ElectLeadersResponse {
 	response := req.ResponseKind().(*kmsg.ElectLeadersResponse)
-	add := func(topic string, partition int32, code errcode.Code) {
+	add := func(topic string, partition int32, code errcode.Code, message string) {
 		if n := len(response.Topics); n == 0 || response.Topics[n-1].Topic != topic {
 			t := kmsg.NewElectLeadersResponseTopic()
 			t.Topic = topic
 			response.Topics = append(response.Topics, t)
 		}
 		p := kmsg.NewElectLeadersResponseTopicPartition()
-		message := code.String()
 		p.Partition, p.ErrorCode, p.ErrorMessage = partition, int16(code), &message
 		t := &response.Topics[len(response.Topics)-1]
 		t.Partitions = append(t.Partitions, p)
@@ -32,7 +33,7 @@ func ElectLeaders(v *View, req *kmsg.ElectLeadersRequest) *kmsg.ElectLeadersResp
 			response.Topics = append(response.Topics, out)
 			for i, p := range t.Partitions {
 				if code := election(p, unclean); code != errcode.ElectionNotNeeded {
-					add(t.Name, int32(i), code)
+					add(t.Name, int32(i), code, code.String())
 				}
 			}
 		}
@@ -41,11 +42,15 @@ func ElectLeaders(v *View, req *kmsg.ElectLeadersRequest) *kmsg.ElectLeadersResp
 	for i := range req.Topics {
 		t, ok := v.Image.Topic(req.Topics[i].Topic)
 		for _, partition := range req.Topics[i].Partitions {
-			if !ok || partition < 0 || int(partition) >= len(t.Partitions) {
-				add(req.Topics[i].Topic, partition, errcode.UnknownTopicOrPartition)
-				continue
+			switch name := req.Topics[i].Topic; {
+			case !ok:
+				add(name, partition, errcode.UnknownTopicOrPartition, "No such topic as "+name)
+			case partition < 0 || int(partition) >= len(t.Partitions):
+				add(name, partition, errcode.UnknownTopicOrPartition, fmt.Sprintf("No such partition as %s-%d", name, partition))
+			default:
+				code := election(t.Partitions[partition], unclean)
+				add(name, partition, code, code.String())
 			}
-			add(t.Name, partition, election(t.Partitions[partition], unclean))
 		}
 	}
 	return response

@@ -21,9 +21,11 @@ func TestElectLeaders(t *testing.T) {
 	req.ElectionType = 1
 	req.Topics = []kmsg.ElectLeadersRequestTopic{{Topic: "t", Partitions: []int32{0, 1, 2}}, {Topic: "nope", Partitions: []int32{0}}}
 	var got []errcode.Code
+	var said []string
 	for _, topic := range ElectLeaders(v, req).Topics {
 		for _, p := range topic.Partitions {
 			got = append(got, errcode.Code(p.ErrorCode))
+			said = append(said, *p.ErrorMessage)
 		}
 	}
 	want := []errcode.Code{errcode.ElectionNotNeeded, errcode.EligibleLeadersNotAvailable, errcode.UnknownTopicOrPartition, errcode.UnknownTopicOrPartition}
@@ -31,6 +33,9 @@ func TestElectLeaders(t *testing.T) {
 		if len(got) != len(want) || got[i] != want[i] {
 			t.Fatalf("%v, want %v", got, want)
 		}
+	}
+	if said[2] != "No such partition as t-2" || said[3] != "No such topic as nope" {
+		t.Errorf("the last two: %q", said[2:])
 	}
 }
 

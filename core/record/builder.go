@@ -53,6 +53,11 @@ func (b *Builder) Append(timestamp UnixMillis, key, value []byte, headers []Head
 	b.count++
 }
 
+// Swap gives the builder other memory to build in, for what a batch was built in to be kept; what it holds is overwritten. Reset comes next.
+func (b *Builder) Swap(memory []byte) {
+	b.plain = memory[:0]
+}
+
 // Count is the number of records appended since Reset.
 func (b *Builder) Count() int32 { return b.count }
 

@@ -92,3 +92,52 @@ func TestSeveralDamagedAtTheEnd(t *testing.T) {
 		}
 	}
 }
+
+// A bad length that still fits leads to no batch: the one that was passed over is found. Nor does a bad count of offsets hide what is behind.
+func TestReadsBehindABadLength(t *testing.T) {
+	file, at := fiveBatches()
+	for _, bit := range []struct{ at, bit int }{{11, 4}, {26, 2}} {
+		readsBehind(t, file, at, bit.at, bit.bit)
+	}
+}
+
+func readsBehind(t *testing.T, file []byte, at []int, byteAt, bit int) {
+	disk, d := lay(t, []record.Offset{0}, [][]byte{file})
+	_, err := recoverAll(d)
+	check(t, err)
+	check(t, disk.Flip(testFolder+"/"+logName(0), int64(at[1]+byteAt), bit))
+	v, _ := d.View(sid("a"))
+	found := v.Locate(core.LocatePartition{From: 4, Limit: 10, MaxBytes: 1 << 20}, 1<<20, true, nil)
+	if len(found.Extents) == 0 || int(found.Extents[0].Pos) != at[2] {
+		t.Errorf("offset 4: %v, %v", found.Err, found.Extents)
+	}
+}
+
+// A base offset that leaps is damage in a segment that its index vouches for, too: what follows it is there.
+func TestLeapBelowTheRecoveryPoint(t *testing.T) {
+	file, _ := fiveBatches()
+	at := len(file) // behind the last entry of the index
+	file = append(file, stamped(spec{base: 10, n: 2, pid: -1, pad: 20})...)
+	second := stamped(spec{base: 12, n: 2, pid: -1, pad: 20})
+	disk, d := lay(t, []record.Offset{0, 12}, [][]byte{file, second})
+	_, err := recoverAll(d) // which makes the indexes
+	check(t, err)
+	check(t, disk.Flip(testFolder+"/"+logName(0), int64(at+1), 3))
+	disk.Crash()
+	fs := disk.Mount()
+	for name, text := range map[string][]byte{ // any order: files
+		"recovery-point-offset-checkpoint":  []byte("0\n1\norders 0 14\n"),
+		testFolder + "/" + epochsFile:       []byte("0\n1\n0 0\n"),
+		testFolder + "/" + snapshotName(14): FormatSnapshot(nil),
+	} {
+		f, err := fs.Create(name)
+		check(t, err)
+		_, err = f.WriteAt([][]byte{text}, 0)
+		check(t, err)
+	}
+	opened, err := recoverAll(openDir(fs))
+	check(t, err)
+	if o := opened[0]; o.LogEnd != 14 || len(o.Lost) != 1 || o.Lost[0].From != 10 || o.Lost[0].To != 12 {
+		t.Errorf("recovered: %s", printOpened(o))
+	}
+}

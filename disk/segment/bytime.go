@@ -26,7 +26,7 @@ func (v *View) locateTime(q core.LocatePartition, codec Decompressor, out *core.
 		sc := newScanner(s.file, v.path(s), int64(s.size), readerChunk)
 		pos := int64(s.index.byTime(q.Timestamp))
 		for {
-			at, b, _, err := find(sc, s, pos, func(b *record.Batch) bool { return b.MaxTimestamp >= q.Timestamp && b.LastOffset() >= q.From })
+			at, b, _, err := find(sc, s, pos, record.NoOffset, func(b *record.Batch) bool { return b.MaxTimestamp >= q.Timestamp && b.LastOffset() >= q.From })
 			if err == io.EOF {
 				break
 			}

@@ -144,16 +144,6 @@ func (x *index) byPos(pos stream.Pos, limit record.Offset) stream.Pos {
 	return x.before(func(last record.Offset, at stream.Pos) bool { return at > pos || last > limit })
 }
 
-// behind returns the first batch boundary behind pos that is known.
-func (x *index) behind(pos stream.Pos) (stream.Pos, bool) {
-	n := sort.Search(x.count(), func(i int) bool { _, at := x.entry(i); return at > pos })
-	if n == x.count() {
-		return 0, false
-	}
-	_, at := x.entry(n)
-	return at, true
-}
-
 // at returns the last offset of the batch at pos, if it has an entry.
 func (x *index) at(pos stream.Pos) (record.Offset, bool) {
 	n := sort.Search(x.count(), func(i int) bool { _, at := x.entry(i); return at >= pos })

@@ -142,7 +142,7 @@ func (r *recovery) segment(base, next record.Offset) error {
 	}
 	sc := &scanner{file: file, path: l.path(base), end: size, buf: r.window(size)}
 	if next != record.NoOffset && next <= r.from {
-		if ok, err := r.known(sc); ok || err != nil {
+		if ok, err := r.known(sc, next); ok || err != nil {
 			return err
 		}
 	}

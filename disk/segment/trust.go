@@ -78,8 +78,8 @@ func producerBatch(b *record.Batch) producer.Appended {
 }
 
 // known takes over a closed segment from its indexes: only the batches behind the last entry are looked at. ok is false, and nothing is changed, if they do not
-// fit the log.
-func (r *recovery) known(sc *scanner) (ok bool, err error) {
+// fit the log or reach into the segment behind it, which begins at next: no CRC covers an offset.
+func (r *recovery) known(sc *scanner, next record.Offset) (ok bool, err error) {
 	s := r.log.last()
 	x := index{base: s.base, files: &indexFiles{}}
 	defer func() {
@@ -113,7 +113,7 @@ func (r *recovery) known(sc *scanner) (ok bool, err error) {
 				return false, nil
 			}
 		}
-		if b.BaseOffset < end.next || b.MaxTimestamp > end.maxTS {
+		if b.BaseOffset < end.next || b.NextOffset() > next || b.MaxTimestamp > end.maxTS {
 			return false, nil
 		}
 		first = false

@@ -152,7 +152,7 @@ func (v *View) extents(from, limit record.Offset, room int64, whole bool) ([]str
 func (v *View) within(s *segment, from, limit record.Offset, room int64, whole bool) (stream.Extent, error) {
 	none := stream.Extent{}
 	sc := newScanner(s.file, v.path(s), int64(s.size), readerChunk)
-	start, first, leapt, err := find(sc, s, int64(s.before(from)), func(b *record.Batch) bool { return b.LastOffset() >= from })
+	start, first, leapt, err := find(sc, s, int64(s.before(from)), from, func(b *record.Batch) bool { return b.LastOffset() >= from })
 	if err != nil {
 		return none, err
 	}
@@ -203,9 +203,11 @@ func (s *segment) before(offset record.Offset) stream.Pos {
 const extentMax = 1 << 30
 
 // find walks headers from pos on to the first batch that is asked for; io.EOF if there is none. Where what stands there is no batch, it goes on at the next one,
-// or the next that the index knows; then leapt is true.
-func find(sc *scanner, s *segment, pos int64, is func(*record.Batch) bool) (at int64, b record.Batch, leapt bool, err error) {
+// or the next that the index knows; then leapt is true. A batch that does not begin with offset from, if there is
+// one, must have a good CRC, too: it may be that only a bad header reaches there.
+func find(sc *scanner, s *segment, pos int64, from record.Offset, is func(*record.Batch) bool) (at int64, b record.Batch, leapt bool, err error) {
 	last := s.base - 1
+	walked := behind{-1, last} // the batch before pos
 	end := s.index.end(stream.Pos(pos), s.next)
 	for {
 		b, err := sc.header(pos)
@@ -218,16 +220,19 @@ func find(sc *scanner, s *segment, pos int64, is func(*record.Batch) bool) (at i
 		if err == nil && (b.BaseOffset <= last || b.LastOffset() > end.last || stream.Pos(pos)+stream.Pos(b.Size) > end.pos) {
 			err = flaw(fmt.Sprintf("base offset %d and length %d do not fit between offset %d and what the index knows behind", b.BaseOffset, b.Size, last))
 		}
+		if err == nil && from != record.NoOffset && b.BaseOffset != from && is(&b) {
+			_, err = sc.batch(pos)
+		}
 		var f flaw
 		if errors.As(err, &f) {
-			next, more := resync(sc, pos, last, end)
+			next, more := resync(sc, walked, behind{pos, last}, end)
 			if more != nil {
 				return pos, b, leapt, more
 			}
 			if next == 0 {
 				return pos, b, leapt, locate(sc.path, pos, err)
 			}
-			pos, leapt = next, true
+			pos, leapt, walked = next, true, behind{-1, last}
 			continue
 		}
 		if err != nil {
@@ -236,14 +241,31 @@ func find(sc *scanner, s *segment, pos int64, is func(*record.Batch) bool) (at i
 		if is(&b) {
 			return pos, b, leapt, nil
 		}
+		walked = behind{pos, last}
 		last = b.LastOffset()
 		pos += int64(b.Size)
 	}
 }
 
+// behind is the place of a batch and the offset before it.
+type behind struct {
+	pos  int64
+	last record.Offset
+}
+
 // resync finds where the log goes on behind a header that is none, at or before what the index knows: at the first batch there whose CRC holds and which another
-// follows, else where the index says; 0 if it says nothing. Without it, one bad header would hide all good batches up to the next entry.
-func resync(sc *scanner, pos int64, last record.Offset, end indexEnd) (int64, error) {
+// follows, else where the index says; 0 if it says nothing. Without it, one bad header would hide all good batches up to the next entry. walked is the batch before,
+// -1 if there is none: where its CRC fails it may be its length that is wrong.
+func resync(sc *scanner, walked, at behind, end indexEnd) (int64, error) {
+	if walked.pos >= 0 {
+		var f flaw
+		if _, err := sc.batch(walked.pos); errors.As(err, &f) {
+			at = walked
+		} else if err != nil {
+			return 0, err
+		}
+	}
+	pos, last := at.pos, at.last
 	known := int64(0)
 	if end.pos != math.MaxInt64 {
 		known = int64(end.pos)

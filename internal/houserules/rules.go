@@ -60,6 +60,7 @@ var layers = []layer{
 	{folder: "node", ours: []string{"core", "disk", "net", "node"}, anyLibs: true},
 	{folder: "clientlib", ours: []string{"core", "net", "clientlib", "node", "disk/vfs"}, anyLibs: true},
 	{folder: "bench", ours: []string{"core", "net", "clientlib", "node", "bench"}, anyLibs: true},
+	{folder: "docs/examples", ours: []string{"core", "clientlib", "docs/examples", "node", "disk/vfs"}, anyLibs: true},
 	{folder: "linearizability", anyLibs: true},
 	{folder: "internal", anyLibs: true},
 	{folder: "", ours: []string{"node", "clientlib", "sim", "bench"}, anyLibs: true},

@@ -51,7 +51,7 @@ func TestMistakesSayWhereTheyAre(t *testing.T) {
 		{Sources{File: path}, []string{path + ":2:", `did you mean "num.partitions"?`}},
 		{Sources{File: path + "x"}, []string{"--config", path + "x"}},
 		{Sources{File: write(t, "a=\\u1")}, []string{"line 1", "hexadecimal"}},
-		{Sources{Environ: []string{"KAFKA_NUM_PARTITIONS=x"}}, []string{"KAFKA_NUM_PARTITIONS:", "whole number"}},
+		{Sources{Environ: []string{"KAFKA_NUM_PARTITIONS=x"}}, []string{"KAFKA_NUM_PARTITIONS:", "Not a number of type INT"}},
 		{Sources{Set: []string{"num.partitions"}}, []string{"is not key=value"}},
 		{Sources{Set: []string{"zookeeper.connect=h"}}, []string{"--set:", "gone since Kafka 4"}},
 	} {

@@ -118,22 +118,14 @@ func parseSeeds(s string) (first, last uint64, err error) {
 	return first, last, nil
 }
 
-// lastLines is how much of the story a failing run prints.
-const lastLines = 60
-
 // one runs one seed: its options first, then, if it fails, how; last of all the line that sums it up.
 func one(out io.Writer, f *flags) error {
 	cfg := sim.Config{Options: sim.Draw(f.seed, f.drawn), BlackBox: f.blackBox}
 	for _, line := range cfg.Options.Lines() {
 		fmt.Fprintln(out, line)
 	}
-	var ring [lastLines]string
-	lines := 0
-	keep := func(line []byte) {
-		ring[lines%lastLines] = string(line)
-		lines++
-	}
-	cfg.Trace = keep
+	var told story
+	cfg.Trace = told.keep
 	closeTrace := func() error { return nil }
 	if f.trace != "" {
 		file, err := os.Create(f.trace)
@@ -143,7 +135,7 @@ func one(out io.Writer, f *flags) error {
 		w := bufio.NewWriterSize(file, 1<<20)
 		cfg.Trace = func(line []byte) {
 			_, _ = w.Write(line) // Flush tells
-			keep(line)
+			told.keep(line)
 		}
 		closeTrace = func() error { return errors.Join(w.Flush(), file.Close()) }
 	}
@@ -154,11 +146,7 @@ func one(out io.Writer, f *flags) error {
 		return fmt.Errorf("--trace: %w", err)
 	}
 	if r.Outcome != sim.OK {
-		fmt.Fprintf(out, "\nthe last %d lines of the trace:\n", min(lines, lastLines))
-		for i := max(0, lines-lastLines); i < lines; i++ {
-			fmt.Fprint(out, ring[i%lastLines])
-		}
-		fmt.Fprintf(out, "\noracle %s: %s\n", r.Oracle, r.Found)
+		told.tell(out, f, &r)
 	}
 	fmt.Fprintf(out, "seed=%d outcome=%s digest=%s events=%d faults=%d virtual=%.3fs wall=%.3fs\n",
 		r.Seed, r.Outcome, r.Digest, r.Events, r.FaultCount(), seconds(r.Virtual), wall.Seconds())

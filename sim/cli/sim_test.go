@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"odradek/sim"
 )
 
 func run(args ...string) (string, error) {
@@ -52,6 +54,20 @@ func TestUsage(t *testing.T) {
 		var usage UsageError
 		if !errors.As(err, &usage) {
 			t.Errorf("%v: %v", args, err)
+		}
+	}
+}
+
+// What a failing seed prints: the faults, what touched the partition, the invariant, and the command that runs it again.
+func TestStory(t *testing.T) {
+	f := &flags{seed: 3, drawn: sim.Profile{Name: sim.Brief, Rate: sim.Usual}}
+	var told story
+	sim.Run(sim.Config{Options: sim.Draw(f.seed, f.drawn), Trace: told.keep})
+	var out bytes.Buffer
+	told.tell(&out, f, &sim.Result{Seed: 3, Oracle: "R4", Found: "t0-0: offset 7 was read as another record"})
+	for _, want := range []string{" fault ", "what last touched t0-0:", " > Durable ", "oracle R4: t0-0: offset 7", "again: odradek sim --seed 3 --profile brief\n"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%q is missing in:\n%s", want, out.String())
 		}
 	}
 }

@@ -219,6 +219,19 @@ func (d *Disk) Flip(path string, off int64, bit int) error {
 	return nil
 }
 
+// Wipe empties a directory, on the platter and in the page cache. Nothing may be pending: it follows a PowerLoss.
+func (d *Disk) Wipe(path string) error {
+	n, err := d.root.find(path)
+	if err != nil {
+		return err
+	}
+	if len(d.naming)+len(d.dirty) > 0 || !n.dir {
+		return fmt.Errorf("wipe %s: changes are pending, or it is a file", path)
+	}
+	n.names, n.stable = map[string]*node{}, map[string]*node{}
+	return nil
+}
+
 // Corrupt puts other bytes where a file has some, on the platter and in the page cache, as a disk does that changes what it holds. The path must name one file
 // in both, and the bytes lie within it.
 func (d *Disk) Corrupt(path string, off int64, p []byte) error {

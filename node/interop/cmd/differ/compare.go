@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -62,6 +64,11 @@ func toTree(v reflect.Value, x *ids) any {
 			}
 		}
 		out = joined(out)
+		if v.Type() == reflect.TypeFor[[]kmsg.DeleteTopicsResponseTopic]() { // Kafka shuffles them, so that nobody learns from their places what there is
+			slices.SortStableFunc(out, func(a, b any) int {
+				return cmp.Compare(a.(tree).get("ErrorCode").(int64), b.(tree).get("ErrorCode").(int64))
+			})
+		}
 		if len(out) == 0 && v.Len() > 0 { // as if there had been nothing
 			return list(nil)
 		}

@@ -2,7 +2,10 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // knowledge is what rules ask the generator about the topics that a difference lies in.
@@ -25,6 +28,28 @@ func (k *knowledge) topic(path string) string {
 		name = k.names[rest[:max(strings.IndexByte(rest, ']'), 0)]]
 	}
 	return name
+}
+
+// roomy is the limit of a Fetch that no sequence fills: the others that the generator draws are small.
+const roomy = 1 << 20
+
+// limited reports whether a limit in bytes of a Fetch may end the partition in a path at another batch, since a topic in it is compressed by each broker in its own way.
+func (k *knowledge) limited(req *kmsg.FetchRequest, path string) bool {
+	name := k.topic(path)
+	for i := range req.Topics {
+		t := &req.Topics[i]
+		topic := t.Topic
+		if topic == "" {
+			topic = k.names[fmt.Sprintf("%x", t.TopicID)]
+		}
+		if k.recoded[topic] && req.MaxBytes < roomy {
+			return true
+		}
+		if topic == name {
+			return k.recoded[topic] && (req.SessionEpoch > 0 || slices.ContainsFunc(t.Partitions, func(p kmsg.FetchRequestTopicPartition) bool { return p.PartitionMaxBytes < roomy }))
+		}
+	}
+	return k.recoded[name] && req.SessionEpoch > 0 // a session knows the partition's limit from an earlier request
 }
 
 // deleted reports whether an offset lies below the start of the log in a path.

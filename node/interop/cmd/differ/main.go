@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -55,7 +54,7 @@ func differ(binary, classpathFile string, seed uint64, requests, most int, texts
 		return false, err
 	}
 	defer os.RemoveAll(dir)
-	kafka, ours, end, err := start(binary, string(bytes.TrimSpace(classpath)), dir)
+	kafka, ours, end, err := brokers.StartBoth(binary, string(bytes.TrimSpace(classpath)), dir, common, kafkaOnly)
 	defer end()
 	if err != nil {
 		return false, err
@@ -86,28 +85,6 @@ func differ(binary, classpathFile string, seed uint64, requests, most int, texts
 
 func newSide(name string, b *brokers.Broker) *side {
 	return &side{name: name, link: link{address: b.Address, timeout: replyTimeout}, ids: newIDs()}
-}
-
-// start starts both brokers at the same time. end stops them, whatever came of it.
-func start(binary, classpath, dir string) (kafka, ours *brokers.Broker, end func(), err error) {
-	for _, name := range []string{"kafka", "ours"} {
-		if err := os.Mkdir(filepath.Join(dir, name), 0o755); err != nil {
-			return nil, nil, func() {}, err
-		}
-	}
-	set := maps.Clone(common)
-	maps.Copy(set, kafkaOnly)
-	kafka, err = brokers.StartKafka(classpath, filepath.Join(dir, "kafka"), set)
-	if err == nil {
-		ours, err = brokers.StartOdradek(binary, filepath.Join(dir, "ours"), common)
-	}
-	return kafka, ours, func() {
-		for _, b := range []*brokers.Broker{kafka, ours} {
-			if b != nil {
-				b.End()
-			}
-		}
-	}, err
 }
 
 // begin prepares both sides, and returns the generator of their sequence.

@@ -9,8 +9,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// unacknowledged is how long our node has to make records durable that nobody waits for: only then can they be read, which in Kafka they can at once.
-const unacknowledged = 200 * time.Millisecond
+// unacknowledged bounds the time that our node has to make records durable that nobody waits for: only then can they be read, which in Kafka they can at once.
+const unacknowledged = 2 * time.Second
 
 // run sends one sequence to both brokers.
 type run struct {
@@ -35,7 +35,9 @@ func (r *run) step(i int) error {
 		}
 	}
 	if o.fenced && results[0].silent {
-		time.Sleep(unacknowledged)
+		if err := r.awaitEnds(o.req); err != nil {
+			return err
+		}
 	}
 	var alone [2][]string
 	if o.changes {
@@ -185,6 +187,22 @@ func (r *run) reconcile(alone [2][]string) error {
 			if err := r.kafka.settle(); err != nil {
 				return err
 			}
+		}
+	}
+	return nil
+}
+
+// awaitEnds waits until records that nobody acknowledges can be read in both: logs that do not become equal have come apart, and the topic is dropped (torn).
+func (r *run) awaitEnds(req kmsg.Request) error {
+	produce, ok := req.(*kmsg.ProduceRequest)
+	for deadline := time.Now().Add(unacknowledged); ok && time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		kafka, err := r.kafka.ends(produce)
+		if err != nil {
+			return err
+		}
+		ours, err := r.ours.ends(produce)
+		if err != nil || ours == kafka {
+			return err
 		}
 	}
 	return nil

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -207,3 +208,31 @@ func (s *side) remove(names []string) error {
 
 // treeOf makes a tree of an answer.
 func (s *side) treeOf(resp kmsg.Response) any { return toTree(reflect.ValueOf(resp), s.ids) }
+
+// ends returns what the side says where the partitions of a Produce request end, as text.
+func (s *side) ends(produce *kmsg.ProduceRequest) (string, error) {
+	req := kmsg.NewPtrListOffsetsRequest()
+	req.Version, req.ReplicaID = 4, -1
+	for i := range produce.Topics {
+		topic := kmsg.NewListOffsetsRequestTopic()
+		topic.Topic = produce.Topics[i].Topic
+		for j := range produce.Topics[i].Partitions {
+			p := kmsg.NewListOffsetsRequestTopicPartition()
+			p.Partition, p.Timestamp = produce.Topics[i].Partitions[j].Partition, -1
+			topic.Partitions = append(topic.Partitions, p)
+		}
+		req.Topics = append(req.Topics, topic)
+	}
+	resp, err := s.call(req)
+	if err != nil {
+		return "", err
+	}
+	var all []string
+	for _, t := range resp.(*kmsg.ListOffsetsResponse).Topics {
+		for _, p := range t.Partitions {
+			all = append(all, fmt.Sprint(t.Topic, p.Partition, p.ErrorCode, p.Offset))
+		}
+	}
+	slices.Sort(all)
+	return fmt.Sprint(all), nil
+}

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"odradek/node/interop/brokers"
 )
 
 // tool runs Apache Kafka's DumpLogSegments.
@@ -24,8 +26,7 @@ var complaints = []string{"mismatch", "out of order", "exception", "isvalid: fal
 // dump runs the tool over files and returns the lines it prints. It must end with code 0, say nothing on stderr and not complain on stdout.
 func (t *tool) dump(files []string, flags ...string) (lines []string, err error) {
 	for chunk := range slices.Chunk(files, filesPerRun) {
-		args := []string{"-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", t.classpath, "org.apache.kafka.tools.DumpLogSegments"}
-		cmd := exec.Command("java", append(append(args, flags...), "--files", strings.Join(chunk, ","))...)
+		cmd := brokers.Java(t.classpath, "org.apache.kafka.tools.DumpLogSegments", append(slices.Clone(flags), "--files", strings.Join(chunk, ","))...)
 		var out, said bytes.Buffer
 		cmd.Stdout, cmd.Stderr = &out, &said
 		if err := cmd.Run(); err != nil {

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"odradek/node/interop/brokers"
 )
 
 // kafkaTimeout bounds a start, and a stop, of Apache Kafka.
@@ -70,28 +72,24 @@ func (k *kafka) quorum() string {
 }
 
 func (k *kafka) format() error {
-	args := []string{"format", "--cluster-id", "k6qUWPH3RdG3PO1UTzc2Gw", "--config", k.config()}
+	args := []string{"format", "--cluster-id", brokers.ClusterID, "--config", k.config()}
 	if k.release != "" {
 		args = append(args, "--release-version", k.release)
 	}
 	if k.dynamic {
 		args = append(args, "--standalone")
 	}
-	out, err := k.java("kafka.tools.StorageTool", args...).CombinedOutput()
+	out, err := brokers.Java(k.tool.classpath, "kafka.tools.StorageTool", args...).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("storage format: %w\n%s", err, out)
 	}
 	return nil
 }
 
-func (k *kafka) java(class string, args ...string) *exec.Cmd {
-	return exec.Command("java", append([]string{"-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", k.tool.classpath, class}, args...)...)
-}
-
 // start runs the broker until its port answers a client.
 func (k *kafka) start() error {
 	k.log.Reset()
-	k.cmd = k.java("kafka.Kafka", k.config())
+	k.cmd = brokers.Java(k.tool.classpath, "kafka.Kafka", k.config())
 	k.cmd.Stdout, k.cmd.Stderr, k.cmd.Dir = &k.log, &k.log, k.dir
 	if err := k.cmd.Start(); err != nil {
 		return err
@@ -139,12 +137,11 @@ func (k *kafka) end(s syscall.Signal) error {
 
 // consume returns what Kafka's own consumer prints of the first records of a topic's partition 0, from whatever broker.
 func (t *tool) consume(address, topic string, count int) (string, error) {
-	args := []string{"-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", t.classpath, "org.apache.kafka.tools.consumer.ConsoleConsumer",
-		"--bootstrap-server", address, "--topic", topic, "--partition", "0", "--offset", "earliest", "--max-messages", fmt.Sprint(count), "--timeout-ms", "20000"}
+	args := []string{"--bootstrap-server", address, "--topic", topic, "--partition", "0", "--offset", "earliest", "--max-messages", fmt.Sprint(count), "--timeout-ms", "20000"}
 	for _, property := range []string{"timestamp", "key", "offset", "headers"} {
 		args = append(args, "--formatter-property", "print."+property+"=true")
 	}
-	cmd := exec.Command("java", args...)
+	cmd := brokers.Java(t.classpath, "org.apache.kafka.tools.consumer.ConsoleConsumer", args...)
 	var said bytes.Buffer
 	cmd.Stderr = &said
 	out, err := cmd.Output()

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"odradek/node/interop/brokers"
 )
 
 // dirCase is one way in which Kafka leaves a directory.
@@ -79,10 +81,10 @@ func checkKafka(binary string, tool *tool, keep, names string) error {
 }
 
 func (c *dirCase) run(binary string, tool *tool, dir string) error {
-	k := &kafka{tool: tool, dir: dir, release: c.release, dynamic: c.dynamic, snapshots: c.snapshots, address: freeAddress(), controller: freeAddress()}
+	k := &kafka{tool: tool, dir: dir, release: c.release, dynamic: c.dynamic, snapshots: c.snapshots, address: brokers.FreeAddress(), controller: brokers.FreeAddress()}
 	defer func() { _ = k.end(syscall.SIGKILL) }()
 	// Little of the metadata log stays, so that Kafka has to go on from a snapshot of ours.
-	n := &node{binary: binary, data: k.data(), address: freeAddress(), admin: freeAddress(), set: []string{"metadata.log.segment.bytes=500", "metadata.max.retention.bytes=1",
+	n := &node{binary: binary, data: k.data(), address: brokers.FreeAddress(), admin: brokers.FreeAddress(), set: []string{"metadata.log.segment.bytes=500", "metadata.max.retention.bytes=1",
 		"metadata.log.max.record.bytes.between.snapshots=100"}}
 	defer func() { _ = n.end(syscall.SIGKILL) }()
 	if err := k.configure(); err != nil {

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"flag"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -71,15 +70,6 @@ type node struct {
 	cmd     *exec.Cmd
 	exited  chan error
 	log     bytes.Buffer
-}
-
-func freeAddress() string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "127.0.0.1:0" // the node says what is wrong
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // start runs the node with small segments and waits until it is ready.

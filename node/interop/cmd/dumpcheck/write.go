@@ -10,6 +10,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"odradek/node/interop/brokers"
 )
 
 const (
@@ -37,7 +39,7 @@ type written struct {
 
 // write fills the directory: two rounds of producing with every codec, idempotent and not, with a kill -9 between them; then a clean stop.
 func write(binary, data string) (*written, error) {
-	n := &node{binary: binary, data: data, address: freeAddress(), admin: freeAddress()}
+	n := &node{binary: binary, data: data, address: brokers.FreeAddress(), admin: brokers.FreeAddress()}
 	defer func() { _ = n.end(syscall.SIGKILL) }()
 	w := &written{logs: map[string][]entry{}}
 	for round := range 2 {

@@ -1,0 +1,89 @@
+package sim
+
+import (
+	"fmt"
+	"strconv"
+
+	"odradek/core"
+	"odradek/core/image"
+	"odradek/core/record"
+	"odradek/core/stream"
+)
+
+// logStart returns where a partition begins; false while the node does not serve.
+func (w *World) logStart(topic string, partition int32) (record.Offset, bool) {
+	if len(w.nodes) == 0 {
+		return 0, false
+	}
+	n := w.nodes[0]
+	if !n.serving() || n.p.view.Image == nil {
+		return 0, false
+	}
+	t, ok := n.p.view.Image.Topic(topic)
+	if !ok {
+		return 0, false
+	}
+	s, ok := n.p.core.Look(stream.ID{Topic: t.ID, Partition: partition})
+	return s.LogStart, ok
+}
+
+// retention returns what a topic is to keep.
+func (n *node) retention(topic string) (ms, size int64) {
+	ms, size = -1, -1
+	for _, kv := range n.w.opt.Node {
+		switch kv.Key {
+		case "log.retention.ms":
+			ms, _ = strconv.ParseInt(kv.Value, 10, 64)
+		case "log.retention.bytes":
+			size, _ = strconv.ParseInt(kv.Value, 10, 64)
+		}
+	}
+	if v, ok := n.p.view.Image.ConfigValue(image.ResourceTopic, topic, "retention.ms"); ok {
+		ms, _ = strconv.ParseInt(v, 10, 64)
+	}
+	if v, ok := n.p.view.Image.ConfigValue(image.ResourceTopic, topic, "retention.bytes"); ok {
+		size, _ = strconv.ParseInt(v, 10, 64)
+	}
+	return ms, size
+}
+
+// checkDeleted looks at segments of a client's topic that go: they must be committed, and too old, or more than is to be kept without them.
+func (n *node) checkDeleted(op *core.DiskOp, o *watched) {
+	if op.All || o.topic == nil {
+		if !op.All {
+			n.w.reach(markTrimmed)
+		}
+		return
+	}
+	n.w.reach(markRetained)
+	s, ok := n.p.core.Look(op.Stream)
+	if !ok {
+		return
+	}
+	if s.LogEnd == op.To {
+		n.w.reach(markRetainedAll)
+	}
+	if op.To > s.HighWatermark {
+		n.broken("R6", o, "segments below %d are deleted, and the high watermark is %d", op.To, s.HighWatermark)
+	}
+	ms, size := n.retention(o.topic.Name)
+	d := n.p.where[op.Stream]
+	folder := fmt.Sprintf("%s%s-%d", d.root, o.topic.Name, op.Stream.Partition)
+	names, _ := n.disk.DurableNames(folder)
+	paths := logFiles(folder, names)
+	for i, left := len(paths)-1, s.Bytes; i >= 0 && !o.hurt(); i-- { // left is what is kept, and what goes behind paths[i]
+		data, _ := n.disk.DurableData(paths[i])
+		youngest, next := record.NoTimestamp, record.NoOffset
+		for it := record.Batches(data); it.Next(); {
+			youngest, next = max(youngest, it.Batch.MaxTimestamp), it.Batch.NextOffset()
+		}
+		if next == record.NoOffset || next > op.To {
+			continue
+		}
+		if (size < 0 || left < size) && (ms < 0 || int64(n.wall())-int64(youngest) <= ms) {
+			n.broken("R9", o, "offsets below %d are deleted; %s is not older than %d ms, and only %d bytes are behind it", op.To, paths[i], ms, left)
+			return
+		}
+		left += int64(len(data))
+	}
+}
