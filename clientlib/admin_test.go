@@ -25,7 +25,7 @@ func TestAdminTopics(t *testing.T) {
 	_, err = a.CreateTopics(ctx, false, NewTopic{Name: "a"})
 	wantError(t, err, errcode.TopicAlreadyExists, nil, "'a' already exists")
 	_, err = a.CreateTopics(ctx, false, NewTopic{Name: "c", ReplicationFactor: 2})
-	wantError(t, err, errcode.InvalidReplicationFactor, nil, "replication factor 2")
+	wantError(t, err, errcode.InvalidReplicationFactor, nil, "replication factor of 2")
 	if _, err := a.CreateTopics(ctx, true, NewTopic{Name: "c"}); err != nil {
 		t.Error(err)
 	}

@@ -136,6 +136,15 @@ var closedError = &proto.Error{Op: "client", Partition: -1, Cause: proto.ErrClos
 
 func (c *Client) now() int64 { return int64(time.Since(c.began)) }
 
+// written gives memory back that went out.
+func (c *Client) written(list [][]byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, p := range list {
+		c.machine.Reuse(p)
+	}
+}
+
 func (c *Client) tick() {
 	c.step(func(m *proto.Client, now int64) { m.Tick(now) })
 }

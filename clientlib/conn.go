@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"sync"
 
 	"odradek/clientlib/proto"
@@ -89,13 +90,15 @@ func (k *conn) drain(nc net.Conn) {
 			k.mu.Unlock()
 			return
 		}
-		buffers := net.Buffers(k.pending)
+		written := k.pending
 		k.pending = nil
 		k.mu.Unlock()
+		buffers := net.Buffers(slices.Clone(written)) // WriteTo consumes it
 		if _, err := buffers.WriteTo(nc); err != nil {
 			nc.Close()
 			return
 		}
+		k.c.written(written)
 	}
 }
 

@@ -101,7 +101,7 @@ func (p *Producer) send(now time.Time, topic string, partition int32, m *proto.M
 	if c.closed {
 		return nil, closedError
 	}
-	if p.calls.full() {
+	if o.done != nil && p.calls.full() {
 		return p.room, proto.ErrFull
 	}
 	id := p.calls.expect(o)

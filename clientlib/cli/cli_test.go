@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/signal"
 	"regexp"
 	"strings"
 	"testing"
@@ -206,7 +207,21 @@ func TestInterrupted(t *testing.T) {
 	if code := command(t.Context(), []string{"topic", "create", "t", "--bootstrap", at}, nil, &out, &say); code != 0 {
 		t.Fatal(say.String())
 	}
-	time.AfterFunc(300*time.Millisecond, func() { _ = unix.Kill(os.Getpid(), unix.SIGINT) })
+	ignored := make(chan os.Signal, 1) // one that comes before the command listens must not end the test
+	signal.Notify(ignored, os.Interrupt)
+	defer signal.Stop(ignored)
+	over := make(chan struct{})
+	defer close(over)
+	go func() {
+		for {
+			select {
+			case <-time.After(300 * time.Millisecond):
+				_ = unix.Kill(os.Getpid(), unix.SIGINT)
+			case <-over:
+				return
+			}
+		}
+	}()
 	if code := command(context.Background(), []string{"consume", "t", "--follow", "--bootstrap", at}, nil, &out, &say); code != exitInterrupted {
 		t.Errorf("exit code %d: %s", code, say.String())
 	}

@@ -19,7 +19,8 @@ type Client struct {
 	meta  metadata
 	parts [owners]part
 
-	answers []reply // scratch
+	answers []reply  // scratch
+	spare   [][]byte // memory of what was written
 }
 
 // LinkID numbers the connections of a Client from 1 on.
@@ -95,6 +96,30 @@ func (c *Client) Take() Effects {
 	fx := c.fx
 	c.fx = Effects{}
 	return fx
+}
+
+// writesSpare is how many written frames' memory is kept, of at least writeSpareMin bytes each.
+const (
+	writesSpare   = 8
+	writeSpareMin = 16 << 10
+)
+
+// Reuse takes back the memory of a Write that has been written. The owner need not give it.
+func (c *Client) Reuse(written []byte) {
+	if len(c.spare) < writesSpare && cap(written) >= writeSpareMin {
+		c.spare = append(c.spare, written[:0])
+	}
+}
+
+// memory is what the next frame of a link without any is written into; nil: nothing is spare.
+func (c *Client) memory() []byte {
+	n := len(c.spare)
+	if n == 0 {
+		return nil
+	}
+	m := c.spare[n-1]
+	c.spare = c.spare[:n-1]
+	return m
 }
 
 // Tick tells the time.

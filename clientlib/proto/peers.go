@@ -182,6 +182,9 @@ func (c *Client) ask(p *peer, req kmsg.Request, max int16, t tag, timeout int64)
 	}
 	req.SetVersion(v)
 	p.used = c.now
+	if _, large := req.(*kmsg.ProduceRequest); large && p.link.out == nil {
+		p.link.out = c.memory()
+	}
 	p.link.send(c.now, req, t, timeout)
 	return true
 }
