@@ -214,7 +214,10 @@ func (s *Server) closeListeners() {
 // Shutdown stops accepting and reading, waits until what is in flight is answered and sent, and closes. When ctx ends first the connections are
 // closed as they are, and its error is returned.
 func (s *Server) Shutdown(ctx context.Context) error {
-	s.stopOnce.Do(func() { close(s.stop) })
+	s.stopOnce.Do(func() {
+		close(s.stop)
+		s.cfg.Heavy.Close()
+	})
 	s.closeListeners()
 	s.accepting.Wait()
 	defer s.lines.stop()

@@ -47,14 +47,29 @@ func TestHeavyRequestsTakeTurns(t *testing.T) {
 	}
 }
 
-// Whoever works rests three times as long, so that work of its kind gets a quarter of a processor whoever asks.
-func TestTurnsRest(t *testing.T) {
+// Short work gets a quarter of a processor, long work a hundredth, and nobody waits for ever.
+func TestRests(t *testing.T) {
+	for work, want := range map[time.Duration]time.Duration{100 * time.Microsecond: 300 * time.Microsecond, time.Millisecond: 20 * time.Millisecond,
+		5 * time.Millisecond: 495 * time.Millisecond, time.Second: restMax} { // any order: each by itself
+		if got := restAfter(work); got != want {
+			t.Errorf("after work of %v rests %v, want %v", work, got, want)
+		}
+	}
 	var turn Turn
 	began := time.Now()
 	for range 3 {
-		turn.Do(func() { time.Sleep(5 * time.Millisecond) })
+		turn.Do(func() { time.Sleep(time.Millisecond) })
 	}
 	if took := time.Since(began); took < 60*time.Millisecond {
-		t.Errorf("three works of 5 ms took %v: nobody rested", took)
+		t.Errorf("three works of 1 ms took %v: nobody rested", took)
+	}
+	resting := make(chan struct{})
+	go turn.Do(func() { time.Sleep(100 * time.Millisecond); close(resting) }) // and rests for ten seconds
+	<-resting
+	turn.Close()
+	began = time.Now()
+	turn.Do(func() {})
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("a rest went on for %v after the end", took)
 	}
 }
