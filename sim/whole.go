@@ -230,19 +230,18 @@ func (h *whole) take() {
 
 // passOver begins anew where what was read may be gone, or what is read be damaged: a relaxed topic after a power loss, a disk that lied.
 func (h *whole) passOver(chunk *proto.Chunk, received []proto.Received, err error) bool {
-	at := h.read[chunk.Partition]
+	at := &h.read[chunk.Partition]
 	part := h.c.w.ledger.part(h.c.opt.Topic, chunk.Partition)
-	follows := err == nil && (len(received) == 0 || received[0].Offset == at)
+	follows := err == nil && (len(received) == 0 || received[0].Offset == *at)
 	if follows || h.c.topic.Durable() && len(part.hurts) == 0 && part.doubts == 0 {
 		return false
 	}
-	h.read[chunk.Partition] = at
 	if len(received) > 0 {
-		h.read[chunk.Partition] = received[len(received)-1].Offset + 1
+		*at = received[len(received)-1].Offset + 1
 	} else if err != nil {
-		h.read[chunk.Partition]++
+		*at++
 	}
-	h.k.Seek(h.m, int64(h.c.w.now), chunk.Topic, chunk.Partition, proto.At(h.read[chunk.Partition]))
+	h.k.Seek(h.m, int64(h.c.w.now), chunk.Topic, chunk.Partition, proto.At(*at))
 	return true
 }
 

@@ -47,7 +47,7 @@ func (l *Link) handshake(now int64, version int16) {
 	req := kmsg.NewPtrApiVersionsRequest()
 	req.SetVersion(version)
 	req.ClientSoftwareName, req.ClientSoftwareVersion = softwareName, softwareVersion
-	l.write(now, req, tag{}, l.cfg.RequestTimeout)
+	l.send(now, req, tag{}, l.cfg.RequestTimeout)
 }
 
 // What ApiVersions tells the broker of us (KIP-511).
@@ -68,13 +68,9 @@ func (l *Link) version(key api.Key, max int16) (version int16, ok bool) {
 	return min(served[1], max), true
 }
 
-// send writes a request; its answer may take until timeout nanoseconds from now. A Produce without acknowledgement has none. The link is ready, and the
-// version of req is one that version returned.
+// send writes a request; its answer may take until timeout nanoseconds from now. A Produce without acknowledgement has none. But for the handshake the link is
+// ready, and the version of req is one that version returned.
 func (l *Link) send(now int64, req kmsg.Request, t tag, timeout int64) {
-	l.write(now, req, t, timeout)
-}
-
-func (l *Link) write(now int64, req kmsg.Request, t tag, timeout int64) {
 	l.last++
 	if p, ok := req.(*kmsg.ProduceRequest); ok {
 		l.out = slices.Grow(l.out, produceSize(p))

@@ -85,7 +85,7 @@ func (l *outLane) put(p *Producer, c *Client, id uint64, m *Message, size int) (
 }
 
 // seal has the open batch sent as it is.
-func (l *outLane) seal(*Producer, *Client) { l.open.sealed = l.open.count() > 0 }
+func (l *outLane) seal() { l.open.sealed = l.open.count() > 0 }
 
 // close moves the open batch into the queue.
 func (l *outLane) close(p *Producer, c *Client) {

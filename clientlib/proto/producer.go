@@ -199,7 +199,7 @@ func (m *Message) clone() Message {
 func (p *Producer) Flush(c *Client, now int64) {
 	c.now = max(c.now, now)
 	for _, l := range p.active {
-		l.seal(p, c)
+		l.seal()
 	}
 	c.run(now)
 }
