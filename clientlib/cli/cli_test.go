@@ -250,6 +250,7 @@ func TestSilentBroker(t *testing.T) {
 func TestColours(t *testing.T) {
 	at := startNode(t)
 	t.Setenv("TERM", "xterm-256color")
+	t.Setenv("CI", "") // where it is set, no terminal is believed to show colours
 	for _, none := range []string{"", "1"} {
 		t.Setenv("NO_COLOR", none)
 		var say bytes.Buffer
