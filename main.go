@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	client "odradek/clientlib/cli"
+	judge "odradek/linearizability/cli"
 	node "odradek/node/cli"
 	"odradek/node/dump"
 	sim "odradek/sim/cli"
@@ -36,7 +37,7 @@ func main() {
 		return node.UsageError{Err: fmt.Errorf("%s: no such command: odradek --help lists them", args[0])}
 	}
 	root.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
-	root.AddCommand(node.Serve(), dump.Command(), sim.Command())
+	root.AddCommand(node.Serve(), dump.Command(), sim.Command(), judge.Command())
 	root.AddCommand(client.Commands(node.ConfigShow())...)
 	if err := root.ExecuteContext(context.Background()); err != nil {
 		fmt.Fprintln(os.Stderr, "odradek: "+err.Error())

@@ -25,6 +25,8 @@ type deed struct {
 	offsets []int64
 	values  []uint64
 	shows   bool // an acknowledgement of it says that readers can have it
+	first   int  // in which incarnations a produce can have been: first to last
+	last    int
 }
 
 // model is that of a partition. left is how many steps it takes; then nothing is possible any more.
@@ -59,7 +61,7 @@ func same(a, b state) bool {
 func (p *part) step(s state, d *deed) (bool, state) {
 	switch d.kind {
 	case Produce:
-		if d.offset < s.log.tail || !p.hidden(s.incarnation, s.log.tail, d.offset) {
+		if s.incarnation < d.first || s.incarnation > d.last || d.offset < s.log.tail || !p.hidden(s.incarnation, s.log.tail, d.offset) {
 			return false, s
 		}
 		s.log = s.log.add(d.offset, d.values)
@@ -101,7 +103,9 @@ func (p *part) deeds() []porcupine.Operation {
 		switch op.Op {
 		case Produce:
 			if op.Outcome == OK && op.Offset != NoOffset {
-				add(op.Process, &deed{kind: Produce, offset: op.Offset, values: op.Values, shows: op.Acks != 1}, op.Call, op.Return)
+				d := &deed{kind: Produce, offset: op.Offset, values: op.Values, shows: op.Acks != 1}
+				d.first, d.last = p.lived(op)
+				add(op.Process, d, op.Call, op.Return)
 			}
 		case Poll, Final:
 			if len(op.Values) > 0 {
@@ -112,9 +116,20 @@ func (p *part) deeds() []porcupine.Operation {
 		}
 	}
 	for _, u := range p.untold() {
-		add(u.by.Process, &deed{kind: Produce, offset: u.slot.offset, values: u.values}, u.by.Call, u.shown)
+		add(u.by.Process, &deed{kind: Produce, offset: u.slot.offset, values: u.values, first: u.slot.first, last: p.until(u.slot)}, u.by.Call, u.shown)
 	}
 	return out
+}
+
+// lived returns in which incarnations an acknowledged produce can have been.
+func (p *part) lived(op *Operation) (first, last int) {
+	first, last = p.incarnations(op)
+	for _, s := range p.places[op.Values[0]] {
+		if h := p.slots[s]; s.offset == op.Offset && h.sure && h.acked == op {
+			return max(first, s.first), min(last, p.until(s))
+		}
+	}
+	return first, last
 }
 
 // untold is what was seen of a produce at a place where it was not acknowledged.

@@ -91,6 +91,12 @@ func (p *part) enter() {
 			doubtful = append(doubtful, op)
 		}
 	}
+	// Of those the one that has to be first goes first: then there is a place for each, if there is one at all.
+	slices.SortStableFunc(doubtful, func(a, b *Operation) int {
+		_, x := p.incarnations(a)
+		_, y := p.incarnations(b)
+		return cmp.Compare(x, y)
+	})
 	for _, op := range doubtful {
 		lo, hi := p.incarnations(op)
 		p.observe(op, lo, hi)

@@ -61,9 +61,10 @@ var layers = []layer{
 	{folder: "clientlib", ours: []string{"core", "net", "clientlib", "node", "disk/vfs"}, anyLibs: true},
 	{folder: "bench", ours: []string{"core", "net", "clientlib", "node", "bench"}, anyLibs: true},
 	{folder: "docs/examples", ours: []string{"core", "clientlib", "docs/examples", "node", "disk/vfs"}, anyLibs: true},
+	{folder: "linearizability/cli", ours: []string{"linearizability"}, anyLibs: true},
 	{folder: "linearizability", anyLibs: true},
 	{folder: "internal", anyLibs: true},
-	{folder: "", ours: []string{"node", "clientlib", "sim", "bench"}, anyLibs: true},
+	{folder: "", ours: []string{"node", "clientlib", "sim", "bench", "linearizability"}, anyLibs: true},
 }
 
 func within(folder, pkg string) bool {
