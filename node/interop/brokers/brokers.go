@@ -57,6 +57,24 @@ func (b *Broker) run(cmd *exec.Cmd, dir string) error {
 	return fmt.Errorf("%s is not ready after %v\n%s", b.Name, startTimeout, b.Tail())
 }
 
+// Pause holds the process up (SIGSTOP) for a time.
+func (b *Broker) Pause(d time.Duration) error {
+	if err := b.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		return err
+	}
+	time.Sleep(d)
+	return b.cmd.Process.Signal(syscall.SIGCONT)
+}
+
+// Restart kills the process (SIGKILL) and starts it again after a time, on the same directory and address.
+func (b *Broker) Restart(down time.Duration) error {
+	cmd := b.cmd
+	b.End()
+	time.Sleep(down)
+	again := exec.Command(cmd.Path, cmd.Args[1:]...)
+	return b.run(again, cmd.Dir)
+}
+
 // End kills the process: what it leaves on the disk is nobody's.
 func (b *Broker) End() {
 	if b.cmd == nil || b.cmd.Process == nil {
