@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"odradek/clientlib/proto"
+	"odradek/core/errcode"
 	"odradek/core/record"
 )
 
@@ -24,8 +25,8 @@ func book(durable, idempotent bool) (*World, *client) {
 // given three batches of one record each: a, b, c, acknowledged at 0, 1, 2.
 func (w *World) threeAcked(c *client) {
 	for i, name := range []string{"a", "b", "c"} {
-		w.ledger.give(c, uint64(i+1), 0, []proto.Message{{Value: []byte(name)}})
-		w.ledger.delivered(c, proto.PlainDelivery{ID: uint64(i + 1), Offset: record.Offset(i), Count: 1}, 0)
+		w.ledger.give(c, uint64(i+1), 0, &proto.Message{Value: []byte(name)})
+		w.ledger.delivered(c, uint64(i+1), 0, record.Offset(i), errcode.None, 0)
 	}
 }
 
@@ -80,7 +81,7 @@ func TestLedger(t *testing.T) {
 func TestServedAndOrder(t *testing.T) {
 	w, c := book(true, true)
 	for i, name := range []string{"a", "b"} {
-		w.ledger.give(c, uint64(i+1), 0, []proto.Message{{Value: []byte(name)}})
+		w.ledger.give(c, uint64(i+1), 0, &proto.Message{Value: []byte(name)})
 	}
 	w.ledger.served(0, 0, &proto.Received{Offset: 0, Value: []byte("b")}, 0)
 	w.ledger.last(0, 0, &proto.Received{Offset: 0, Value: []byte("b")})
