@@ -98,7 +98,7 @@ func (p *part) lostAt(op *Operation, offset int64, value uint64, highest int64) 
 // readers: each goes on where it was, over every record that is known to be there.
 func (p *part) readers() {
 	position := map[int]int64{}
-	for _, op := range p.ops {
+	for _, op := range p.told {
 		switch op.Op {
 		case Seek:
 			position[op.Process] = op.Offset
@@ -142,9 +142,10 @@ func (p *part) poll(op *Operation, at int64) {
 	}
 }
 
-// senders: what one process sent, and is there at the end, lies in the order in which it was sent.
+// senders: what one process sent, and is there at the end, lies in the order in which it was sent. A log that has lost its end, or batches, has lost with them what
+// it knew of their producers: of two batches under way it may take the second and refuse the first.
 func (p *part) senders() {
-	if len(p.damaged) > 0 {
+	if len(p.damaged) > 0 || len(p.ends) > 0 {
 		return
 	}
 	type sent struct {

@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 )
 
 // Kind is what an operation is.
@@ -43,11 +42,12 @@ const NoOffset = -1
 // simulation, nanoseconds of one clock): closed intervals, so equal numbers mean at the same time. Return is -1 for what never ended.
 type Operation struct {
 	Op        Kind      `json:"op"`
-	Process   int       `json:"process"` // what one of these does to a partition it does in the order of Call
+	Process   int       `json:"process"` // what one of these sends to a partition it sends in the order of Call, what it reads there in that of Return
 	Topic     string    `json:"topic,omitempty"`
 	Partition int32     `json:"partition"`
 	Call      int64     `json:"call"`
 	Return    int64     `json:"return"`
+	Since     int64     `json:"since,omitempty"` // of an acknowledged produce: when the connection was made on which the answer came; 0: it is not known
 	Outcome   Outcome   `json:"outcome,omitempty"`
 	Acks      int16     `json:"acks,omitempty"`
 	Offset    int64     `json:"offset"`
@@ -140,17 +140,4 @@ func (o *Operation) checkRead() error {
 		return fmt.Errorf("it reads from %d to %d", o.Offset, o.Next)
 	}
 	return nil
-}
-
-// byCall sorts operations by their calls; those of one process at the same time stay in the order of the history.
-func byCall(ops []*Operation) {
-	slices.SortStableFunc(ops, func(a, b *Operation) int {
-		switch {
-		case a.Call < b.Call:
-			return -1
-		case a.Call > b.Call:
-			return 1
-		}
-		return 0
-	})
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 
 	"github.com/anishathalye/porcupine"
@@ -123,7 +124,7 @@ func (p *part) deeds() []porcupine.Operation {
 
 // lived returns in which incarnations an acknowledged produce can have been.
 func (p *part) lived(op *Operation) (first, last int) {
-	first, last = p.incarnations(op)
+	first, last = p.incarnation(op.Call, false), p.incarnation(op.Return, true)
 	for _, s := range p.places[op.Values[0]] {
 		if h := p.slots[s]; s.offset == op.Offset && h.sure && h.acked == op {
 			return max(first, s.first), min(last, p.until(s))
@@ -177,16 +178,19 @@ func (p *part) linearize(draw func(name string) (io.WriteCloser, error)) error {
 	if porcupine.CheckOperations(model, deeds) {
 		return nil
 	}
-	if left > 0 {
-		p.report(Nonlinearizable, &Operation{}, "no order of %d operations explains them", len(deeds))
+	undecided := left <= 0
+	left = effortLeast + effort*len(deeds)
+	_, info := porcupine.CheckOperationsVerbose(model, deeds, 0)
+	left = math.MaxInt // what it has found is stepped again
+	why, by := stuck(model, deeds, &info)
+	if undecided {
+		p.report(Undecided, by, "no answer in %d steps; %s", effortLeast+effort*len(deeds), why)
 	} else {
-		p.report(Undecided, &Operation{}, "%d operations, no answer in %d steps", len(deeds), effortLeast+effort*len(deeds))
+		p.report(Nonlinearizable, by, "no order explains them; %s", why)
 	}
 	if draw == nil {
 		return nil
 	}
-	left = effortLeast + effort*len(deeds)
-	_, info := porcupine.CheckOperationsVerbose(model, deeds, 0)
 	out, err := draw(p.name)
 	if err != nil {
 		return err
@@ -196,4 +200,32 @@ func (p *part) linearize(draw func(name string) (io.WriteCloser, error)) error {
 		return err
 	}
 	return out.Close()
+}
+
+// stuck tells how far the longest order came that was found, and which operation should have been next: of those that are left the one that returns first.
+func stuck(model porcupine.Model, deeds []porcupine.Operation, info *porcupine.LinearizationInfo) (string, *Operation) {
+	var longest []porcupine.Operation
+	for _, orders := range info.PartialLinearizationsOperations() {
+		for _, order := range orders {
+			if len(order) > len(longest) {
+				longest = order
+			}
+		}
+	}
+	now, done := model.Init(), map[any]bool{}
+	for _, op := range longest {
+		_, now = model.Step(now, op.Input, op.Output)
+		done[op.Input] = true
+	}
+	var next *porcupine.Operation
+	for i := range deeds {
+		if op := &deeds[i]; !done[op.Input] && (next == nil || op.Return < next.Return) {
+			next = op
+		}
+	}
+	if next == nil {
+		return fmt.Sprintf("%d operations", len(deeds)), &Operation{}
+	}
+	return fmt.Sprintf("after %d of %d operations the log %s, and then %s from %d to %d has no place", len(longest), len(deeds), model.DescribeState(now),
+		model.DescribeOperation(next.Input, next.Output), next.Call, next.Return), &Operation{Process: next.ClientId, Call: next.Call}
 }

@@ -32,6 +32,7 @@ const maxTime = int64(1<<63 - 1)
 type part struct {
 	name    string
 	ops     []*Operation // by call
+	told    []*Operation // by return
 	ends    []*Operation // the ends, by call
 	final   *Operation
 	damaged []*Operation
@@ -67,7 +68,9 @@ func split(h History) []*part {
 
 // enter finds what every slot holds.
 func (p *part) enter() {
-	byCall(p.ops)
+	p.told = slices.Clone(p.ops)
+	slices.SortStableFunc(p.told, func(a, b *Operation) int { return cmp.Compare(a.Return, b.Return) })
+	slices.SortStableFunc(p.ops, func(a, b *Operation) int { return cmp.Compare(a.Call, b.Call) })
 	for _, op := range p.ops {
 		switch op.Op {
 		case End:
@@ -82,6 +85,7 @@ func (p *part) enter() {
 			}
 		}
 	}
+	slices.SortStableFunc(p.damaged, func(a, b *Operation) int { return cmp.Compare(a.Offset, b.Offset) })
 	// What can be of one incarnation only goes first, so that the rest finds the slots taken.
 	var doubtful []*Operation
 	for _, op := range p.ops {
@@ -103,17 +107,19 @@ func (p *part) enter() {
 	}
 }
 
-// incarnations returns in which an operation may have taken effect: lo to hi.
+// incarnations returns of which incarnations the answer of an operation may tell: lo to hi. A log that answers on a connection is not older than the connection.
 func (p *part) incarnations(op *Operation) (lo, hi int) {
+	return p.incarnation(max(op.Call, op.Since), false), p.incarnation(op.Return, true)
+}
+
+// incarnation returns the first or the last incarnation at a time; a negative one never comes.
+func (p *part) incarnation(at int64, last bool) (n int) {
 	for _, e := range p.ends {
-		if e.Return < op.Call {
-			lo++
-		}
-		if op.Return < 0 || e.Call <= op.Return {
-			hi++
+		if at < 0 || e.Return < at || last && e.Call <= at {
+			n++
 		}
 	}
-	return lo, hi
+	return n
 }
 
 // at returns the slot of an offset in an incarnation.
@@ -213,10 +219,14 @@ func (p *part) hidden(incarnation int, lo, hi int64) bool {
 	if p.final == nil {
 		return true
 	}
-	for o := max(lo, p.final.Offset); o < hi; o++ {
-		if p.until(p.at(o, incarnation)) == len(p.ends) && !p.isDamaged(o) {
-			return false
+	for _, e := range p.ends[incarnation:] {
+		hi = min(hi, e.Offset) // what is above goes with this end
+	}
+	lo = max(lo, p.final.Offset)
+	for _, d := range p.damaged { // by their offsets
+		if d.Offset <= lo {
+			lo = max(lo, d.Next)
 		}
 	}
-	return true
+	return lo >= hi
 }

@@ -24,6 +24,7 @@ type channel struct {
 	server     *serverConn
 	life       uint32 // of the process that accepted it
 	powers     int    // power losses of the node before that process
+	since      int64  // the event in which it was accepted
 	taken      bool   // it was accepted
 	broken     bool   // it was reset, or refused
 	losesReply bool   // it breaks when the next answer is about to be sent
@@ -90,7 +91,7 @@ func (n *node) accept(ch *channel) {
 	c := &serverConn{n: n, ch: ch, id: p.last, reader: wire.NewFrameReader(p.pool, wire.DefaultFrameMax)}
 	c.machine = wire.NewConn(wire.Info{Conn: c.id, Listener: "PLAINTEXT", Address: address, Peer: ch.name, Principal: "User:ANONYMOUS"})
 	p.conns[c.id] = c
-	ch.server, ch.taken, ch.life, ch.powers = c, true, n.life, n.powers
+	ch.server, ch.taken, ch.life, ch.powers, ch.since = c, true, n.life, n.powers, int64(n.w.events)
 	for side, until := range n.shut {
 		ch.net.Stall(simnet.Side(side), int64(until))
 	}

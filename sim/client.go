@@ -24,6 +24,7 @@ type client struct {
 	m      *proto.Client
 	links  []*link
 	powers int                            // losses before the process that was heard last
+	since  int64                          // the event in which it took that connection
 	ops    map[uint64]func(kmsg.Response) // operations under way
 	p      *producing                     // nil: it only reads
 	r      *reading

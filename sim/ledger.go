@@ -115,6 +115,7 @@ func (l *ledger) give(c *client, id uint64, partition int32, m *proto.Message) {
 	g := given{partition: partition, name: nameOf(m.Key, m.Value), hash: l.hash(c.topic, m.Key, m.Value, m.Headers, m.Timestamp), timestamp: m.Timestamp, offset: record.NoOffset}
 	l.names[g.name] = place{int(c.id), len(l.records[c.id])}
 	l.records[c.id] = append(l.records[c.id], g)
+	l.w.past.given(c)
 	if len(l.records[c.id]) != int(id) {
 		panic("a producer does not number its records from 1")
 	}

@@ -106,7 +106,7 @@ func (l *link) arrived(ch *channel, p []byte) {
 	if c.link(l.id) != l {
 		return
 	}
-	c.powers = ch.powers
+	c.powers, c.since = ch.powers, ch.since
 	answer, floors := l.hears(p)
 	if answer != nil {
 		c.r.hears(answer)

@@ -82,6 +82,7 @@ func (n *node) losePower() {
 	n.powers++
 	n.cut = true
 	n.w.ledger.powerLost()
+	n.w.past.powerLost()
 }
 
 func (n *node) wall() record.UnixMillis {

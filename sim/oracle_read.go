@@ -77,6 +77,7 @@ func (r *reading) took(chunk *proto.Chunk) {
 	if s := p.sought; s.kind == soughtTime && !r.c.topic.AppendTime && p.at < s.floor && received[0].Timestamp < s.time {
 		r.fail("position", i, "offset %d was found for timestamp %d, and is of %d", p.at, s.time, received[0].Timestamp)
 	}
+	from := p.at
 	for k := range received {
 		if received[k].Offset != p.at {
 			r.fail("gap", i, "offset %d is given where %d should follow", received[k].Offset, p.at)
@@ -85,6 +86,7 @@ func (r *reading) took(chunk *proto.Chunk) {
 		p.at++
 		r.enter(i, &received[k])
 	}
+	w.past.polled(r.c, int32(i), p.call, from, p.at, &r.read)
 	p.sought, p.powers = sought{}, p.since
 }
 
@@ -97,6 +99,7 @@ func (r *reading) enter(i int, record *proto.Received) {
 		s := l.seen(r.c.topic, record, p.fetched)
 		l.check(r.c.opt.Topic, int32(i), record.Offset, &s)
 	}
+	r.read.got(l, record.Offset, nameOf(record.Key, record.Value))
 	if r.final {
 		l.last(r.c.opt.Topic, int32(i), record)
 	}
@@ -142,6 +145,7 @@ func (r *reading) moved(m *proto.Moved) {
 	p.sought.floor = 0 // it was asked for some time ago
 	r.found(i, m.To)
 	p.at = m.To
+	r.c.w.past.sought(r.c, int32(i), m.To)
 }
 
 // found checks where a partition was found to begin.
@@ -226,6 +230,9 @@ func (r *reading) passOver(i int, received []proto.Received, err error) bool {
 	for k := range received[:good] {
 		r.enter(i, &received[k])
 	}
+	if good > 0 {
+		w.past.polled(r.c, int32(i), p.call, p.at, p.at+record.Offset(good), &r.read)
+	}
 	next := p.at + record.Offset(good)
 	if to, hit := part.hurtAt(next); hit {
 		next = to
@@ -247,7 +254,7 @@ func (r *reading) hears(resp *kmsg.FetchResponse) {
 			return
 		}
 		if !waits && !p.paused {
-			p.since = r.c.powers
+			p.since, p.call = r.c.powers, r.heardAt
 		}
 		hw, start := record.Offset(told.HighWatermark), record.Offset(told.LogStartOffset)
 		if hw < p.mark {
@@ -261,6 +268,7 @@ func (r *reading) hears(resp *kmsg.FetchResponse) {
 			p.fetched = r.c.powers
 		}
 	})
+	r.heardAt = r.c.w.past.event()
 }
 
 // newsMax is how long a partition may go without news of what was acknowledged while others of its session have some: longer than a node that has just started needs

@@ -150,6 +150,7 @@ func (p *producing) created(resp kmsg.Response) {
 			return
 		}
 		p.c.known = true
+		p.c.w.past.made(p.c.opt.Topic)
 		p.c.poke()
 	})
 }
@@ -164,6 +165,7 @@ func (p *producing) delivered(d *proto.Delivery) {
 			return
 		}
 	}
+	c.w.past.delivered(c, d, code)
 	for i, id := range d.IDs {
 		offset := d.Offset
 		if offset != record.NoOffset {

@@ -14,15 +14,17 @@ import (
 // reading reads the partitions of a topic, and meanwhile does what applications do: it seeks, pauses partitions and asks for latest offsets. The last readers of a
 // world, too: those read every partition from its log start up to what its latest offset was. What they are given oracle_read.go judges.
 type reading struct {
-	c     *client
-	k     *proto.Consumer
-	rng   prng.Source
-	reset proto.Reset
-	parts []cursor // empty: nothing is assigned yet
-	next  Time     // of the application's own doings
-	busy  Time     // until then it takes nothing
-	asks  bool     // a latest offset is asked for
-	final bool
+	c       *client
+	k       *proto.Consumer
+	rng     prng.Source
+	reset   proto.Reset
+	parts   []cursor // empty: nothing is assigned yet
+	next    Time     // of the application's own doings
+	busy    Time     // until then it takes nothing
+	asks    bool     // a latest offset is asked for
+	final   bool
+	heardAt int64 // the event in which the last answer came
+	read    read  // what is being taken
 }
 
 // cursor is one partition as its reader must find it.
@@ -32,6 +34,7 @@ type cursor struct {
 	powers int           // losses before what at rests on: the process that served it, or the seek
 	since  int           // losses when nothing was waiting to be taken last
 	paused bool
+	call   int64 // the event before which nothing that waits was served
 
 	// As answers told, whatever the machine made of them.
 	fetched int           // losses before the process that gave the last records
@@ -205,6 +208,8 @@ func (r *reading) sought(i int, s sought) {
 	if s.kind == soughtOffset {
 		p.at = s.offset
 	}
+	p.call = r.c.w.past.event()
+	r.c.w.past.sought(r.c, int32(i), p.at)
 }
 
 // goOn has a partition read from an offset on that is no other place than it was at: what lies between cannot be read.
@@ -231,10 +236,10 @@ func (r *reading) listLatest(i int) {
 	t.Partitions = append(t.Partitions, p)
 	req.Topics = append(req.Topics, t)
 	r.asks = true
-	floor := r.acked(i)
+	floor, call := r.acked(i), r.c.w.past.event()
 	r.c.do(proto.Operation{Request: req, Target: proto.Leader(t.Topic, p.Partition), MaxVersion: -1}, func(resp kmsg.Response) {
 		r.asks = false
-		r.listed(i, floor, &resp.(*kmsg.ListOffsetsResponse).Topics[0].Partitions[0])
+		r.listed(i, floor, call, &resp.(*kmsg.ListOffsetsResponse).Topics[0].Partitions[0])
 	})
 }
 
@@ -242,7 +247,7 @@ func (r *reading) listLatest(i int) {
 const latest = -1
 
 // listed takes a latest offset. It may be wanting for a while, but it is never behind what was acknowledged when it was asked, nor behind an earlier one.
-func (r *reading) listed(i int, floor record.Offset, told *kmsg.ListOffsetsResponseTopicPartition) {
+func (r *reading) listed(i int, floor record.Offset, call int64, told *kmsg.ListOffsetsResponseTopicPartition) {
 	w, p := r.c.w, &r.parts[i]
 	at := record.Offset(told.Offset)
 	switch code := errcode.Code(told.ErrorCode); {
@@ -256,6 +261,7 @@ func (r *reading) listed(i int, floor record.Offset, told *kmsg.ListOffsetsRespo
 		w.fail(Correctness, "watermark", fmt.Sprintf("%s-%d: the latest offset is %d; acknowledged or told before was %d", r.c.topic.Name, i, at, least))
 	}
 	p.latest = at
+	w.past.latest(r.c, int32(i), call, at)
 	if r.final {
 		p.end = at
 	}

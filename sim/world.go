@@ -14,9 +14,11 @@ package sim
 
 import (
 	"fmt"
+	"io"
 
 	"odradek/core/prng"
 	"odradek/core/record"
+	"odradek/linearizability"
 	"odradek/net/codec"
 	"odradek/sim/simnet"
 )
@@ -57,6 +59,7 @@ type Result struct {
 	Read    int // records
 	Virtual Time
 	Marks   [markKinds]bool
+	Allowed map[linearizability.Anomaly]int // what the history shows and its clients' settings allow
 }
 
 // FaultCount is the number of faults of all kinds.
@@ -83,6 +86,11 @@ type Config struct {
 	BlackBox bool
 	// Panic lets a panic through, for a debugger.
 	Panic bool
+
+	// Draw takes Porcupine's page of a partition whose history cannot be explained; nil: it is not drawn.
+	Draw func(partition string) (io.WriteCloser, error)
+	// History takes what the clients wrote down, when the run has come so far; nil: not wanted.
+	History func(linearizability.History)
 
 	broken broken // tests only
 }
@@ -114,6 +122,8 @@ type World struct {
 	refusal *refusal // from phaseRefuse on
 	healed  Time     // when faults stopped
 	ledger  ledger
+	past    history
+	allowed map[linearizability.Anomaly]int
 	codec   *Codec
 	events  int
 	failure *failure
@@ -177,7 +187,7 @@ func Run(cfg Config) (result Result) {
 }
 
 func (w *World) result() Result {
-	r := Result{Seed: w.opt.Seed, Digest: w.trace.digest(), Events: w.events, Faults: w.counts, Acked: w.ledger.acked, Read: w.ledger.read, Virtual: w.now, Marks: w.marks}
+	r := Result{Seed: w.opt.Seed, Digest: w.trace.digest(), Events: w.events, Faults: w.counts, Acked: w.ledger.acked, Read: w.ledger.read, Virtual: w.now, Marks: w.marks, Allowed: w.allowed}
 	if f := w.failure; f != nil {
 		r.Outcome, r.Oracle, r.Found = f.outcome, f.oracle, f.found
 	}
@@ -214,6 +224,8 @@ func (w *World) at(e event) {
 func (w *World) begin() {
 	o := w.opt
 	w.ledger.init(w)
+	w.past.init(w)
+	w.allowed = map[linearizability.Anomaly]int{}
 	w.nodes = append(w.nodes, newNode(w, 0))
 	w.after(0, event{kind: evStart, life: w.nodes[0].life})
 	for i := range o.Clients {
@@ -313,6 +325,7 @@ func (w *World) check() {
 		w.enter(phaseRead)
 	case done:
 		w.ledger.judge()
+		w.past.judge()
 		for _, n := range w.nodes {
 			n.checkFrames()
 		}

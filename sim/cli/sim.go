@@ -42,6 +42,8 @@ type flags struct {
 	seeds    string
 	jobs     int
 	trace    string
+	history  string
+	pages    string
 	blackBox bool
 	profile  string
 	rate     string
@@ -84,8 +86,8 @@ The same seed gives the same run, event for event. Exit codes: 0 ok, 20 crash (a
 			if f.seeds == "" {
 				return one(cmd.OutOrStdout(), &f)
 			}
-			if cmd.Flags().Changed("seed") || f.trace != "" {
-				return UsageError{errors.New("--seeds is a sweep: it goes with neither --seed nor --trace")}
+			if cmd.Flags().Changed("seed") || f.trace != "" || f.history != "" || f.pages != "" {
+				return UsageError{errors.New("--seeds is a sweep: it goes with none of --seed, --trace, --history and --html")}
 			}
 			first, last, err := parseSeeds(f.seeds)
 			if err != nil {
@@ -101,6 +103,8 @@ The same seed gives the same run, event for event. Exit codes: 0 ok, 20 crash (a
 	cmd.Flags().StringVar(&f.seeds, "seeds", "", "sweep over the seeds from A to B, both included, as A-B")
 	cmd.Flags().IntVar(&f.jobs, "jobs", runtime.GOMAXPROCS(0), "seeds run at once in a sweep")
 	cmd.Flags().StringVar(&f.trace, "trace", "", "write every event and effect of the seed to this file, a line each")
+	cmd.Flags().StringVar(&f.history, "history", "", "write what the clients did and were told to this file, for odradek check")
+	cmd.Flags().StringVar(&f.pages, "html", "", "a folder for Porcupine's pages of the partitions whose history cannot be explained")
 	cmd.Flags().StringVar(&f.profile, "profile", sim.Standard.Name, "single: a minute, four clients; brief: some seconds, two clients")
 	cmd.Flags().StringVar(&f.rate, "rate", sim.Standard.Rate, "usual, or low: few records and faults, long silences")
 	cmd.Flags().BoolVar(&f.blackBox, "black-box", false, "judge by what clients see alone, not by what the disk holds")
@@ -139,11 +143,15 @@ func one(out io.Writer, f *flags) error {
 		}
 		closeTrace = func() error { return errors.Join(w.Flush(), file.Close()) }
 	}
+	kept := f.keep(&cfg)
 	start := time.Now()
 	r := sim.Run(cfg)
 	wall := time.Since(start)
 	if err := closeTrace(); err != nil {
 		return fmt.Errorf("--trace: %w", err)
+	}
+	if *kept != nil {
+		return *kept
 	}
 	if r.Outcome != sim.OK {
 		told.tell(out, f, &r)

@@ -2,11 +2,15 @@ package cli
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 
+	"odradek/linearizability"
 	"odradek/sim"
 )
 
@@ -88,4 +92,27 @@ func contains(names [][]byte, text []byte) bool {
 		}
 	}
 	return false
+}
+
+// keep has a run write its history and its pages where the flags say. What could not be written is told when the run is over.
+func (f *flags) keep(cfg *sim.Config) *error {
+	failed := new(error)
+	if f.history != "" {
+		cfg.History = func(h linearizability.History) {
+			file, err := os.Create(f.history)
+			if err == nil {
+				err = errors.Join(h.Write(file), file.Close())
+			}
+			if err != nil {
+				*failed = fmt.Errorf("--history: %w", err)
+			}
+		}
+	}
+	if f.pages != "" {
+		if err := os.MkdirAll(f.pages, 0o755); err != nil {
+			*failed = fmt.Errorf("--html: %w", err)
+		}
+		cfg.Draw = func(part string) (io.WriteCloser, error) { return os.Create(filepath.Join(f.pages, part+".html")) }
+	}
+	return failed
 }

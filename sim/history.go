@@ -1,0 +1,191 @@
+package sim
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"odradek/clientlib/proto"
+	"odradek/core/errcode"
+	"odradek/core/record"
+	"odradek/linearizability"
+)
+
+// history is what clients could write down: when they gave what, what they were told, and what they read. Judges that know nothing of the simulator look at it when
+// the run is over. Times are the numbers of events.
+type history struct {
+	w     *World
+	ops   linearizability.History
+	sent  linearizability.History // produces, which go behind the rest
+	calls [][]int64               // by client and record: when it was given
+	lost  [][]int64               // by topic and partition: since when its end may be gone; 0: it is not
+}
+
+func (h *history) init(w *World) {
+	h.w = w
+	h.calls = make([][]int64, len(w.opt.Clients))
+	for i, c := range w.opt.Clients {
+		g := linearizability.ExactlyOnce
+		switch {
+		case c.Acks == 0:
+			g = linearizability.AtMostOnce
+		case !c.Idempotent:
+			g = linearizability.AtLeastOnce
+		}
+		h.ops = append(h.ops, linearizability.Operation{Op: linearizability.Client, Process: i, Guarantee: g})
+	}
+	for _, t := range w.opt.Topics {
+		h.lost = append(h.lost, make([]int64, t.Partitions))
+	}
+}
+
+// event is the number of the present event.
+func (h *history) event() int64 { return int64(h.w.events) }
+
+func (h *history) add(op linearizability.Operation, topic int, partition int32) {
+	op.Topic, op.Partition = h.w.opt.Topics[topic].Name, partition
+	h.ops = append(h.ops, op)
+}
+
+// valueOf is the number of a record that a client gave, from 1.
+func valueOf(client int, id uint64) uint64 { return uint64(client+1)<<32 | id }
+
+// given enters that a client has given its next record.
+func (h *history) given(c *client) { h.calls[c.id] = append(h.calls[c.id], h.event()) }
+
+// made enters that a topic is there. Nothing was lost of it before.
+func (h *history) made(topic int) { clear(h.lost[topic]) }
+
+// delivered enters what a client was told of records. Those that were given one after the other, and lie so, are one produce, which began when the last was given.
+func (h *history) delivered(c *client, d *proto.Delivery, code errcode.Code) {
+	one := true
+	for i := 1; i < len(d.IDs); i++ {
+		one = one && d.IDs[i] == d.IDs[i-1]+1
+	}
+	step := 1
+	if one {
+		step = len(d.IDs)
+	}
+	for i := 0; i < len(d.IDs); i += step {
+		op := linearizability.Operation{Op: linearizability.Produce, Process: int(c.id), Outcome: linearizability.OK, Acks: c.opt.Acks, Return: h.event(), Since: c.since, Offset: linearizability.NoOffset}
+		if code != errcode.None {
+			op.Outcome = linearizability.Unknown
+		} else if d.Offset != record.NoOffset {
+			op.Offset = int64(d.Offset) + int64(i)
+		}
+		for _, id := range d.IDs[i : i+step] {
+			op.Call = max(op.Call, h.calls[c.id][id-1])
+			op.Values = append(op.Values, valueOf(int(c.id), id))
+		}
+		op.Topic, op.Partition = c.topic.Name, d.Partition
+		h.sent = append(h.sent, op)
+	}
+}
+
+// read is what a reader was given of a partition in one go.
+type read struct {
+	offsets []int64
+	values  []uint64
+}
+
+// got enters one record into it.
+func (r *read) got(l *ledger, offset record.Offset, name string) {
+	value := uint64(1) << 63 // nobody gave it
+	if at, ok := l.names[name]; ok {
+		value = valueOf(at.client, uint64(at.index)+1)
+	}
+	r.offsets, r.values = append(r.offsets, int64(offset)), append(r.values, value)
+}
+
+// polled enters a read that cannot have been served before the event since, and has ended.
+func (h *history) polled(c *client, partition int32, since int64, from, next record.Offset, r *read) {
+	h.add(linearizability.Operation{Op: linearizability.Poll, Process: int(c.id), Call: since, Return: h.event(), Offset: int64(from), Next: int64(next),
+		Offsets: r.offsets, Values: r.values}, c.opt.Topic, partition)
+	*r = read{}
+}
+
+// sought enters that a reader's position was set; NoOffset: it is not known yet.
+func (h *history) sought(c *client, partition int32, at record.Offset) {
+	h.add(linearizability.Operation{Op: linearizability.Seek, Process: int(c.id), Call: h.event(), Return: h.event(), Offset: int64(at)}, c.opt.Topic, partition)
+}
+
+// latest enters a latest offset that was asked for at call.
+func (h *history) latest(c *client, partition int32, call int64, at record.Offset) {
+	h.add(linearizability.Operation{Op: linearizability.Latest, Process: int(c.id), Call: call, Return: h.event(), Offset: int64(at)}, c.opt.Topic, partition)
+}
+
+// powerLost enters that the ends of relaxed topics may be gone.
+func (h *history) powerLost() {
+	for i := range h.lost {
+		for p := range h.lost[i] {
+			if h.lost[i][p] == 0 && !h.w.opt.Topics[i].Durable() {
+				h.lost[i][p] = h.event()
+			}
+		}
+	}
+}
+
+// opened enters where a log ends that was recovered: elsewhere, if its topic is relaxed and the power failed, or if it is damaged; but never, of a durable topic, below
+// what was acknowledged.
+func (h *history) opened(topic int, partition int32, end record.Offset) {
+	part := h.w.ledger.part(topic, partition)
+	call := h.lost[topic][partition]
+	if call == 0 {
+		if len(part.hurts) == 0 {
+			return
+		}
+		call, end = h.event(), max(end, part.ackedEnd)
+	}
+	h.lost[topic][partition] = 0
+	h.add(linearizability.Operation{Op: linearizability.End, Process: int(h.w.nodes[0].id), Call: call, Return: h.event(), Offset: int64(end)}, topic, partition)
+}
+
+// judge shows the history to the judges.
+func (h *history) judge() {
+	for topic := range h.w.opt.Topics {
+		for partition := range h.w.opt.Topics[topic].Partitions {
+			h.end(topic, partition)
+		}
+	}
+	// What one client gave in one event stands in the order in which it gave it.
+	slices.SortFunc(h.sent, func(a, b linearizability.Operation) int { return cmp.Compare(a.Values[0], b.Values[0]) })
+	h.ops = append(h.ops, h.sent...)
+	if h.w.cfg.History != nil {
+		h.w.cfg.History(h.ops)
+	}
+	v, err := linearizability.Check(h.ops, linearizability.Options{Draw: h.w.cfg.Draw})
+	if err != nil {
+		h.w.fail(Correctness, "page", err.Error())
+		return
+	}
+	for a, n := range v.Allowed { // any order: sums
+		h.w.allowed[a] += n
+	}
+	if !v.Good() {
+		f := v.Findings[0]
+		h.w.fail(Correctness, string(f.Anomaly), fmt.Sprintf("%s: %s (%d findings)", f.Part, f.Text, len(v.Findings)))
+	}
+}
+
+// end enters what damage has hit in a partition, and what the last reader read of it.
+func (h *history) end(topic int, partition int32) {
+	part := h.w.ledger.part(topic, partition)
+	at := linearizability.Operation{Op: linearizability.Damaged, Call: h.event(), Return: h.event()}
+	for _, s := range part.hurts {
+		if at.Offset, at.Next = int64(s.from), int64(s.to); s.to > s.from {
+			h.add(at, topic, partition)
+		}
+	}
+	start, end, ok := h.w.bounds(h.w.opt.Topics[topic].Name, partition)
+	if !ok {
+		return // given up with its directory, or never made
+	}
+	var r read
+	for _, last := range part.last {
+		if last.offset >= start {
+			r.got(&h.w.ledger, last.offset, last.name)
+		}
+	}
+	at.Op, at.Process, at.Offset, at.Next, at.Offsets, at.Values = linearizability.Final, len(h.w.opt.Clients)+topic, int64(start), int64(end), r.offsets, r.values
+	h.add(at, topic, partition)
+}
