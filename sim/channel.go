@@ -309,6 +309,7 @@ func (c *serverConn) reply(r *core.Reply, extents [][]byte) {
 		c.inspect(r)
 	}
 	if r.Fetch != nil {
+		c.n.refuses(r.Fetch)
 		c.answeredFetch(r, extents)
 	}
 	if err := c.machine.Reply(r); err != nil {

@@ -87,12 +87,12 @@ func (l *ledger) judgePartition(topic int, partition int32) {
 
 // checkDurable is asked when an acknowledgement of a durable topic is about to leave: the platter must have the batch, whatever the core believes. It
 // reads what the disk would have after a power loss that kept nothing else. A batch that is alone in its request is acknowledged when it is decided; of several
-// one may wait for the others while its directory is given up.
+// one may wait for the others while its directory is given up, or while its topic is made durable.
 func (n *node) checkDurable(r *api.ProduceResult, sent *record.Batch, alone bool) {
 	if d := n.dirOf(r.Topic, r.Partition); d != nil && d.lost && alone {
 		n.w.fail(Correctness, "directory", fmt.Sprintf("%s-%d: offset %d is acknowledged, in a directory that was given up", r.Topic, r.Partition, r.BaseOffset))
 	}
-	if !n.durableNow(r.Topic) {
+	if !n.w.durable(r.Topic) && !(alone && n.durableNow(r.Topic)) {
 		return
 	}
 	folder := n.folder(r.Topic, r.Partition)

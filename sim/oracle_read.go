@@ -17,17 +17,20 @@ import (
 // look compares the machine's positions with what they must be, and takes what has come. It reports whether that may have given the machine something to do.
 func (r *reading) look() (again bool) {
 	r.positions()
-	for r.c.w.failure == nil {
+	for r.c.w.failure == nil && !r.isBusy() {
 		chunk := r.k.Take(r.c.m, int64(r.c.w.now))
 		if chunk == nil {
-			return again
+			break
 		}
 		again = true
 		r.took(chunk)
 		r.positions()
 	}
-	return false
+	return again && r.c.w.failure == nil
 }
+
+// isBusy reports whether the application is at something else: what comes waits.
+func (r *reading) isBusy() bool { return r.c.w.now < r.busy }
 
 func (r *reading) positions() {
 	for i := range r.parts {
@@ -82,13 +85,18 @@ func (r *reading) took(chunk *proto.Chunk) {
 		p.at++
 		r.enter(i, &received[k])
 	}
-	p.sought, p.powers = sought{}, p.fetched
+	p.sought, p.powers = sought{}, p.since
 }
 
-// enter enters a record into the ledger.
+// enter enters a record into the ledger. If it has waited while the power failed nobody knows which process served it.
 func (r *reading) enter(i int, record *proto.Received) {
-	l := &r.c.w.ledger
-	l.served(r.c.opt.Topic, int32(i), record, r.parts[i].fetched)
+	l, p := &r.c.w.ledger, &r.parts[i]
+	if p.since == p.fetched || r.c.topic.Durable() {
+		l.served(r.c.opt.Topic, int32(i), record, p.fetched)
+	} else {
+		s := l.seen(r.c.topic, record, p.fetched)
+		l.check(r.c.opt.Topic, int32(i), record.Offset, &s)
+	}
 	if r.final {
 		l.last(r.c.opt.Topic, int32(i), record)
 	}
@@ -109,11 +117,11 @@ func (r *reading) refused(i int, err error) {
 
 // outside reports whether a position may be outside the log.
 func (r *reading) outside(i int) bool {
-	p := &r.parts[i]
+	p, part := &r.parts[i], r.c.w.ledger.part(r.c.opt.Topic, int32(i))
 	start, known := r.c.w.logStart(r.c.topic.Name, int32(i))
-	_, hit := r.c.w.ledger.part(r.c.opt.Topic, int32(i)).hurtAt(p.at)
+	_, hit := part.hurtAt(p.at)
 	return hit || r.excused(i) || // what was read is gone
-		r.c.w.opt.Retains && (!known || p.at < start) || // or deleted
+		r.c.w.opt.Retains && (!known || p.at < max(start, part.start)) || // or deleted
 		p.sought.kind == soughtOffset && p.at > p.sought.floor // or was never known to be there
 }
 
@@ -153,6 +161,10 @@ func (r *reading) found(i int, at record.Offset) {
 	case soughtTime:
 		if first := w.ledger.firstSince(r.c, int32(i), s); first != record.NoOffset {
 			most = max(first, start)
+		}
+		if at > most && part.doubts > 0 { // a wrong read, once: the lookup checks no CRC of what it passes
+			part.doubts--
+			return
 		}
 	}
 	if w.opt.Retains {
@@ -228,10 +240,14 @@ func (r *reading) passOver(i int, received []proto.Received, err error) bool {
 
 // hears looks at the answer to a Fetch before the machine does: on one connection the high watermark and the log start never go back.
 func (r *reading) hears(resp *kmsg.FetchResponse) {
+	waits := r.k.Ready()
 	r.each(resp, func(i int, told *kmsg.FetchResponseTopicPartition) {
 		p := &r.parts[i]
 		if told.ErrorCode != 0 {
 			return
+		}
+		if !waits && !p.paused {
+			p.since = r.c.powers
 		}
 		hw, start := record.Offset(told.HighWatermark), record.Offset(told.LogStartOffset)
 		if hw < p.mark {
@@ -257,13 +273,13 @@ func (r *reading) heard(resp *kmsg.FetchResponse, floors []record.Offset) {
 	now := r.c.w.now
 	failed := make([]bool, len(r.parts))
 	r.each(resp, func(i int, told *kmsg.FetchResponseTopicPartition) {
-		if failed[i] = told.ErrorCode != 0; len(told.RecordBatches) == 0 && !r.parts[i].paused {
+		if failed[i] = told.ErrorCode != 0; len(told.RecordBatches) == 0 && !r.parts[i].paused && !r.isBusy() {
 			r.passOver(i, nil, nil)
 		}
 	})
 	for i := range floors {
 		switch p := &r.parts[i]; {
-		case p.told >= floors[i], p.paused, failed[i], resp.ErrorCode != 0, !r.c.topic.Durable(), r.c.w.offline(r.c.topic.Name, int32(i)):
+		case p.told >= floors[i], p.paused, r.isBusy(), failed[i], resp.ErrorCode != 0, !r.c.topic.Durable(), r.c.w.offline(r.c.topic.Name, int32(i)):
 			p.behind = 0
 		case p.behind == 0:
 			p.behind = now

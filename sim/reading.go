@@ -20,6 +20,7 @@ type reading struct {
 	reset proto.Reset
 	parts []cursor // empty: nothing is assigned yet
 	next  Time     // of the application's own doings
+	busy  Time     // until then it takes nothing
 	asks  bool     // a latest offset is asked for
 	final bool
 }
@@ -29,6 +30,7 @@ type cursor struct {
 	at     record.Offset // the next record to be given; NoOffset: sought and not told yet
 	sought sought        // what at rests on, if nothing was read since
 	powers int           // losses before what at rests on: the process that served it, or the seek
+	since  int           // losses when nothing was waiting to be taken last
 	paused bool
 
 	// As answers told, whatever the machine made of them.
@@ -101,6 +103,7 @@ func (r *reading) work() {
 	case len(r.parts) == 0:
 		r.assign()
 	case r.c.w.phase == phaseDrain:
+		r.busy = 0
 		for i := range r.parts {
 			r.pause(i, false)
 		}
@@ -140,6 +143,9 @@ func (r *reading) act(i int) {
 		r.seek(i, r.draw(i))
 	case 2, 3:
 		r.pause(i, !r.parts[i].paused)
+	case 4:
+		r.busy = r.c.w.now + Time(r.rng.N(uint64(2*Second)))
+		r.next = r.busy
 	default:
 		r.listLatest(i)
 	}
@@ -195,7 +201,7 @@ func (r *reading) seek(i int, s sought) {
 func (r *reading) sought(i int, s sought) {
 	p := &r.parts[i]
 	s.floor = r.acked(i)
-	p.at, p.sought, p.powers = record.NoOffset, s, r.c.powers
+	p.at, p.sought, p.powers, p.since = record.NoOffset, s, r.c.powers, r.c.powers
 	if s.kind == soughtOffset {
 		p.at = s.offset
 	}
