@@ -1,6 +1,7 @@
 package proto
 
 import (
+	"encoding/binary"
 	"slices"
 	"testing"
 
@@ -38,6 +39,18 @@ func (s *stage) run() {
 			s.step(id, 1<<20)
 		}
 	}
+}
+
+// waiting counts requests that the broker has not served.
+func (s *stage) waiting(key api.Key) (n int) {
+	for _, id := range s.links {
+		for _, frame := range s.f.links[id].requests {
+			if api.Key(binary.BigEndian.Uint16(frame)) == key {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 // sequences of the batches that the broker has got since it was asked last.
@@ -108,6 +121,9 @@ func TestWindowBeginsAtTheFirst(t *testing.T) {
 	s.run()
 	s.want(1, 2, 3, 4, 5)
 	s.wait(2 * second)
+	if n := s.waiting(api.Produce); n != 1 {
+		t.Fatalf("%d batches wait for the broker: the window has moved on without the first", n)
+	}
 	s.run()
 	s.want(1, 6, 7)
 }
