@@ -282,9 +282,16 @@ func (c *serverConn) refuse(what string, err error) {
 	c.ch.reset(false)
 }
 
-// remember keeps what the batches of a Produce say of themselves, for the oracle that looks at the platter.
+// remember keeps what the batches of a Produce say of themselves, for the oracles that look at the disk.
 func (c *serverConn) remember(r *core.Request) {
-	if r.Produce == nil || c.n.w.cfg.BlackBox {
+	if r.Produce == nil {
+		return
+	}
+	l := &c.n.w.ledger
+	for i := range r.Produce.Partitions {
+		l.batchMost = max(l.batchMost, record.Offset(r.Produce.Partitions[i].Batch.Count))
+	}
+	if c.n.w.cfg.BlackBox {
 		return
 	}
 	s := produceSum{correlation: r.Correlation, acks: r.Produce.Acks}
@@ -302,6 +309,7 @@ func (c *serverConn) reply(r *core.Reply, extents [][]byte) {
 		c.inspect(r)
 	}
 	if r.Fetch != nil {
+		c.n.refuses(r.Fetch)
 		c.answeredFetch(r, extents)
 	}
 	if err := c.machine.Reply(r); err != nil {

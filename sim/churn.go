@@ -5,7 +5,6 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"odradek/clientlib/proto"
 	"odradek/core/errcode"
 	"odradek/core/record"
 )
@@ -15,7 +14,6 @@ import (
 type churning struct {
 	c      *client
 	line   *line
-	p      *proto.PlainProducer
 	there  bool // believed
 	sure   bool // the belief rests on an answer, and nothing was asked since whose answer was lost
 	left   int  // batches to produce before it is deleted
@@ -23,6 +21,8 @@ type churning struct {
 	again  Time
 	rounds int
 	trim   trimming
+
+	builder record.Builder
 	// A request whose answer was lost may still reach the core behind later ones of other connections, as long as the process lives that was to get it.
 	asked, doubt uint32 // lives of the process that the last request went to, and of the last whose answer was lost
 }
@@ -40,9 +40,8 @@ func (r *churning) poll(now Time) kmsg.Request {
 		r.busy = true
 		return r.create()
 	case r.left > 0:
-		req := r.p.Poll(int64(now))
-		r.busy = req != nil
-		return req
+		r.busy = true
+		return r.produce()
 	case r.trim.steps > 0:
 		r.busy, r.trim.busy = true, true
 		return r.trim.request(&r.c.rng, r.c.opt.TimeoutMs)
@@ -66,7 +65,7 @@ func (r *churning) create() kmsg.Request {
 	return req
 }
 
-func (r *churning) answered(req kmsg.Request, resp kmsg.Response) {
+func (r *churning) answered(_ kmsg.Request, resp kmsg.Response) {
 	r.busy, r.trim.busy = false, false
 	switch a := resp.(type) {
 	case *kmsg.CreateTopicsResponse:
@@ -81,15 +80,35 @@ func (r *churning) answered(req kmsg.Request, resp kmsg.Response) {
 		if found := r.trim.listed(&a.Topics[0].Partitions[0]); found != "" && r.sure && r.line.ch.life > r.doubt {
 			r.c.w.fail(Correctness, "start", found)
 		}
-	default:
-		if d, ok := r.p.Answered(int64(r.c.w.now), req, resp); ok {
+	case *kmsg.ProduceResponse:
+		switch p := &a.Topics[0].Partitions[0]; errcode.Code(p.ErrorCode) {
+		case errcode.None:
 			r.left--
-			if d.Err != errcode.None {
-				r.c.w.fail(Correctness, "churn", fmt.Sprintf("a batch is refused for good: %v", d.Err))
-			}
-			r.trim.end = max(r.trim.end, d.Offset+record.Offset(d.Count))
+			r.trim.end = max(r.trim.end, record.Offset(p.BaseOffset)+1)
+		case errcode.UnknownTopicOrPartition, errcode.NotLeaderOrFollower, errcode.RequestTimedOut, errcode.KafkaStorageError:
+			r.again = r.c.w.now + 100*Millisecond
+		default:
+			r.c.w.fail(Correctness, "churn", fmt.Sprintf("a batch is refused for good: %v", errcode.Code(p.ErrorCode)))
 		}
 	}
+}
+
+// produce is one record in a batch of its own.
+func (r *churning) produce() kmsg.Request {
+	r.builder.Reset(record.PlainSpec(record.Attributes(record.CodecNone)))
+	r.builder.Append(wallBase, nil, make([]byte, r.c.rng.IntN(300)), nil)
+	b, err := r.builder.Build(nil)
+	if err != nil {
+		panic("invariant: a batch cannot be built: " + err.Error())
+	}
+	req := kmsg.NewPtrProduceRequest()
+	req.SetVersion(8)
+	req.Acks, req.TimeoutMillis = 1, r.c.opt.TimeoutMs
+	t := kmsg.NewProduceRequestTopic()
+	t.Topic = churnTopic
+	t.Partitions = append(t.Partitions, kmsg.ProduceRequestTopicPartition{Records: b.Data})
+	req.Topics = append(req.Topics, t)
+	return req
 }
 
 // settled takes the answer to Create (there) or Delete. already is the code that says it was so before.
@@ -120,12 +139,8 @@ func (r *churning) settled(there bool, code, already errcode.Code) {
 // begin gives a new topic what it is to get.
 func (r *churning) begin() {
 	rng := &r.c.rng
-	r.p = proto.NewPlainProducer(proto.PlainProducerConfig{Topic: churnTopic, Partitions: 1, Acks: 1, InFlight: 5, TimeoutMs: r.c.opt.TimeoutMs, Version: 8})
 	r.left = rng.IntN(5)
 	r.trim = trimming{steps: rng.IntN(5)}
-	for range r.left {
-		r.p.Produce(0, []proto.Message{{Value: make([]byte, rng.IntN(300)), Timestamp: wallBase}}, record.CodecNone)
-	}
 }
 
 func (r *churning) lost() {
@@ -133,19 +148,8 @@ func (r *churning) lost() {
 		r.sure, r.doubt = false, r.asked // it may have come to pass, and may yet
 	}
 	r.busy, r.trim.busy = false, false
-	if r.p != nil {
-		r.p.Lost()
-	}
 }
 
-func (r *churning) deadline(now Time) (Time, bool) {
-	at := r.again
-	if r.p != nil {
-		if d, ok := r.p.Deadline(int64(now)); ok {
-			at = max(at, Time(d))
-		}
-	}
-	return at, at > now
-}
+func (r *churning) deadline(now Time) (Time, bool) { return r.again, r.again > now }
 
 func (r *churning) unfinished() string { return "" }

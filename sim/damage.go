@@ -324,16 +324,13 @@ func (l *ledger) hurt(topic int, partition int32, s span) {
 	for _, h := range p.hurts {
 		// One good batch between two damaged ones: where no header is left behind it, nothing tells it from the contents of a record.
 		for _, between := range []span{{h.to, s.from}, {s.to, h.from}} {
-			if n := between.to - between.from; n > 0 && n <= batchMax {
+			if n := between.to - between.from; n > 0 && n <= l.batchMost {
 				p.hurts = append(p.hurts, between)
 			}
 		}
 	}
 	p.hurts = append(p.hurts, s)
 }
-
-// batchMax is the most records that a client puts into a batch.
-const batchMax = 5
 
 // hurtAt reports whether an offset was hit, and where the batch that was hit ends.
 func (p *partLedger) hurtAt(offset record.Offset) (to record.Offset, ok bool) {

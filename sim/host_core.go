@@ -99,6 +99,9 @@ func (n *node) carryOut() {
 			c.reply(&fx.Replies[i], extents[i])
 		}
 	}
+	if !n.obeyHalts() {
+		return
+	}
 	for i := range fx.Notes {
 		switch fx.Notes[i].Kind {
 		case core.NoteReady:
@@ -108,6 +111,12 @@ func (n *node) carryOut() {
 			return
 		}
 	}
+}
+
+// obeyHalts gives up what the core gives up; false: the process has ended. A directory may be given up in the Step with which the node stops: then it is not among
+// those that stop in order.
+func (n *node) obeyHalts() (lives bool) {
+	p, fx := n.p, &n.p.fx
 	for i := range fx.Halts {
 		h := &fx.Halts[i]
 		switch {
@@ -115,19 +124,20 @@ func (n *node) carryOut() {
 			n.w.note(n.name, "halted: "+h.Reason)
 			n.life++ // nobody starts it again
 			n.p = nil
-			return
+			return false
 		case p.dirs[h.Dir].dir.Err() == nil:
 			n.w.fail(Crash, "halt", fmt.Sprintf("%s given up though no disk failed: %s", h.Scope, h.Reason))
 		case h.Scope == core.HaltNode:
 			n.w.reach(markWholeLost)
 			n.disk.Crash()
 			n.down("halted: " + h.Reason)
-			return
+			return false
 		case h.Scope == core.HaltDir:
 			p.dirs[h.Dir].lost = true
 			n.w.reach(markDirLost)
 		}
 	}
+	return true
 }
 
 // readExtents reads what replies name, before the next Step: the host's pins last no longer.

@@ -16,49 +16,50 @@ func (l *ledger) judge() {
 			l.judgePartition(topic, int32(partition))
 		}
 	}
-	for client := range l.batches {
-		for i := range l.batches[client] {
-			l.judgeBatch(client, &l.batches[client][i])
+	for client := range l.records {
+		for i := range l.records[client] {
+			l.judgeRecord(client, &l.records[client][i])
 		}
 	}
 }
 
-// judgeBatch: an acknowledged record is at the offset that was told, with the bytes that were given, unless its topic allows it to be lost.
-func (l *ledger) judgeBatch(client int, g *given) {
+// judgeRecord: an acknowledged record is at the offset that was told, with the bytes that were given, unless its topic allows it to be lost, or its producer did not
+// ask for acknowledgements.
+func (l *ledger) judgeRecord(client int, g *given) {
 	c := l.w.clients[client]
 	part := l.part(c.opt.Topic, g.partition)
 	if g.refused && len(part.hurts) > 0 {
 		return
 	}
 	if !g.acked {
-		l.w.fail(Correctness, "L1", fmt.Sprintf("%s was never delivered", g.names[0]))
+		l.w.fail(Correctness, "L1", fmt.Sprintf("%s was never delivered", g.name))
 		return
 	}
+	if c.opt.Acks == 0 {
+		return // what of it is there came once, as it was given: judgePartition and check see to that
+	}
 	if !c.topic.Durable() && !g.safe && g.powers < l.powers {
-		if part.lastAt(g.offset).hash != g.hashes[0] {
+		if part.lastAt(g.offset).hash != g.hash {
 			l.w.reach(markRelaxedLost)
 		}
 		return // the power has failed since, and the topic promises nothing for that
 	}
-	for i, name := range g.names {
-		at := g.offset + record.Offset(i)
-		last := part.lastAt(at)
-		_, hit := part.hurtAt(at)
-		start, _ := l.w.logStart(c.topic.Name, g.partition)
-		switch {
-		case at < start && l.w.opt.Retains && last.hash == 0: // deleted, as its topic's configs ask for
-		case last.hash == g.hashes[i] || hit && last.hash == 0: // or refused
-		case last.hash == 0:
-			l.w.fail(Correctness, "R9", fmt.Sprintf("%s-%d: %s was acknowledged at offset %d, which nobody finds", c.topic.Name, g.partition, name, at))
-		default:
-			l.w.fail(Correctness, "R9", fmt.Sprintf("%s-%d: %s was acknowledged at offset %d, which holds %s", c.topic.Name, g.partition, name, at, last.name))
-		}
+	last := part.lastAt(g.offset)
+	_, hit := part.hurtAt(g.offset)
+	start, _ := l.w.logStart(c.topic.Name, g.partition)
+	switch {
+	case g.offset < start && l.w.opt.Retains && last.hash == 0: // deleted, as its topic's configs ask for
+	case last.hash == g.hash || hit && last.hash == 0: // or refused
+	case last.hash == 0:
+		l.w.fail(Correctness, "R9", fmt.Sprintf("%s-%d: %s was acknowledged at offset %d, which nobody finds", c.topic.Name, g.partition, g.name, g.offset))
+	default:
+		l.w.fail(Correctness, "R9", fmt.Sprintf("%s-%d: %s was acknowledged at offset %d, which holds %s", c.topic.Name, g.partition, g.name, g.offset, last.name))
 	}
 }
 
 // judgePartition: records of one producer are in the order given, and each is there once, as far as the producer's settings promise it.
 func (l *ledger) judgePartition(topic int, partition int32) {
-	next := make([]place, len(l.batches)) // the record that may come at the earliest, by client
+	next := make([]int, len(l.records)) // the record that may come at the earliest, by client
 	count := map[string]int{}
 	t := &l.w.opt.Topics[topic]
 	part := l.part(topic, partition)
@@ -67,31 +68,31 @@ func (l *ledger) judgePartition(topic int, partition int32) {
 		at := l.names[s.name]
 		o := l.w.clients[at.client].opt
 		if count[s.name]++; count[s.name] > 1 {
-			if o.Idempotent && len(part.hurts) == 0 {
+			if (o.Idempotent || o.Acks == 0) && len(part.hurts) == 0 { // nothing is tried again, or it is recognised
 				l.w.fail(Correctness, "P1", fmt.Sprintf("%s-%d: %s is there twice, again at offset %d", t.Name, partition, s.name, offset))
 			}
 			continue
 		}
-		if !o.Idempotent && (len(part.hurts) > 0 || l.w.opt.Retains) || o.InFlight > 1 && (len(part.hurts) > 0 || !o.Idempotent || !t.Durable() && l.w.counts[diskFull] > 0) {
-			// Several under way and no sequence: a retry may overtake. Nor does a sequence help where a relaxed topic has lost all it knew of a
+		if o.Acks == 0 || !o.Idempotent && (len(part.hurts) > 0 || l.w.opt.Retains) || o.InFlight > 1 && (len(part.hurts) > 0 || !o.Idempotent || !t.Durable() && l.w.counts[diskFull] > 0) {
+			// Several under way and no sequence: a retry may overtake, and without acknowledgements so may what goes on the next connection. Nor does a sequence help where a relaxed topic has lost all it knew of a
 			// producer: of two batches under way it then takes the second, if it must refuse the first (Kafka does so too).
 			continue
 		}
-		if n := next[at.client]; at.batch < n.batch || at.batch == n.batch && at.index < n.index {
+		if at.index < next[at.client] {
 			l.w.fail(Correctness, "order", fmt.Sprintf("%s-%d: %s at offset %d comes after what was given behind it", t.Name, partition, s.name, offset))
 		}
-		next[at.client] = place{at.client, at.batch, at.index + 1}
+		next[at.client] = at.index + 1
 	}
 }
 
 // checkDurable is asked when an acknowledgement of a durable topic is about to leave: the platter must have the batch, whatever the core believes. It
 // reads what the disk would have after a power loss that kept nothing else. A batch that is alone in its request is acknowledged when it is decided; of several
-// one may wait for the others while its directory is given up.
+// one may wait for the others while its directory is given up, or while its topic is made durable.
 func (n *node) checkDurable(r *api.ProduceResult, sent *record.Batch, alone bool) {
 	if d := n.dirOf(r.Topic, r.Partition); d != nil && d.lost && alone {
 		n.w.fail(Correctness, "directory", fmt.Sprintf("%s-%d: offset %d is acknowledged, in a directory that was given up", r.Topic, r.Partition, r.BaseOffset))
 	}
-	if !n.durableNow(r.Topic) {
+	if !n.w.durable(r.Topic) && !(alone && n.durableNow(r.Topic)) {
 		return
 	}
 	folder := n.folder(r.Topic, r.Partition)

@@ -16,19 +16,21 @@ import (
 // ledger is what clients gave, what they were told, and what they read. It knows nothing of cores and disks, only what a user could write down, and how often
 // the power failed: a relaxed topic may lose records then, and only then.
 type ledger struct {
-	w       *World
-	topics  [][]partLedger
-	batches [][]given // by client, in the order given
-	names   map[string]place
-	acked   int
-	read    int
-	powers  int // power losses so far
-	scratch []byte
+	w         *World
+	topics    [][]partLedger
+	records   [][]given // by client, in the order given
+	names     map[string]place
+	acked     int
+	batchMost record.Offset // records of the largest batch that was sent
+	read      int
+	powers    int // power losses so far
+	scratch   []byte
 }
 
 // partLedger is one partition.
 type partLedger struct {
 	ackedEnd record.Offset // what every acknowledged record lies below
+	start    record.Offset // highest log start of a process that answered OFFSET_OUT_OF_RANGE
 	served   byOffset
 	last     []lastRead // what the last reader read, in order
 	hurts    []span     // offsets that damage has hit
@@ -82,63 +84,62 @@ type served struct {
 	powers int // power losses before it was read
 }
 
-// given is one batch that a client gave.
+// given is one record that a client gave.
 type given struct {
 	partition int32
-	names     []string
-	hashes    []uint64
+	name      string
+	hash      uint64
+	timestamp record.UnixMillis
 	acked     bool
 	refused   bool
-	offset    record.Offset
-	powers    int  // power losses before the process that acknowledged it
-	safe      bool // a clean stop has synced it
+	offset    record.Offset // NoOffset: the client was not told
+	powers    int           // power losses before the process that acknowledged it
+	safe      bool          // a clean stop has synced it
 }
 
 // place says where a record was given.
-type place struct{ client, batch, index int }
+type place struct{ client, index int }
 
 func (l *ledger) init(w *World) {
 	l.w, l.names = w, map[string]place{}
 	for _, t := range w.opt.Topics {
 		l.topics = append(l.topics, make([]partLedger, t.Partitions))
 	}
-	l.batches = make([][]given, len(w.opt.Clients))
+	l.records = make([][]given, len(w.opt.Clients))
 }
 
 func (l *ledger) part(topic int, partition int32) *partLedger { return &l.topics[topic][partition] }
 
-// give enters a batch. id is its place in the client's order, from 1.
-func (l *ledger) give(c *client, id uint64, partition int32, messages []proto.Message) {
-	g := given{partition: partition, offset: record.NoOffset}
-	for i := range messages {
-		m := &messages[i]
-		name := nameOf(m.Key, m.Value)
-		g.names = append(g.names, name)
-		g.hashes = append(g.hashes, l.hash(c.topic, m.Key, m.Value, m.Headers, m.Timestamp))
-		l.names[name] = place{int(c.id), len(l.batches[c.id]), i}
-	}
-	l.batches[c.id] = append(l.batches[c.id], g)
-	if len(l.batches[c.id]) != int(id) {
-		panic("a producer does not number its batches from 1")
+// give enters a record. id is its place in the client's order, from 1.
+func (l *ledger) give(c *client, id uint64, partition int32, m *proto.Message) {
+	g := given{partition: partition, name: nameOf(m.Key, m.Value), hash: l.hash(c.topic, m.Key, m.Value, m.Headers, m.Timestamp), timestamp: m.Timestamp, offset: record.NoOffset}
+	l.names[g.name] = place{int(c.id), len(l.records[c.id])}
+	l.records[c.id] = append(l.records[c.id], g)
+	if len(l.records[c.id]) != int(id) {
+		panic("a producer does not number its records from 1")
 	}
 }
 
-// delivered enters what the client was told.
-func (l *ledger) delivered(c *client, d proto.PlainDelivery, powers int) {
-	g := &l.batches[c.id][d.ID-1]
-	if d.Err != errcode.None {
+// delivered enters what the client was told of one record.
+func (l *ledger) delivered(c *client, id uint64, partition int32, offset record.Offset, code errcode.Code, powers int) {
+	g := &l.records[c.id][id-1]
+	switch {
+	case g.acked || g.refused:
+		l.w.fail(Correctness, "delivery", fmt.Sprintf("%s: %s is delivered twice", c.name, g.name))
+	case partition != g.partition:
+		l.w.fail(Correctness, "delivery", fmt.Sprintf("%s: %s was given to partition %d and is delivered to %d", c.name, g.name, g.partition, partition))
+	case code != errcode.None:
 		g.refused = true
-		if len(l.part(c.opt.Topic, g.partition).hurts) > 0 {
-			return // with its batches the broker lost what it knew of the producer
+		if len(l.part(c.opt.Topic, g.partition).hurts) == 0 { // with its batches the broker lost what it knew of the producer
+			l.w.fail(Correctness, "refused", fmt.Sprintf("%s: %s is refused for good: %v", c.name, g.name, code))
 		}
-		l.w.fail(Correctness, "refused", fmt.Sprintf("%s: batch %s is refused for good: %v", c.name, g.names[0], d.Err))
-		return
-	}
-	g.acked, g.offset, g.powers = true, d.Offset, powers
-	l.acked++
-	if c.topic.Durable() || powers == l.powers {
-		p := l.part(c.opt.Topic, d.Partition)
-		p.ackedEnd = max(p.ackedEnd, d.Offset+record.Offset(d.Count))
+	default:
+		g.acked, g.offset, g.powers = true, offset, powers
+		l.acked++
+		if c.topic.Durable() || powers == l.powers {
+			p := l.part(c.opt.Topic, partition)
+			p.ackedEnd = max(p.ackedEnd, offset+1)
+		}
 	}
 }
 
@@ -157,10 +158,10 @@ func (l *ledger) powerLost() {
 
 // stopped enters a clean stop: what was acknowledged since the last power loss is synced, but in directories that were given up.
 func (l *ledger) stopped(lost func(topic string, partition int32) bool) {
-	for i := range l.batches {
+	for i := range l.records {
 		topic := l.w.opt.Topics[l.w.opt.Clients[i].Topic].Name
-		for j := range l.batches[i] {
-			if g := &l.batches[i][j]; g.acked && g.powers == l.powers && !lost(topic, g.partition) {
+		for j := range l.records[i] {
+			if g := &l.records[i][j]; g.acked && g.powers == l.powers && !lost(topic, g.partition) {
 				g.safe = true
 			}
 		}
@@ -192,8 +193,8 @@ func (l *ledger) check(topic int, partition int32, offset record.Offset, s *serv
 		l.w.fail(Correctness, "S2", fmt.Sprintf("%s-%d: offset %d holds %q, which nobody gave", t, partition, offset, s.name))
 		return
 	}
-	g := &l.batches[at.client][at.batch]
-	if g.hashes[at.index] != s.hash || g.partition != partition || l.w.clients[at.client].opt.Topic != topic {
+	g := &l.records[at.client][at.index]
+	if g.hash != s.hash || g.partition != partition || l.w.clients[at.client].opt.Topic != topic {
 		l.w.fail(Correctness, "S2", fmt.Sprintf("%s-%d: offset %d holds %q, which was given otherwise", t, partition, offset, s.name))
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"odradek/clientlib/proto"
+	"odradek/core/errcode"
 	"odradek/core/record"
 )
 
@@ -13,7 +14,7 @@ func book(durable, idempotent bool) (*World, *client) {
 	if !durable {
 		flush = 1000
 	}
-	w := &World{opt: &Options{Topics: []TopicOptions{{Name: "t", Partitions: 1, FlushMessages: flush}}, Clients: []ClientOptions{{Idempotent: idempotent, InFlight: 1}}}}
+	w := &World{opt: &Options{Topics: []TopicOptions{{Name: "t", Partitions: 1, FlushMessages: flush}}, Clients: []ClientOptions{{Idempotent: idempotent, Acks: -1, InFlight: 1}}}}
 	w.trace = newTrace(nil)
 	w.ledger.init(w)
 	c := newClient(w, 0, &w.opt.Clients[0])
@@ -24,8 +25,8 @@ func book(durable, idempotent bool) (*World, *client) {
 // given three batches of one record each: a, b, c, acknowledged at 0, 1, 2.
 func (w *World) threeAcked(c *client) {
 	for i, name := range []string{"a", "b", "c"} {
-		w.ledger.give(c, uint64(i+1), 0, []proto.Message{{Value: []byte(name)}})
-		w.ledger.delivered(c, proto.PlainDelivery{ID: uint64(i + 1), Offset: record.Offset(i), Count: 1}, 0)
+		w.ledger.give(c, uint64(i+1), 0, &proto.Message{Value: []byte(name)})
+		w.ledger.delivered(c, uint64(i+1), 0, record.Offset(i), errcode.None, 0)
 	}
 }
 
@@ -80,7 +81,7 @@ func TestLedger(t *testing.T) {
 func TestServedAndOrder(t *testing.T) {
 	w, c := book(true, true)
 	for i, name := range []string{"a", "b"} {
-		w.ledger.give(c, uint64(i+1), 0, []proto.Message{{Value: []byte(name)}})
+		w.ledger.give(c, uint64(i+1), 0, &proto.Message{Value: []byte(name)})
 	}
 	w.ledger.served(0, 0, &proto.Received{Offset: 0, Value: []byte("b")}, 0)
 	w.ledger.last(0, 0, &proto.Received{Offset: 0, Value: []byte("b")})
@@ -93,5 +94,44 @@ func TestServedAndOrder(t *testing.T) {
 	w.ledger.served(0, 0, &proto.Received{Offset: 0, Value: []byte("a")}, 1)
 	if w.failure == nil || w.failure.oracle != "R4" {
 		t.Fatalf("found %+v", w.failure)
+	}
+}
+
+// Without acknowledgements anything may be lost or overtake, and nothing may be there twice.
+func TestWithoutAcks(t *testing.T) {
+	for _, c := range []struct {
+		name, oracle string
+		reads        []string
+	}{
+		{"lost", "", []string{"c"}},
+		{"overtaken", "", []string{"b", "a"}},
+		{"twice", "P1", []string{"a", "b", "a"}},
+	} {
+		w, cl := book(true, false)
+		cl.opt.Acks = 0
+		for i, name := range []string{"a", "b", "c"} {
+			w.ledger.give(cl, uint64(i+1), 0, &proto.Message{Value: []byte(name)})
+			w.ledger.delivered(cl, uint64(i+1), 0, record.NoOffset, errcode.None, 0)
+		}
+		w.readsLast(c.reads...)
+		if got := w.failure; c.oracle == "" && got != nil || c.oracle != "" && (got == nil || got.oracle != c.oracle) {
+			t.Errorf("%s: found %+v, want %q", c.name, got, c.oracle)
+		}
+	}
+}
+
+// What a producer is told of a record, it is told once, of the partition that it was given to.
+func TestDelivery(t *testing.T) {
+	for _, partition := range []int32{0, 1} {
+		w, c := book(true, true)
+		w.threeAcked(c)
+		id := uint64(2)
+		if partition == 1 {
+			w.ledger.give(c, 4, 0, &proto.Message{Value: []byte("d")})
+			id = 4
+		}
+		if w.ledger.delivered(c, id, partition, 1, errcode.None, 0); w.failure == nil || w.failure.oracle != "delivery" {
+			t.Errorf("partition %d: found %+v", partition, w.failure)
+		}
 	}
 }

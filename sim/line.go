@@ -2,13 +2,10 @@ package sim
 
 import (
 	"fmt"
-	"strconv"
 
-	"github.com/cespare/xxhash/v2"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"odradek/core/api"
-	"odradek/core/prng"
 	"odradek/net/wire"
 	"odradek/sim/simnet"
 )
@@ -28,7 +25,7 @@ type talker interface {
 	unfinished() string             // "" when nothing is left to do
 }
 
-// line is a client's end of a connection, which it makes anew whenever it breaks.
+// line is a connection on which a client says what its machine does not, one request after another. It is made anew whenever it breaks.
 type line struct {
 	w       *World
 	c       *client
@@ -83,23 +80,8 @@ func (l *line) send(req kmsg.Request) {
 	l.last++
 	frame := wire.AppendRequest(nil, l.last, l.name, req)
 	l.asked = append(l.asked, asked{l.last, req, l.w.now + l.patient})
-	l.trace("sends", api.Key(req.Key()), l.last, frame)
+	l.ch.note("sends", api.Key(req.Key()), l.last, frame)
 	l.ch.send(simnet.Client, frame)
-}
-
-func (l *line) trace(what string, key api.Key, correlation int32, frame []byte) {
-	t := &l.w.trace
-	t.begin(l.w.now, l.ch.name)
-	t.line = append(t.line, what...)
-	t.line = append(t.line, ' ')
-	t.line = append(t.line, key.String()...)
-	t.line = append(t.line, " #"...)
-	t.line = strconv.AppendInt(t.line, int64(correlation), 10)
-	t.line = append(t.line, ' ')
-	t.line = strconv.AppendInt(t.line, int64(len(frame)), 10)
-	t.line = append(t.line, ':')
-	t.line = strconv.AppendUint(t.line, xxhash.Sum64(frame), 16)
-	t.end()
 }
 
 // connected tells how an attempt to connect ended.
@@ -141,7 +123,7 @@ func (l *line) arrived(ch *channel, p []byte) {
 		}
 		a := l.asked[0]
 		l.asked = l.asked[1:]
-		l.trace("hears", api.Key(a.req.Key()), a.correlation, frame)
+		l.ch.note("hears", api.Key(a.req.Key()), a.correlation, frame)
 		correlation, resp, err := wire.DecodeResponse(a.req, frame)
 		if err != nil || correlation != a.correlation {
 			l.w.fail(Correctness, "protocol", fmt.Sprintf("the answer to request %d is of request %d: %v", a.correlation, correlation, err))
@@ -186,117 +168,4 @@ func (l *line) due() (Time, bool) {
 		at, ok = l.asked[0].until, true
 	}
 	return at, ok
-}
-
-// client is one program that produces to a topic and reads it.
-type client struct {
-	w     *World
-	id    int32
-	name  string
-	opt   *ClientOptions
-	topic *TopicOptions
-	rng   prng.Source
-	lines []*line
-	whole *whole // produces and reads instead of plain machines; nil: those do
-	ended bool
-	armed Time // of the evClient that is coming; 0: none
-	known bool // the topic is made, and topicID its id
-	id128 [16]byte
-}
-
-func newClient(w *World, id int32, opt *ClientOptions) *client {
-	return &client{w: w, id: id, name: fmt.Sprintf("c%d", id), opt: opt, topic: &w.opt.Topics[opt.Topic], rng: source(w.opt.Seed, forClient+purpose(id))}
-}
-
-func (c *client) add(name string, t talker) *line {
-	l := &line{w: c.w, c: c, name: c.name + name, talk: t, patient: c.opt.Timeout}
-	c.lines = append(c.lines, l)
-	return l
-}
-
-func (c *client) start() {
-	if c.opt.Whole {
-		c.whole = newWhole(c)
-	} else {
-		p := newProducing(c)
-		p.line = c.add("p", p)
-	}
-	r := newReading(c)
-	r.line = c.add("r", r)
-	if c.opt.Churn > 0 {
-		t := &churning{c: c}
-		t.line = c.add("t", t)
-	}
-	if c.opt.Alters > 0 {
-		t := newAltering(c)
-		t.line = c.add("a", t)
-	}
-	c.poke()
-}
-
-// stop ends the client.
-func (c *client) stop() {
-	c.ended = true
-	if c.whole != nil {
-		c.whole.stop()
-	}
-	for _, l := range c.lines {
-		if l.ch != nil {
-			l.ch.reset(true)
-			l.ch, l.open = nil, false
-		}
-	}
-}
-
-// poke has the client look around soon.
-func (c *client) poke() { c.arm(c.w.now) }
-
-func (c *client) arm(at Time) {
-	if c.ended || c.armed > 0 && c.armed <= at {
-		return
-	}
-	c.armed = max(at, 1)
-	c.w.at(event{kind: evClient, at: c.armed, who: c.id})
-}
-
-// wake does what is due on all lines.
-func (c *client) wake() {
-	if c.ended || c.w.now < c.armed || c.armed == 0 {
-		return // another event has done it, or will
-	}
-	c.armed = 0
-	if c.whole != nil {
-		c.whole.work()
-	}
-	for _, l := range c.lines {
-		l.work()
-	}
-	for _, l := range c.lines {
-		if at, ok := l.due(); ok {
-			c.arm(max(at, c.w.now+1))
-		}
-	}
-	if c.whole != nil {
-		if at, ok := c.whole.due(); ok {
-			c.arm(max(at, c.w.now+1))
-		}
-	}
-	c.w.check()
-}
-
-func (c *client) unfinished() string {
-	if c.ended {
-		return ""
-	}
-	if c.whole != nil {
-		if why := c.whole.unfinished(); why != "" {
-			return c.name + ": " + why
-		}
-	}
-	for _, l := range c.lines {
-		if why := l.talk.unfinished(); why != "" {
-			return l.name + ": " + why
-		}
-	}
-	return ""
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"odradek/clientlib/proto"
 	"odradek/core"
 	"odradek/core/prng"
 	"odradek/core/record"
@@ -25,7 +26,8 @@ const (
 	forNode    purpose = 0x200 // + node: delays of the host
 	forDisk    purpose = 0x300 // + node: what a power loss keeps
 	forIDs     purpose = 0x400 // + node: ids and seeds
-	forWhole   purpose = 0x700 // + client
+	forWhole   purpose = 0x800 // + client: how its machine is set
+	forReads   purpose = 0x900 // + client: what it does as a reader
 	forAlters  purpose = 0x600 // + client; of the options: of client 0xff
 	forFault   purpose = 0x500 // + faultKind
 	forFaults  purpose = 0x700 // + faultKind: whether and how often
@@ -95,28 +97,30 @@ func (t *TopicOptions) Durable() bool { return t.FlushMessages == 1 }
 
 // ClientOptions are one client's.
 type ClientOptions struct {
-	Topic          int
-	Idempotent     bool
-	Acks           int16
-	InFlight       int
-	Codec          record.CodecID
-	BatchMax       int
-	Batches        int
-	Timeout        Time  // after which the client drops the connection
-	TimeoutMs      int32 // what it gives the broker
-	ProduceVersion int16
-	FetchVersion   int16
-	MinBytes       int32
-	MaxBytes       int32
-	MaxWaitMs      int32
-	Churn          int  // topics made and deleted besides
-	Alters         int  // changes of the topic's configs and partitions
-	Sessions       bool // it reads in a fetch session
-	Whole          bool // the whole client of clientlib/proto produces and reads
-	Linger         Time
-	BatchSize      int
-	BufferMemory   int64
+	Topic        int
+	Idempotent   bool
+	Acks         int16
+	InFlight     int
+	Codec        record.CodecID
+	BatchMax     int
+	Batches      int
+	Timeout      Time  // after which the client drops the connection
+	TimeoutMs    int32 // what it gives the broker
+	Versions     Versions
+	MinBytes     int32
+	MaxBytes     int32
+	MaxWaitMs    int32
+	Churn        int  // topics made and deleted besides
+	Alters       int  // changes of the topic's configs and partitions
+	Sessions     bool // it reads in fetch sessions
+	Reset        proto.Reset
+	Linger       Time
+	BatchSize    int
+	BufferMemory int64
 }
+
+// Versions are the highest that a client sends requests in.
+type Versions struct{ Produce, Fetch, ListOffsets, Metadata int16 }
 
 // pick returns one of list.
 func pick[T any](rng *prng.Source, list ...T) T { return list[rng.IntN(len(list))] }
@@ -158,7 +162,7 @@ func Draw(seed uint64, p Profile) Options {
 	o.Dirs = pick(&rng, 1, 1, 2)
 	o.SyncAll = pick(&rng, 16, 1, 3)
 	drawAlters(&o)
-	drawWhole(&o)
+	drawMachines(&o)
 	drawRetention(&o)
 	return o
 }
@@ -213,16 +217,28 @@ func drawAlters(o *Options) {
 	}
 }
 
-// drawWhole has half of the clients be whole ones.
-func drawWhole(o *Options) {
+// drawMachines draws how the clients' machines are set.
+func drawMachines(o *Options) {
 	for i := range o.Clients {
 		c := &o.Clients[i]
 		rng := source(o.Seed, forWhole+purpose(i))
-		c.Whole = rng.IntN(2) == 0
 		c.Linger = pick(&rng, 0, 5*Millisecond, 100*Millisecond)
 		c.BatchSize = pick(&rng, 1, 500, 16384)
 		c.BufferMemory = pick[int64](&rng, 5000, 1<<20)
+		c.Reset = pick(&rng, proto.ResetEarliest, proto.ResetEarliest, proto.ResetLatest, proto.ResetNone)
+		if old := int16(between(&rng, 4, 9)); rng.IntN(3) == 0 && !o.meetsZstd(c.Topic) {
+			c.Versions.Fetch = old
+		}
+		c.Versions.ListOffsets = pick(&rng, 8, 8, int16(between(&rng, 1, 8)))
+		c.Versions.Metadata = pick(&rng, 12, 12, int16(between(&rng, 0, 12)))
 	}
+}
+
+// meetsZstd reports whether a topic may hold batches of a codec that old versions of Fetch cannot carry (KIP-110).
+func (o *Options) meetsZstd(topic int) bool {
+	return o.Topics[topic].Compression == "zstd" || slices.ContainsFunc(o.Clients, func(c ClientOptions) bool {
+		return c.Topic == topic && (c.Codec == record.CodecZstd || c.Alters > 0)
+	})
 }
 
 // drawSnapshots has two seeds of three write snapshots of the metadata every few records, and most of these clean its log.
@@ -273,18 +289,18 @@ func drawTopic(rng *prng.Source, i int) TopicOptions {
 func drawClient(rng *prng.Source, topic int, p Profile) ClientOptions {
 	c := ClientOptions{Topic: topic, Idempotent: rng.IntN(3) > 0, Acks: -1, InFlight: between(rng, 1, 5)}
 	if !c.Idempotent {
-		c.Acks = pick[int16](rng, -1, 1)
+		c.Acks = pick[int16](rng, -1, -1, 1, 1, 0)
 	}
 	c.Codec = pick(rng, record.CodecNone, record.CodecNone, record.CodecGzip, record.CodecSnappy, record.CodecLZ4, record.CodecZstd)
-	c.BatchMax = between(rng, 1, batchMax)
+	c.BatchMax = between(rng, 1, 5)
 	c.Batches = p.batches(rng)
 	c.Timeout = pick(rng, 400*Millisecond, 2*Second, 5*Second)
 	c.TimeoutMs = pick[int32](rng, 50, 1000, 3000)
-	c.ProduceVersion = int16(between(rng, 7, 11))
+	c.Versions.Produce = int16(between(rng, 7, 11))
 	if c.Codec != record.CodecZstd {
-		c.ProduceVersion = int16(between(rng, 3, 11))
+		c.Versions.Produce = int16(between(rng, 3, 11))
 	}
-	c.FetchVersion = int16(between(rng, 11, 18)) // zstd needs 10
+	c.Versions.Fetch = int16(between(rng, 10, 18)) // what zstd needs
 	c.MinBytes = p.minBytes(rng)
 	c.MaxBytes = pick[int32](rng, 1, 100, 700, 1<<20)
 	c.MaxWaitMs = p.waitMs(rng)
@@ -306,9 +322,9 @@ func (o *Options) Lines() []string {
 	}
 	for i, c := range o.Clients {
 		out = append(out, fmt.Sprintf("client c%d topic=%s idempotent=%t acks=%d in-flight=%d codec=%s batches=%d of<=%d timeout=%s timeout.ms=%d "+
-			"produce=v%d fetch=v%d min=%d max=%d wait=%dms churn=%d alters=%d sessions=%t whole=%t linger=%s batch.size=%d buffer=%d", i, o.Topics[c.Topic].Name, c.Idempotent, c.Acks, c.InFlight, c.Codec, c.Batches, c.BatchMax,
-			c.Timeout, c.TimeoutMs, c.ProduceVersion, c.FetchVersion, c.MinBytes, c.MaxBytes, c.MaxWaitMs, c.Churn, c.Alters, c.Sessions,
-			c.Whole, c.Linger, c.BatchSize, c.BufferMemory))
+			"produce=v%d fetch=v%d list-offsets=v%d metadata=v%d min=%d max=%d wait=%dms churn=%d alters=%d sessions=%t reset=%v linger=%s batch.size=%d buffer=%d", i, o.Topics[c.Topic].Name, c.Idempotent, c.Acks, c.InFlight, c.Codec, c.Batches, c.BatchMax,
+			c.Timeout, c.TimeoutMs, c.Versions.Produce, c.Versions.Fetch, c.Versions.ListOffsets, c.Versions.Metadata, c.MinBytes, c.MaxBytes, c.MaxWaitMs, c.Churn, c.Alters, c.Sessions,
+			c.Reset, c.Linger, c.BatchSize, c.BufferMemory))
 	}
 	out = append(out, fmt.Sprintf("network delay=%s..%s..%s slow=%d cut=%d", Time(o.Network.Least), Time(o.Network.Usual), Time(o.Network.Most), o.Network.Slow, o.Network.Cut))
 	out = append(out, fmt.Sprintf("disk delay=%s..%s..%s slow=%d sync-all>%d", o.Disk.Least, o.Disk.Usual, o.Disk.Most, o.Disk.Slow, o.SyncAll))

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"slices"
 
 	"odradek/core"
 	"odradek/core/api"
@@ -58,6 +59,7 @@ func (c *serverConn) answeredFetch(r *core.Reply, extents [][]byte) {
 	at := c.fetch.at
 	c.fetch.request = nil
 	n, empty := c.n, len(extents) == 0
+	failed := slices.ContainsFunc(r.Fetch.Partitions, func(p api.FetchResult) bool { return p.Err != errcode.None })
 	switch waited := n.w.now - at; {
 	case empty && q.MaxWaitMs > 0 && waited >= Time(q.MaxWaitMs)*Millisecond:
 		n.w.reach(markParkedExpired)
@@ -83,8 +85,19 @@ func (c *serverConn) answeredFetch(r *core.Reply, extents [][]byte) {
 		if !o.hurt() && o.part.doubts == 0 {
 			n.served(o, p, bytes)
 		}
-		if empty && q.SessionEpoch == api.FinalSessionEpoch { // the answer is then in the order of the request
+		if empty && !failed && q.SessionEpoch == api.FinalSessionEpoch { // the answer is then in the order of the request, and has no error to tell
 			n.nothing(o, id, q.Partitions[i].Offset)
+		}
+	}
+}
+
+// refuses notes where logs begin of which an answer says that a position is outside: a later process may have what retention deleted again.
+func (n *node) refuses(answer *api.FetchResponse) {
+	for i := range answer.Partitions {
+		p := &answer.Partitions[i]
+		if part := n.w.ledger.named(p.Topic, p.Partition); part != nil && p.Err == errcode.OffsetOutOfRange {
+			start, _ := n.w.logStart(p.Topic, p.Partition)
+			part.start = max(part.start, start)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -13,52 +14,101 @@ import (
 
 // producing makes the client's topic and then produces records to it, each with a value that no other record has.
 type producing struct {
-	c       *client
-	line    *line
-	p       *proto.PlainProducer
-	made    bool // CreateTopics was answered
-	busy    bool // a request of the preparation is under way
-	again   Time // not before: the next try of it
-	given   int  // batches
-	records int
-	next    Time // when the next batch is given
+	c     *client
+	p     *proto.Producer
+	made  bool            // CreateTopics was asked for
+	given int             // batches
+	last  uint64          // of records
+	next  Time            // when the next batch is given
+	rest  []proto.Message // of the batch that is being given: buffer.memory was full
+	to    int32           // its partition
 }
 
 func newProducing(c *client) *producing {
 	o := c.opt
-	return &producing{c: c, p: proto.NewPlainProducer(proto.PlainProducerConfig{Topic: c.topic.Name, Partitions: c.topic.Partitions, Acks: o.Acks, Idempotent: o.Idempotent,
-		InFlight: o.InFlight, TimeoutMs: o.TimeoutMs, Version: o.ProduceVersion, Codec: c.w.codec})}
+	linger := int64(o.Linger)
+	if linger == 0 {
+		linger = -1
+	}
+	acks := map[int16]proto.Acks{-1: proto.AcksAll, 1: proto.AcksLeader, 0: proto.AcksNone}[o.Acks]
+	return &producing{c: c, p: c.m.NewProducer(proto.ProducerConfig{Acks: acks, NotIdempotent: !o.Idempotent, InFlight: o.InFlight, BatchSize: o.BatchSize, Linger: linger,
+		BufferMemory: o.BufferMemory, Compression: o.Codec, DeliveryTimeout: int64(operationTime), AckTimeout: int64(o.TimeoutMs) * int64(Millisecond)})}
 }
 
-func (p *producing) poll(now Time) kmsg.Request {
-	if !p.c.known {
-		if p.busy || now < p.again {
-			return nil
-		}
-		p.busy = true
-		if !p.made {
-			return p.createTopic()
-		}
-		return p.metadata()
+// work makes the topic, and gives what is due and has room.
+func (p *producing) work() {
+	c, w := p.c, p.c.w
+	if !p.made {
+		p.made = true
+		c.do(proto.Operation{Request: p.createTopic(), Target: proto.Controller(), MaxVersion: -1, Refused: createCode}, p.created)
 	}
-	for p.wants() && now >= p.next {
-		p.give()
-		gap := 2 * p.c.w.opt.Safety / Time(p.c.opt.Batches+1)
-		p.next = now + Time(p.c.rng.N(uint64(gap)))
-		if p.c.rng.IntN(3) == 0 {
-			p.next = now
+	for c.known && p.wants() && (len(p.rest) > 0 || w.now >= p.next) {
+		if len(p.rest) == 0 {
+			p.draw()
 		}
+		_, err := p.p.Send(c.m, int64(w.now), p.last+1, c.topic.Name, p.to, &p.rest[0])
+		if errors.Is(err, proto.ErrFull) {
+			break
+		}
+		if err != nil {
+			w.fail(Correctness, "send", err.Error())
+			return
+		}
+		p.last++
+		w.ledger.give(c, p.last, p.to, &p.rest[0])
+		p.rest = p.rest[1:]
 	}
-	return p.p.Poll(int64(now))
+	if p.given > 0 && c.rng.IntN(40) == 0 {
+		p.p.Flush(c.m, int64(w.now))
+	}
 }
 
-// wants reports whether more batches are to come.
-func (p *producing) wants() bool { return p.c.w.phase == phaseSafety && p.given < p.c.opt.Batches }
+// wants reports whether more is to be given.
+func (p *producing) wants() bool {
+	return len(p.rest) > 0 || p.c.w.phase == phaseSafety && p.given < p.c.opt.Batches
+}
+
+// draw draws the next batch and when the one behind it comes: a third of them at once.
+func (p *producing) draw() {
+	c, rng := p.c, &p.c.rng
+	p.given++
+	p.to = int32(rng.IntN(int(c.topic.Partitions)))
+	for i := range between(rng, 1, c.opt.BatchMax) {
+		p.rest = append(p.rest, p.message(p.last+1+uint64(i)))
+	}
+	p.next = c.w.now + Time(rng.N(uint64(2*c.w.opt.Safety/Time(c.opt.Batches+1))))
+	if rng.IntN(3) == 0 {
+		p.next = c.w.now
+	}
+}
+
+// message draws one record. Its name is its value, or its key where the value is null.
+func (p *producing) message(number uint64) proto.Message {
+	rng := &p.c.rng
+	name := []byte(fmt.Sprintf("%s-%06d", p.c.name, number))
+	m := proto.Message{Value: name, Timestamp: wallBase + record.UnixMillis(p.c.w.now/Millisecond)}
+	switch rng.IntN(6) {
+	case 0:
+		m.Key, m.Value = name, nil
+	case 1:
+		m.Key = []byte{byte(rng.IntN(256))}
+	case 2:
+		m.Key = []byte{}
+		m.Value = append(name, make([]byte, rng.IntN(400))...)
+	}
+	for range max(0, rng.IntN(6)-3) {
+		h := record.Header{Key: []byte{byte('a' + rng.IntN(26))}}
+		if rng.IntN(2) == 0 {
+			h.Value = []byte(strconv.Itoa(rng.IntN(1000)))
+		}
+		m.Headers = append(m.Headers, h)
+	}
+	return m
+}
 
 func (p *producing) createTopic() kmsg.Request {
 	o := p.c.topic
 	req := kmsg.NewPtrCreateTopicsRequest()
-	req.SetVersion(7)
 	req.TimeoutMillis = p.c.opt.TimeoutMs
 	t := kmsg.NewCreateTopicsRequestTopic()
 	t.Topic, t.NumPartitions, t.ReplicationFactor = o.Name, o.Partitions, 1
@@ -80,102 +130,65 @@ func (p *producing) createTopic() kmsg.Request {
 	return req
 }
 
-func (p *producing) metadata() kmsg.Request {
+func createCode(resp kmsg.Response) errcode.Code {
+	return errcode.Code(resp.(*kmsg.CreateTopicsResponse).Topics[0].ErrorCode)
+}
+
+// created takes the end of CreateTopics. A topic that was made must be there.
+func (p *producing) created(resp kmsg.Response) {
+	if code := createCode(resp); code != errcode.None && code != errcode.TopicAlreadyExists {
+		p.c.w.fail(Correctness, "create", fmt.Sprintf("the topic is refused: %v", code))
+		return
+	}
 	req := kmsg.NewPtrMetadataRequest()
-	req.SetVersion(12)
 	t := kmsg.NewMetadataRequestTopic()
 	t.Topic = &p.c.topic.Name
 	req.Topics = append(req.Topics, t)
-	return req
-}
-
-// give produces one batch and enters it into the ledger.
-func (p *producing) give() {
-	rng := &p.c.rng
-	partition := int32(rng.IntN(int(p.c.topic.Partitions)))
-	var messages []proto.Message
-	for range between(rng, 1, p.c.opt.BatchMax) {
-		p.records++
-		messages = append(messages, p.message())
-	}
-	id := p.p.Produce(partition, messages, p.c.opt.Codec)
-	p.given++
-	p.c.w.ledger.give(p.c, id, partition, messages)
-}
-
-// message draws one record. Its name is its value, or its key where the value is null.
-func (p *producing) message() proto.Message {
-	rng := &p.c.rng
-	name := []byte(fmt.Sprintf("%s-%06d", p.c.name, p.records))
-	m := proto.Message{Value: name, Timestamp: wallBase + record.UnixMillis(p.c.w.now/Millisecond)}
-	switch rng.IntN(6) {
-	case 0:
-		m.Key, m.Value = name, nil
-	case 1:
-		m.Key = []byte{byte(rng.IntN(256))}
-	case 2:
-		m.Key = []byte{}
-		m.Value = append(name, make([]byte, rng.IntN(400))...)
-	}
-	for range max(0, rng.IntN(6)-3) {
-		h := record.Header{Key: []byte{byte('a' + rng.IntN(26))}}
-		if rng.IntN(2) == 0 {
-			h.Value = []byte(strconv.Itoa(rng.IntN(1000)))
-		}
-		m.Headers = append(m.Headers, h)
-	}
-	return m
-}
-
-func (p *producing) answered(req kmsg.Request, resp kmsg.Response) {
-	now := p.c.w.now
-	switch r := resp.(type) {
-	case *kmsg.CreateTopicsResponse:
-		p.busy = false
-		switch code := errcode.Code(r.Topics[0].ErrorCode); code {
-		case errcode.None, errcode.TopicAlreadyExists:
-			p.made = true
-		case errcode.RequestTimedOut, errcode.NotController:
-			p.again = now + 50*Millisecond
-		default:
-			p.c.w.fail(Correctness, "create", fmt.Sprintf("the topic is refused: %v", code))
-		}
-	case *kmsg.MetadataResponse:
-		p.busy = false
-		if r.Topics[0].ErrorCode != 0 {
-			p.c.w.fail(Correctness, "create", fmt.Sprintf("the topic that was made is not there: %v", errcode.Code(r.Topics[0].ErrorCode)))
+	p.c.do(proto.Operation{Request: req, Target: proto.Any(), MaxVersion: -1}, func(resp kmsg.Response) {
+		if code := errcode.Code(resp.(*kmsg.MetadataResponse).Topics[0].ErrorCode); code != errcode.None {
+			p.c.w.fail(Correctness, "create", fmt.Sprintf("the topic that was made is not there: %v", code))
 			return
 		}
-		p.c.known, p.c.id128 = true, r.Topics[0].TopicID
-	default:
-		if d, ok := p.p.Answered(int64(now), req, resp); ok {
-			p.c.w.ledger.delivered(p.c, d, p.line.ch.powers)
+		p.c.known = true
+		p.c.poke()
+	})
+}
+
+// delivered enters what became of records into the ledger, each by itself.
+func (p *producing) delivered(d *proto.Delivery) {
+	c, code := p.c, errcode.None
+	var refused *proto.Error
+	if errors.As(d.Err, &refused) {
+		if code = refused.Code; code == errcode.None {
+			c.w.fail(Correctness, "delivery", d.Err.Error())
+			return
 		}
 	}
+	for i, id := range d.IDs {
+		offset := d.Offset
+		if offset != record.NoOffset {
+			offset += record.Offset(i)
+		}
+		c.w.ledger.delivered(c, id, d.Partition, offset, code, c.powers)
+	}
+	if b := p.p.Buffered(); b < 0 || b > c.opt.BufferMemory {
+		c.w.fail(Correctness, "buffer", fmt.Sprintf("%s buffers %d bytes of %d", c.name, b, c.opt.BufferMemory))
+	}
 }
 
-func (p *producing) lost() {
-	p.busy = false
-	p.p.Lost()
-}
-
-func (p *producing) deadline(now Time) (Time, bool) {
-	if !p.c.known {
-		return p.again, p.again > now
-	}
-	at, ok := p.p.Deadline(int64(now))
-	if p.wants() && (!ok || p.next < Time(at)) {
-		return p.next, true
-	}
-	return Time(at), ok
+// due returns when work may have something to do by itself; deliveries make room.
+func (p *producing) due() (Time, bool) {
+	return p.next, p.c.known && len(p.rest) == 0 && p.wants()
 }
 
 func (p *producing) unfinished() string {
-	switch n := p.p.Pending(); {
+	switch n := p.p.Buffered(); {
 	case !p.c.known:
 		return "the topic is not made"
 	case n > 0:
-		return fmt.Sprintf("%d batches are not delivered", n)
+		return fmt.Sprintf("%d bytes are not delivered", n)
+	case len(p.rest) > 0:
+		return "a batch is given in part"
 	}
 	return ""
 }

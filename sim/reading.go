@@ -1,63 +1,86 @@
 package sim
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"odradek/clientlib/proto"
 	"odradek/core/errcode"
+	"odradek/core/prng"
 	"odradek/core/record"
 )
 
-// reading reads the partitions of a topic in turn, and now and then asks for their latest offset. The last readers of a world, too: those read
-// one partition up to what its latest offset was.
+// reading reads the partitions of a topic, and meanwhile does what applications do: it seeks, pauses partitions and asks for latest offsets. The last readers of a
+// world, too: those read every partition from its log start up to what its latest offset was. What they are given oracle_read.go judges.
 type reading struct {
-	c       *client
-	line    *line
-	readers []*proto.Reader
-	session *proto.Session  // all partitions are read together, in a fetch session; nil: one after the other
-	floors  []record.Offset // session: what was acknowledged of each partition when it last asked
-	behind  []Time          // session: since when it has not heard of that; 0: it has
-	turn    int
-	busy    bool
-	again   Time
-
-	asked  int           // the partition whose latest offset is asked for
-	floor  record.Offset // what it must not be below
-	latest []record.Offset
-	marks  []record.Offset // high watermark as this connection has seen it
-	starts []record.Offset
-	powers []int // losses before what the reader has read
-
+	c     *client
+	k     *proto.Consumer
+	rng   prng.Source
+	reset proto.Reset
+	parts []cursor // empty: nothing is assigned yet
+	next  Time     // of the application's own doings
+	busy  Time     // until then it takes nothing
+	asks  bool     // a latest offset is asked for
 	final bool
-	ends  []record.Offset // final: where to stop; NoOffset: not yet known
 }
 
+// cursor is one partition as its reader must find it.
+type cursor struct {
+	at     record.Offset // the next record to be given; NoOffset: sought and not told yet
+	sought sought        // what at rests on, if nothing was read since
+	powers int           // losses before what at rests on: the process that served it, or the seek
+	since  int           // losses when nothing was waiting to be taken last
+	paused bool
+
+	// As answers told, whatever the machine made of them.
+	fetched int           // losses before the process that gave the last records
+	told    record.Offset // highest high watermark
+	behind  Time          // since when that is below what was acknowledged; 0: it is not
+	mark    record.Offset // high watermark on the present connection
+	start   record.Offset // log start, too
+	latest  record.Offset // by ListOffsets
+	end     record.Offset // final: where to stop; NoOffset: not known yet
+}
+
+// sought is what an application sought.
+type sought struct {
+	kind   soughtKind
+	offset record.Offset     // soughtOffset; soughtLatest: so many before the end
+	time   record.UnixMillis // soughtTime
+	floor  record.Offset     // what was acknowledged then
+}
+
+type soughtKind uint8
+
+const (
+	soughtNothing soughtKind = iota // at was read up to
+	soughtOffset
+	soughtEarliest
+	soughtLatest
+	soughtTime
+)
+
 func newReading(c *client) *reading {
-	n := int(c.topic.Partitions)
-	r := &reading{c: c, readers: make([]*proto.Reader, n), latest: make([]record.Offset, n), marks: make([]record.Offset, n), starts: make([]record.Offset, n),
-		powers: make([]int, n), ends: make([]record.Offset, n), floors: make([]record.Offset, n), behind: make([]Time, n)}
-	for i := range r.ends {
-		r.ends[i] = record.NoOffset
-	}
+	o := c.opt
+	r := &reading{c: c, rng: source(c.w.opt.Seed, forReads+purpose(c.id)), reset: o.Reset}
+	r.k = c.m.NewConsumer(proto.ConsumerConfig{MinBytes: o.MinBytes, MaxBytes: o.MaxBytes, PartitionMaxBytes: o.MaxBytes, MaxWait: int64(o.MaxWaitMs+1) * int64(Millisecond),
+		Reset: o.Reset, NoSessions: !o.Sessions})
 	return r
 }
 
 // startReaders begins the last phase: for each topic somebody who reads all of it.
 func (w *World) startReaders() {
 	for i := range w.opt.Topics {
-		opt := &ClientOptions{Topic: i, Timeout: 5 * Second, FetchVersion: 12, MaxBytes: 1 << 20, MaxWaitMs: 100, MinBytes: 1, Sessions: w.opt.Clients[0].Sessions}
 		from := w.clientOf(i)
 		if from == nil {
 			continue // nobody was there to make it
 		}
+		opt := &ClientOptions{Topic: i, Timeout: 5 * Second, Versions: Versions{11, 12, 8, 12}, MaxBytes: 1 << 20, MaxWaitMs: 100, MinBytes: 1, Sessions: from.opt.Sessions, Reset: proto.ResetNone}
 		c := newClient(w, int32(len(w.clients)), opt)
-		c.known, c.id128 = true, from.id128
-		r := newReading(c)
-		r.final = true
-		r.line = c.add("f", r)
+		c.begin()
+		c.r, c.known = newReading(c), true
+		c.r.final = true
 		w.clients = append(w.clients, c)
 	}
 }
@@ -71,318 +94,197 @@ func (w *World) clientOf(topic int) *client {
 	return nil
 }
 
-func (r *reading) poll(now Time) kmsg.Request {
-	if !r.c.known || r.busy || now < r.again || r.unfinished() == "" && r.final {
-		return nil
-	}
-	rng := &r.c.rng
-	for r.turn = (r.turn + 1) % len(r.readers); r.final && r.read(r.turn); {
-		r.turn = (r.turn + 1) % len(r.readers)
-	}
-	if r.final && r.ends[r.turn] == record.NoOffset || !r.final && rng.IntN(10) == 0 {
-		return r.listOffsets()
-	}
-	var req kmsg.Request
-	if r.c.opt.Sessions {
-		req = r.pollSession(now)
-	} else {
-		req = r.reader(r.turn).Poll(int64(now))
-	}
-	r.busy = req != nil
-	return req
-}
-
-// reader returns the reader of a partition, which it makes where there is none.
-func (r *reading) reader(i int) *proto.Reader {
-	if r.readers[i] == nil {
-		r.readers[i] = proto.NewReader(r.config(i))
-		r.powers[i] = r.line.ch.powers
-	}
-	return r.readers[i]
-}
-
-func (r *reading) config(i int) proto.ReaderConfig {
-	o := r.c.opt
-	return proto.ReaderConfig{Topic: r.c.topic.Name, TopicID: r.c.id128, Partition: int32(i), MaxBytes: o.MaxBytes, MinBytes: o.MinBytes, MaxWaitMs: o.MaxWaitMs,
-		Version: o.FetchVersion, Codec: r.c.w.codec}
-}
-
-// pollSession asks for all partitions together; the last readers forget those that they have read. Now and then another one forgets one for a while.
-func (r *reading) pollSession(now Time) kmsg.Request {
-	if r.session == nil {
-		r.session = proto.NewSession(r.config(0), len(r.readers))
-	}
-	readers := make([]*proto.Reader, len(r.readers))
-	for i := range readers {
-		if !r.final || !r.read(i) {
-			readers[i] = r.reader(i)
-		}
-	}
-	if n := len(readers); !r.final && n > 1 && r.c.rng.IntN(8) == 0 {
-		readers[r.c.rng.IntN(n)] = nil
-	}
-	for i := range r.floors {
-		r.floors[i] = r.c.w.ledger.part(r.c.opt.Topic, int32(i)).ackedEnd
-	}
-	return r.session.Poll(int64(now), readers)
-}
-
-// newsMax is how long a session may go without news of what was acknowledged: longer than a node that has just started needs to sync what it kept.
-const newsMax = 3 * Second
-
-// hear checks that a session tells of all that was acknowledged: of a partition that it does not name, there must be nothing new.
-func (r *reading) hear() {
+// work does what the application does of its own accord.
+func (r *reading) work() {
 	now := r.c.w.now
-	for i, reader := range r.readers {
-		switch {
-		case reader == nil || !r.session.Knows(i) || !r.c.topic.Durable() || max(reader.HighWatermark(), r.marks[i]) >= r.floors[i]:
-			r.behind[i] = 0
-		case r.behind[i] == 0:
-			r.behind[i] = now
-		case now-r.behind[i] > newsMax:
-			r.c.w.fail(Correctness, "session", fmt.Sprintf("%s-%d: %s without news; the high watermark was told as %d, and offsets below %d are acknowledged",
-				r.c.topic.Name, i, now-r.behind[i], reader.HighWatermark(), r.floors[i]))
+	switch {
+	case !r.c.known:
+		return
+	case len(r.parts) == 0:
+		r.assign()
+	case r.c.w.phase == phaseDrain:
+		r.busy = 0
+		for i := range r.parts {
+			r.pause(i, false)
+		}
+	case now < r.next || r.asks:
+		return
+	case r.final:
+		r.next = now + 20*Millisecond
+		for i := range r.parts {
+			if r.parts[i].end == record.NoOffset {
+				r.listLatest(i)
+				return
+			}
+		}
+	default:
+		r.next = now + Time(r.rng.N(uint64(Second)))
+		r.act(r.rng.IntN(len(r.parts)))
+	}
+}
+
+// assign begins with every partition, somewhere.
+func (r *reading) assign() {
+	r.parts = make([]cursor, r.c.topic.Partitions)
+	for i := range r.parts {
+		r.parts[i].end = record.NoOffset
+		r.k.Assign(r.c.m, int64(r.c.w.now), r.c.topic.Name, int32(i), proto.At(0))
+		r.sought(i, sought{kind: soughtOffset})
+		if !r.final && r.rng.IntN(3) == 0 {
+			r.seek(i, r.draw(i))
 		}
 	}
 }
 
-// listOffsets asks for the latest offset of a partition; sometimes by time, which only must not fail.
-func (r *reading) listOffsets() kmsg.Request {
+// act does something with one partition.
+func (r *reading) act(i int) {
+	switch r.rng.IntN(8) {
+	case 0, 1:
+		r.seek(i, r.draw(i))
+	case 2, 3:
+		r.pause(i, !r.parts[i].paused)
+	case 4:
+		r.busy = r.c.w.now + Time(r.rng.N(uint64(2*Second)))
+		r.next = r.busy
+	default:
+		r.listLatest(i)
+	}
+}
+
+// draw draws where to read on: mostly near the end, sometimes behind it.
+func (r *reading) draw(i int) sought {
+	rng, end := &r.rng, r.acked(i)
+	switch rng.IntN(8) {
+	case 0:
+		return sought{kind: soughtEarliest}
+	case 1, 2:
+		return sought{kind: soughtLatest}
+	case 3:
+		return sought{kind: soughtLatest, offset: record.Offset(rng.IntN(20))}
+	case 4:
+		return sought{kind: soughtTime, time: wallBase + record.UnixMillis(rng.N(uint64(r.c.w.now/Millisecond+1)))}
+	case 5:
+		return sought{kind: soughtOffset, offset: end + record.Offset(rng.IntN(10))}
+	}
+	return sought{kind: soughtOffset, offset: max(0, end-record.Offset(rng.IntN(40)))}
+}
+
+// acked is what every acknowledged record of a partition lies below.
+func (r *reading) acked(i int) record.Offset {
+	return r.c.w.ledger.part(r.c.opt.Topic, int32(i)).ackedEnd
+}
+
+// floors are those of all partitions.
+func (r *reading) floors() []record.Offset {
+	out := make([]record.Offset, len(r.parts))
+	for i := range out {
+		out[i] = r.acked(i)
+	}
+	return out
+}
+
+// seek has a partition read from elsewhere.
+func (r *reading) seek(i int, s sought) {
+	start := proto.At(s.offset)
+	switch s.kind {
+	case soughtEarliest:
+		start = proto.Earliest()
+	case soughtLatest:
+		start = proto.Latest(int64(s.offset))
+	case soughtTime:
+		start = proto.AtTime(s.time)
+	}
+	r.k.Seek(r.c.m, int64(r.c.w.now), r.c.topic.Name, int32(i), start)
+	r.sought(i, s)
+}
+
+func (r *reading) sought(i int, s sought) {
+	p := &r.parts[i]
+	s.floor = r.acked(i)
+	p.at, p.sought, p.powers, p.since = record.NoOffset, s, r.c.powers, r.c.powers
+	if s.kind == soughtOffset {
+		p.at = s.offset
+	}
+}
+
+// goOn has a partition read from an offset on that is no other place than it was at: what lies between cannot be read.
+func (r *reading) goOn(i int, from record.Offset) {
+	powers := r.parts[i].powers
+	r.seek(i, sought{kind: soughtOffset, offset: from})
+	r.parts[i].powers = powers
+}
+
+func (r *reading) pause(i int, paused bool) {
+	if r.parts[i].paused != paused {
+		r.parts[i].paused, r.parts[i].behind = paused, 0
+		r.k.Pause(r.c.m, int64(r.c.w.now), r.c.topic.Name, int32(i), paused)
+	}
+}
+
+// listLatest asks for the latest offset of a partition.
+func (r *reading) listLatest(i int) {
 	req := kmsg.NewPtrListOffsetsRequest()
-	req.SetVersion(7)
 	t := kmsg.NewListOffsetsRequestTopic()
 	t.Topic = r.c.topic.Name
 	p := kmsg.NewListOffsetsRequestTopicPartition()
-	p.Partition, p.Timestamp = int32(r.turn), -1
-	if !r.final && r.c.rng.IntN(4) == 0 {
-		p.Timestamp = int64(wallBase) + int64(r.c.rng.N(uint64(r.c.w.now/Millisecond+1)))
-	}
+	p.Partition, p.Timestamp = int32(i), latest
 	t.Partitions = append(t.Partitions, p)
 	req.Topics = append(req.Topics, t)
-	r.busy, r.asked = true, r.turn
-	r.floor = r.c.w.ledger.part(r.c.opt.Topic, int32(r.turn)).ackedEnd
-	return req
-}
-
-func (r *reading) answered(req kmsg.Request, resp kmsg.Response) {
-	r.busy = false
-	if list, ok := resp.(*kmsg.ListOffsetsResponse); ok {
-		if req.(*kmsg.ListOffsetsRequest).Topics[0].Partitions[0].Timestamp == -1 {
-			r.listed(&list.Topics[0].Partitions[0])
-		}
-		return
-	}
-	now := int64(r.c.w.now)
-	if r.session == nil {
-		position := r.readers[r.turn].Position()
-		received, err := r.readers[r.turn].Answered(now, resp)
-		if err == nil && !tells(resp.(*kmsg.FetchResponse)) { // what the reader knows is of before
-			r.passOver(r.turn, position, nil, nil)
-			return
-		}
-		r.took(r.turn, position, received, err)
-		if err == nil && len(received) == 0 && (r.c.opt.MaxWaitMs == 0 && !r.final || r.c.opt.MinBytes == 0 && position == r.readers[r.turn].Position()) {
-			r.again = r.c.w.now + 20*Millisecond // nothing new: no need to ask all the time
-		}
-		return
-	}
-	positions := make([]record.Offset, len(r.readers))
-	for i, reader := range r.readers {
-		if reader != nil {
-			positions[i] = reader.Position()
-		}
-	}
-	any := false
-	r.session.Answered(now, resp, r.readers, func(partition int32, received []proto.Received, err error) {
-		any = any || len(received) > 0
-		r.took(int(partition), positions[partition], received, err)
+	r.asks = true
+	floor := r.acked(i)
+	r.c.do(proto.Operation{Request: req, Target: proto.Leader(t.Topic, p.Partition), MaxVersion: -1}, func(resp kmsg.Response) {
+		r.asks = false
+		r.listed(i, floor, &resp.(*kmsg.ListOffsetsResponse).Topics[0].Partitions[0])
 	})
-	r.toldCorrupt(resp.(*kmsg.FetchResponse), positions)
-	r.hear()
-	if !any && (r.c.opt.MaxWaitMs == 0 || r.c.opt.MinBytes == 0) {
-		r.again = r.c.w.now + 20*Millisecond
-	}
 }
 
-// tells reports whether the answer for one partition says more than an error.
-func tells(resp *kmsg.FetchResponse) bool {
-	return resp.ErrorCode == 0 && len(resp.Topics) > 0 && len(resp.Topics[0].Partitions) > 0 && resp.Topics[0].Partitions[0].ErrorCode == 0
-}
-
-// took takes what a partition was given at its position.
-func (r *reading) took(i int, position record.Offset, received []proto.Received, err error) {
-	w := r.c.w
-	if r.passOver(i, position, received, err) {
-		return
-	}
-	if err != nil {
-		if r.excused(i) && errors.Is(err, proto.ErrOutOfRange) {
-			r.readers[i] = nil // what it stood behind is lost, as its topic allows: it begins anew
-			return
-		}
-		if start, known := w.logStart(r.c.topic.Name, int32(i)); w.opt.Retains && errors.Is(err, proto.ErrOutOfRange) && (!known || position < start) {
-			r.restart(i, max(start, position)) // as auto.offset.reset=earliest does
-			return
-		}
-		w.fail(Correctness, "reads", fmt.Sprintf("%s-%d: %v", r.c.topic.Name, i, err))
-		return
-	}
-	r.watch(i, r.readers[i])
-	for k := range received {
-		if received[k].Offset != position {
-			w.fail(Correctness, "gap", fmt.Sprintf("%s-%d: offset %d is read where %d should follow", r.c.topic.Name, i, received[k].Offset, position))
-			return
-		}
-		position++
-		w.ledger.served(r.c.opt.Topic, int32(i), &received[k], r.line.ch.powers)
-		if r.final {
-			w.ledger.last(r.c.opt.Topic, int32(i), &received[k])
-		}
-	}
-}
-
-// passOver takes what a partition was given at its position, if the disk has damaged what is there and the reader was told so or found out by itself: what is good
-// counts, and the reader goes on behind what is not.
-func (r *reading) passOver(i int, position record.Offset, received []proto.Received, err error) bool {
-	w, p := r.c.w, r.c.w.ledger.part(r.c.opt.Topic, int32(i))
-	good := 0
-	for good < len(received) && received[good].Offset == position+record.Offset(good) {
-		good++
-	}
-	bad := err != nil && !errors.Is(err, proto.ErrOutOfRange) || good < len(received)
-	to, hit := p.hurtAt(position)
-	switch {
-	case !bad && len(received) == 0 && hit:
-		w.reach(markCorruptTold)
-		r.restart(i, to)
-		return true
-	case !bad || p.doubts == 0 && !p.hurtFrom(position):
-		return false
-	}
-	w.reach(markCorruptServed)
-	for k := range received[:good] {
-		w.ledger.served(r.c.opt.Topic, int32(i), &received[k], r.line.ch.powers)
-		if r.final {
-			w.ledger.last(r.c.opt.Topic, int32(i), &received[k])
-		}
-	}
-	next := position + record.Offset(good)
-	if to, hit := p.hurtAt(next); hit {
-		next = to
-	} else if p.doubts > 0 { // a wrong read, once
-		p.doubts--
-	} else if good == 0 {
-		return false
-	}
-	r.restart(i, next)
-	return true
-}
-
-// toldCorrupt passes over what a session was told to be damaged.
-func (r *reading) toldCorrupt(resp *kmsg.FetchResponse, positions []record.Offset) {
-	for i := range resp.Topics {
-		for j := range resp.Topics[i].Partitions {
-			if p := &resp.Topics[i].Partitions[j]; errcode.Code(p.ErrorCode) == errcode.CorruptMessage {
-				r.passOver(int(p.Partition), positions[p.Partition], nil, nil)
-			}
-		}
-	}
-}
-
-// restart has a partition read from an offset on.
-func (r *reading) restart(i int, from record.Offset) {
-	cfg := r.config(i)
-	cfg.From = from
-	r.readers[i] = proto.NewReader(cfg)
-}
-
-// excused reports whether a power loss may have taken what the reader of a partition has read.
-func (r *reading) excused(i int) bool { return !r.c.topic.Durable() && r.powers[i] < r.line.ch.powers }
-
-// watch checks that on one connection the high watermark and the log start never go back.
-func (r *reading) watch(i int, reader *proto.Reader) {
-	hw, start := reader.HighWatermark(), reader.LogStart()
-	if hw < r.marks[i] && hw > 0 { // one that was answered an error has not heard of any
-		r.c.w.fail(Correctness, "watermark", fmt.Sprintf("%s-%d: the high watermark goes back from %d to %d", r.c.topic.Name, i, r.marks[i], hw))
-	}
-	if start < r.starts[i] && hw > 0 {
-		r.c.w.fail(Correctness, "log start", fmt.Sprintf("%s-%d: the log start goes back from %d to %d", r.c.topic.Name, i, r.starts[i], start))
-	}
-	r.marks[i], r.starts[i] = max(hw, r.marks[i]), max(start, r.starts[i])
-}
+// latest is ListOffsets' timestamp for the end.
+const latest = -1
 
 // listed takes a latest offset. It may be wanting for a while, but it is never behind what was acknowledged when it was asked, nor behind an earlier one.
-func (r *reading) listed(p *kmsg.ListOffsetsResponseTopicPartition) {
-	i, w := r.asked, r.c.w
-	at := record.Offset(p.Offset)
-	switch code := errcode.Code(p.ErrorCode); {
-	case code == errcode.OffsetNotAvailable:
-		r.again = w.now + 20*Millisecond
-		return
-	case code == errcode.KafkaStorageError && w.mayLose():
-		r.again = w.now + 20*Millisecond
+func (r *reading) listed(i int, floor record.Offset, told *kmsg.ListOffsetsResponseTopicPartition) {
+	w, p := r.c.w, &r.parts[i]
+	at := record.Offset(told.Offset)
+	switch code := errcode.Code(told.ErrorCode); {
+	case code == errcode.OffsetNotAvailable, code == errcode.KafkaStorageError && w.mayLose():
 		return
 	case code != errcode.None:
 		w.fail(Correctness, "watermark", fmt.Sprintf("%s-%d: the latest offset is not told: %v", r.c.topic.Name, i, code))
 		return
 	}
-	if least := max(r.floor, r.latest[i]); r.c.topic.Durable() && at < least {
+	if least := max(floor, p.latest); r.c.topic.Durable() && at < least {
 		w.fail(Correctness, "watermark", fmt.Sprintf("%s-%d: the latest offset is %d; acknowledged or told before was %d", r.c.topic.Name, i, at, least))
 	}
-	r.latest[i] = at
+	p.latest = at
 	if r.final {
-		r.ends[i] = at
+		p.end = at
 	}
 }
 
-func (r *reading) lost() {
-	r.busy = false
-	clear(r.marks)
-	if r.c.w.opt.Retains { // what retention deletes is not gone for good before the disk says so: a later process may have it again
-		clear(r.starts)
-	}
-	if r.session != nil {
-		r.session.Lost()
-		clear(r.behind)
-	}
-	for _, reader := range r.readers {
-		if reader != nil {
-			reader.Lost()
-		}
-	}
+// due returns when work may have something to do by itself.
+func (r *reading) due() (Time, bool) {
+	w := r.c.w
+	return r.next, r.c.known && !r.asks && (w.phase == phaseSafety || w.phase == phaseRead && r.unfinished() != "")
 }
 
-func (r *reading) deadline(now Time) (Time, bool) {
-	at := r.again
-	if r.session != nil {
-		if d, ok := r.session.Deadline(int64(now)); ok {
-			at = max(at, Time(d))
-		}
-	}
-	for _, reader := range r.readers {
-		if reader != nil {
-			if d, ok := reader.Deadline(int64(now)); ok {
-				at = max(at, Time(d))
-			}
-		}
-	}
-	return at, !r.busy && at > now
-}
-
-// read reports whether a last reader has come to the end of a partition.
-func (r *reading) read(i int) bool {
-	end := r.ends[i]
-	return end != record.NoOffset && (end == 0 || r.readers[i] != nil && r.readers[i].Position() >= end)
-}
-
+// unfinished: a last reader reads to the end; any other one reads, once faults have stopped, all that was acknowledged.
 func (r *reading) unfinished() string {
-	if !r.final {
-		return ""
-	}
-	for i, end := range r.ends {
-		if !r.read(i) {
-			return fmt.Sprintf("partition %d is not read to its end %d", i, end)
+	for i := range r.parts {
+		p, until := &r.parts[i], r.acked(i)
+		switch {
+		case r.final && p.end == record.NoOffset:
+			return fmt.Sprintf("the end of partition %d is not known", i)
+		case r.final:
+			until = p.end
+		case r.c.opt.MinBytes > r.c.opt.MaxBytes || len(r.c.w.ledger.part(r.c.opt.Topic, int32(i)).hurts) > 0:
+			continue // it waits for more than it takes, batch by batch; or there may be nothing that it can read
 		}
+		if p.at < until {
+			return fmt.Sprintf("partition %d is read up to %d of %d", i, p.at, until)
+		}
+	}
+	if r.final && len(r.parts) == 0 {
+		return "nothing is assigned"
 	}
 	return ""
 }

@@ -1,9 +1,12 @@
+// Package proto is the client as pure machines: what to send, what an answer means, when to try again. They know neither sockets nor clocks, so the
+// simulator drives them as it drives the broker, and it is this code that it drives: there is no other client.
 package proto
 
 import (
-	"odradek/core/prng"
-
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"odradek/core/prng"
+	"odradek/core/record"
 )
 
 // Client is the client's machine: see docs/CLIENT.md. Its owner calls one method at a time, each with the time, and then carries out what Take returns. Time
@@ -46,6 +49,14 @@ type Effects struct {
 	Done  []Completion // operations that ended
 
 	Delivered []Delivery // records of the producer
+	Moved     []Moved    // positions of the consumer
+}
+
+// Moved tells that a position was outside the log, and where the reset policy put it. The records between are passed over, or read again.
+type Moved struct {
+	Topic     string
+	Partition int32
+	From, To  record.Offset
 }
 
 // owner says which part of the client a request is of.

@@ -1,6 +1,9 @@
 package proto
 
-import "odradek/core/record"
+import (
+	"odradek/core/api"
+	"odradek/core/record"
+)
 
 // Times are in nanoseconds, as everywhere in this package.
 const (
@@ -10,19 +13,20 @@ const (
 
 // Config is what a Client is made from. Zero values stand for the defaults in brackets, which are Kafka's of the same name.
 type Config struct {
-	ClientID            string   // [odradek]
-	Bootstrap           []string // host:port; at least one
-	RequestTimeout      int64    // request.timeout.ms [30 s]: how long a broker may take to answer
-	ConnectTimeout      int64    // socket.connection.setup.timeout.ms [10 s]: until a connection is open and its handshake over
-	ReconnectBackoff    int64    // reconnect.backoff.ms [50 ms], doubled for each failure
-	ReconnectBackoffMax int64    // reconnect.backoff.max.ms [1 s]
-	RetryBackoff        int64    // retry.backoff.ms [100 ms], doubled for each failure
-	RetryBackoffMax     int64    // retry.backoff.max.ms [1 s]
-	MetadataMaxAge      int64    // metadata.max.age.ms [5 min]
-	ConnectionIdle      int64    // connections.max.idle.ms [9 min]
-	FrameMax            int      // most bytes of an answer [128 MiB]
-	Operations          int      // most that are under way [1000]
-	Seed                uint64   // of the jitter of pauses
+	ClientID            string            // [odradek]
+	Bootstrap           []string          // host:port; at least one
+	RequestTimeout      int64             // request.timeout.ms [30 s]: how long a broker may take to answer
+	ConnectTimeout      int64             // socket.connection.setup.timeout.ms [10 s]: until a connection is open and its handshake over
+	ReconnectBackoff    int64             // reconnect.backoff.ms [50 ms], doubled for each failure
+	ReconnectBackoffMax int64             // reconnect.backoff.max.ms [1 s]
+	RetryBackoff        int64             // retry.backoff.ms [100 ms], doubled for each failure
+	RetryBackoffMax     int64             // retry.backoff.max.ms [1 s]
+	MetadataMaxAge      int64             // metadata.max.age.ms [5 min]
+	ConnectionIdle      int64             // connections.max.idle.ms [9 min]
+	FrameMax            int               // most bytes of an answer [128 MiB]
+	Operations          int               // most that are under way [1000]
+	Seed                uint64            // of the jitter of pauses
+	MaxVersions         map[api.Key]int16 // the highest version of a request to send, where a broker does not keep to what it says [the highest that both sides know]
 	Codec               record.Codec
 }
 

@@ -19,6 +19,7 @@ type ConsumerConfig struct {
 	MaxWait           int64 // fetch.max.wait.ms [500 ms]
 	Reset             Reset // auto.offset.reset [latest]
 	ReadCommitted     bool  // isolation.level=read_committed
+	NoSessions        bool  // every Fetch names all partitions, and the broker remembers nothing between them (before KIP-227)
 	Rack              string
 }
 
@@ -46,6 +47,8 @@ const (
 	ResetEarliest
 	ResetNone // an error: the application seeks
 )
+
+func (r Reset) String() string { return [...]string{"latest", "earliest", "none"}[r] }
 
 // Start says where reading begins.
 type Start struct {
@@ -109,6 +112,7 @@ type inPartition struct {
 	paused   bool
 	ahead    []*Chunk // fetched and not taken
 	failed   *Error   // told and waiting for a seek
+	outside  bool     // next is outside the log: the policy puts the position elsewhere as soon as what was read ahead is taken
 
 	since     int64
 	failures  int
@@ -183,7 +187,7 @@ func (k *Consumer) Seek(c *Client, now int64, topic string, partition int32, sta
 func (k *Consumer) seek(p *inPartition, start Start) {
 	p.seeks++
 	p.start, p.next, p.position, p.epoch, p.checked = start, record.NoOffset, record.NoOffset, record.NoEpoch, record.NoEpoch
-	p.ahead, p.asked, p.failed, p.since, p.failures = nil, false, nil, 0, 0
+	p.ahead, p.asked, p.failed, p.outside, p.since, p.failures = nil, false, nil, false, 0, 0
 	if start.kind == startOffset {
 		p.next, p.position = start.offset, start.offset
 	}
@@ -234,7 +238,11 @@ func (k *Consumer) Ready() bool {
 
 func (k *Consumer) advance(c *Client) {
 	for _, p := range k.list {
-		if c.now >= p.since && !p.asked && p.failed == nil {
+		if p.outside && len(p.ahead) == 0 {
+			p.outside = false
+			p.start, p.next, p.epoch, p.checked = Start{}, record.NoOffset, record.NoEpoch, record.NoEpoch
+		}
+		if c.now >= p.since && !p.asked && p.failed == nil && !p.outside {
 			k.settle(c, p)
 		}
 	}

@@ -15,6 +15,9 @@ const (
 	fetchByID   = 17
 )
 
+// noSession is the epoch of a Fetch that neither makes a session nor has one.
+const noSession = -1
+
 // fetchSession is what is read of one broker together (KIP-227): a request names only what has changed, and an answer only what has news.
 type fetchSession struct {
 	at    *peer
@@ -38,7 +41,7 @@ type told struct {
 
 // fetchable reports whether a partition is to be fetched now.
 func (p *inPartition) fetchable(c *Client) bool {
-	return p.next != record.NoOffset && !p.asked && !p.paused && p.failed == nil && len(p.ahead) < chunksAhead && c.now >= p.since
+	return p.next != record.NoOffset && !p.asked && !p.paused && !p.outside && p.failed == nil && len(p.ahead) < chunksAhead && c.now >= p.since
 }
 
 // fetch asks every leader for what is to be fetched of it.
@@ -99,7 +102,10 @@ func (k *Consumer) fetchFrom(c *Client, s *fetchSession) {
 	if byID != s.byID {
 		s.byID, s.epoch = byID, 0
 	}
-	if s.epoch == 0 {
+	if k.cfg.NoSessions {
+		s.epoch = noSession
+	}
+	if s.epoch <= 0 {
 		s.told = s.told[:0]
 	}
 	req := kmsg.NewPtrFetchRequest()
@@ -264,7 +270,27 @@ func (k *Consumer) outOfRange(p *inPartition) {
 			Message: fmt.Sprintf("offset %d is outside the log", p.next), Hint: "seek, or set auto.offset.reset"})
 		return
 	}
-	p.start, p.next, p.epoch, p.checked = Start{}, record.NoOffset, record.NoEpoch, record.NoEpoch
+	p.outside = true
+}
+
+// Received is one record as read. Key and Value alias memory that is the caller's.
+type Received struct {
+	Offset     record.Offset
+	Epoch      record.Epoch
+	Timestamp  record.UnixMillis
+	Key, Value []byte
+	Headers    []record.Header
+
+	// Of the batch that the record is in.
+	Attributes    record.Attributes
+	ProducerID    record.ProducerID // -1: none
+	ProducerEpoch int16             // -1: none
+}
+
+// received is a record as it stands in its batch. Its headers are its own, its bytes the batch's.
+func received(b *record.Batch, r *record.Record) Received {
+	return Received{Offset: b.BaseOffset + record.Offset(r.OffsetDelta), Epoch: b.LeaderEpoch, Timestamp: b.Timestamp(r), Key: r.Key, Value: r.Value,
+		Headers: append([]record.Header(nil), r.Headers...), Attributes: b.Attributes, ProducerID: b.ProducerID, ProducerEpoch: b.ProducerEpoch}
 }
 
 // Records decodes a chunk: the records at and after the position that it was fetched at, in order, without control records and, if the consumer reads only what

@@ -62,10 +62,13 @@ func (l *Link) ready() bool { return l.versions != nil }
 // version returns the version to send a request of that key in: the highest that both sides know and that is not above max. ok is false if there is none.
 func (l *Link) version(key api.Key, max int16) (version int16, ok bool) {
 	served, ok := l.versions[int16(key)]
-	if !ok || served[0] > max {
+	if !ok {
 		return 0, false
 	}
-	return min(served[1], max), true
+	if most, ok := l.cfg.MaxVersions[key]; ok {
+		max = min(max, most)
+	}
+	return min(served[1], max), served[0] <= max
 }
 
 // send writes a request; its answer may take until timeout nanoseconds from now. A Produce without acknowledgement has none. But for the handshake the link is

@@ -149,6 +149,9 @@ func (k *Consumer) listed(c *Client, p *inPartition, resp *kmsg.ListOffsetsRespo
 		offset -= p.start.offset
 	}
 	p.failures = 0
+	if p.position != record.NoOffset { // nobody sought: the policy does
+		c.fx.Moved = append(c.fx.Moved, Moved{p.topic, p.partition, p.position, offset})
+	}
 	p.next, p.position = offset, offset
 	p.checked = record.Epoch(told.LeaderEpoch)
 }

@@ -21,11 +21,15 @@ type ProducerConfig struct {
 	MaxRequestSize  int            // max.request.size [1 MiB]
 	InFlight        int            // max.in.flight.requests.per.connection [5]; more than 5 only without idempotence
 	DeliveryTimeout int64          // delivery.timeout.ms [2 min]
+	AckTimeout      int64          // how long the broker may wait for what Acks asks for, where that is less than request.timeout.ms [request.timeout.ms]
 	Compression     record.CodecID // compression.type [none]
 	Level           int            // of compression; 0: the codec's own
 	Partitioner     Partitioner    // [RoundRobin; in Kafka it is Sticky]
 	CreateTopics    bool           // have the broker make topics that are not there, if it does such things
 }
+
+// InFlightMax is how many batches of a partition may be under way: as many as a broker remembers of an idempotent producer (KIP-185).
+const InFlightMax = 5
 
 // Acks says what a producer waits for.
 type Acks int8
@@ -312,6 +316,9 @@ func (p *Producer) request(c *Client, at *peer) bool {
 	req := kmsg.NewPtrProduceRequest()
 	req.Acks = p.cfg.Acks.wire()
 	req.TimeoutMillis = int32(c.cfg.RequestTimeout / millisecond)
+	if p.cfg.AckTimeout > 0 {
+		req.TimeoutMillis = int32(min(p.cfg.AckTimeout, c.cfg.RequestTimeout) / millisecond)
+	}
 	p.last++
 	for i, b := range batches {
 		l := chosen[i]

@@ -93,6 +93,20 @@ func TestSeveralDamagedAtTheEnd(t *testing.T) {
 	}
 }
 
+// Zeros behind a damaged batch are of a later write, which was interrupted: they do not make the damage a lost write.
+func TestDamageBeforeAnInterruptedWrite(t *testing.T) {
+	file, at := fiveBatches()
+	file[at[4]+16] ^= 0x40
+	file = append(file, stamped(spec{base: 10, n: 2, pid: -1, pad: 20})[:20]...)
+	file = append(file, make([]byte, 2*sector)...)
+	_, d := lay(t, []record.Offset{0}, [][]byte{file})
+	opened, err := recoverAll(d)
+	check(t, err)
+	if o := opened[0]; len(o.Lost) != 1 || o.Lost[0].From != 8 || o.LogEnd < 10 {
+		t.Errorf("recovered: %s", printOpened(o))
+	}
+}
+
 // A bad length that still fits leads to no batch: the one that was passed over is found. Nor does a bad count of offsets hide what is behind.
 func TestReadsBehindABadLength(t *testing.T) {
 	file, at := fiveBatches()

@@ -71,7 +71,8 @@ func (r *recovery) span(sc *scanner, pos int64) (record.Offset, error) {
 		n := max(1, record.Offset(int32(be.Uint32(w[23:])))+1, record.Offset(int32(be.Uint32(w[57:]))))
 		b, err := parseHeader(w, sc.end-pos)
 		if err != nil {
-			if unwritten, err := r.zeroSector(sc, pos, sc.end); unwritten || err != nil {
+			end, _ := extent(w, pos, sc.end)
+			if unwritten, err := r.zeroSector(sc, pos, end); unwritten || err != nil {
 				return total + n, err // most of it, at least, was never written
 			}
 			return total + max(n, record.Offset(sc.end-pos)), nil
@@ -143,10 +144,12 @@ func (r *recovery) damaged(sc *scanner, pos int64, next record.Offset) (string, 
 	case budget < 0:
 		found = fmt.Sprintf("a valid batch may be there: the search ended undecided (%s at %d)", sc.path, at)
 	default:
-		at, found = sc.end, "no write was interrupted there: the file holds all of it"
-		if short, err := endsInside(sc, pos); short || err != nil {
+		found = "no write was interrupted there: the file holds all of it"
+		short, end, err := endsInside(sc, pos)
+		if short || err != nil {
 			return "", err
 		}
+		at = end
 	}
 	lost, err := r.zeroSector(sc, pos, at)
 	if lost || err != nil {
@@ -155,21 +158,29 @@ func (r *recovery) damaged(sc *scanner, pos int64, next record.Offset) (string, 
 	return found, nil
 }
 
-// endsInside reports whether the file ends before the batch at pos does. If the bytes up to the end have the CRC of its header, they are the batch, and the
-// length is what is wrong.
-func endsInside(sc *scanner, pos int64) (bool, error) {
-	left := sc.end - pos
+// endsInside reports whether the file ends before the batch at pos does, and else where the batch ends. If the bytes up to the file's end have the CRC of its header,
+// they are the batch, and the length is what is wrong.
+func endsInside(sc *scanner, pos int64) (short bool, end int64, err error) {
 	w, err := sc.window(pos, record.HeaderSize)
-	if err != nil || left < record.HeaderSize {
-		return true, err
+	if err != nil || sc.end-pos < record.HeaderSize {
+		return true, 0, err
 	}
-	size := int64(int32(binary.BigEndian.Uint32(w[8:]))) + record.LogOverhead
-	if size >= record.HeaderSize && size <= left {
-		return false, nil
+	if end, fits := extent(w, pos, sc.end); fits {
+		return false, end, nil
 	}
 	crc := binary.BigEndian.Uint32(w[17:])
 	sum, err := sc.sum(pos+crcFrom, sc.end)
-	return sum != crc, err
+	return sum != crc, sc.end, err
+}
+
+// extent returns where the batch at pos ends, by the length in its header: a write that was interrupted left that, or zeros in its place. What lies behind is of
+// another write, and says nothing of this one. It is the file's end if the length cannot be right.
+func extent(header []byte, pos, fileEnd int64) (end int64, fits bool) {
+	size := int64(int32(binary.BigEndian.Uint32(header[8:]))) + record.LogOverhead
+	if size < record.HeaderSize || size > fileEnd-pos {
+		return fileEnd, false
+	}
+	return pos + size, true
 }
 
 // zeroSector reports whether some sector's part of [from, to) is all zeros though it was not written so: a batch of the offset that is due begins with zeros itself,
