@@ -221,7 +221,7 @@ func drawWhole(o *Options) {
 		c.Whole = rng.IntN(2) == 0
 		c.Linger = pick(&rng, 0, 5*Millisecond, 100*Millisecond)
 		c.BatchSize = pick(&rng, 1, 500, 16384)
-		c.BufferMemory = pick[int64](&rng, 5000, 1<<20)
+		c.BufferMemory = pick[int64](&rng, 1000, 5000, 1<<20) // 1000: it is full now and then
 	}
 }
 

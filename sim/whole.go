@@ -327,7 +327,7 @@ func (h *whole) unfinished() string {
 	case len(h.rest) > 0:
 		return "a batch is given in part"
 	}
-	return ""
+	return h.behind()
 }
 
 // stop ends the client.
