@@ -244,6 +244,8 @@ func (v *verdict) line() string {
 		return head + " FAILED  " + v.err.Error()
 	case v.bug.class == harmless && v.fine():
 		return fmt.Sprintf("%s not caught, as it must be: %d seeds, %.1f s", head, v.seeds, v.seconds)
+	case v.bug.class == harmless:
+		return head + " FIRED   where nothing can be seen" + also
 	case v.caught == nil:
 		return fmt.Sprintf("%s MISSED  in %d seeds, %.1f s%s", head, v.seeds, v.seconds, also)
 	}
