@@ -28,6 +28,7 @@ type deed struct {
 	shows   bool // an acknowledgement of it says that readers can have it
 	first   int  // in which incarnations a produce can have been: first to last
 	last    int
+	sure    bool // first is the incarnation from which on its slots are held
 }
 
 // model is that of a partition. left is how many steps it takes; then nothing is possible any more.
@@ -105,7 +106,7 @@ func (p *part) deeds() []porcupine.Operation {
 		case Produce:
 			if op.Outcome == OK && op.Offset != NoOffset {
 				d := &deed{kind: Produce, offset: op.Offset, values: op.Values, shows: op.Acks != 1}
-				d.first, d.last = p.lived(op)
+				d.first, d.last, d.sure = p.lived(op)
 				add(op.Process, d, op.Call, op.Return)
 			}
 		case Poll, Final:
@@ -117,20 +118,37 @@ func (p *part) deeds() []porcupine.Operation {
 		}
 	}
 	for _, u := range p.untold() {
-		add(u.by.Process, &deed{kind: Produce, offset: u.slot.offset, values: u.values, first: u.slot.first, last: p.until(u.slot)}, u.by.Call, u.shown)
+		d := &deed{kind: Produce, offset: u.slot.offset, values: u.values, first: u.slot.first, last: p.until(u.slot), sure: true}
+		if h := p.slots[u.slot]; !h.sure {
+			d.first, d.last, d.sure = h.lo, h.hi, false
+		}
+		add(u.by.Process, d, u.by.Call, u.shown)
 	}
+	p.tighten(out)
+	// Of what begins at the same time the order is that of the calls that were not narrowed: who was told the end first.
+	slices.SortStableFunc(out, func(a, b porcupine.Operation) int { return cmp.Compare(rank(a), rank(b)) })
 	return out
 }
 
+func rank(op porcupine.Operation) int {
+	switch op.Input.(*deed).kind {
+	case Latest:
+		return 0
+	case Produce:
+		return 1
+	}
+	return 2
+}
+
 // lived returns in which incarnations an acknowledged produce can have been.
-func (p *part) lived(op *Operation) (first, last int) {
+func (p *part) lived(op *Operation) (first, last int, sure bool) {
 	first, last = p.incarnation(op.Call, false), p.incarnation(op.Return, true)
 	for _, s := range p.places[op.Values[0]] {
 		if h := p.slots[s]; s.offset == op.Offset && h.sure && h.acked == op {
-			return max(first, s.first), min(last, p.until(s))
+			return s.first, min(last, p.until(s)), true
 		}
 	}
-	return first, last
+	return first, last, false
 }
 
 // untold is what was seen of a produce at a place where it was not acknowledged.
@@ -153,7 +171,7 @@ func (p *part) untold() []untold {
 	})
 	var out []untold
 	for _, u := range all {
-		if n := len(out); n > 0 && out[n-1].by == u.by && out[n-1].slot.first == u.slot.first && out[n-1].slot.offset+int64(len(out[n-1].values)) == u.slot.offset {
+		if n := len(out); n > 0 && out[n-1].by == u.by && p.slots[u.slot].sure && p.slots[out[n-1].slot].sure && out[n-1].slot.first == u.slot.first && out[n-1].slot.offset+int64(len(out[n-1].values)) == u.slot.offset {
 			out[n-1].values = append(out[n-1].values, u.values...)
 			out[n-1].shown = min(out[n-1].shown, u.shown)
 			continue

@@ -23,6 +23,7 @@ type holding struct {
 	shown  int64      // the least Return of a read that showed it; never: maxTime
 	acked  *Operation // the produce that was acknowledged here; nil: none
 	inLast bool       // the Final read showed it
+	lo, hi int        // the incarnations of which it may be, until that is sure
 	sure   bool       // an operation that can be of no other slot has seen it
 }
 
@@ -160,6 +161,9 @@ func (p *part) observe(op *Operation, lo, hi int) {
 
 // put enters that an offset held a value in an incarnation from lo to hi; nil if no slot can have it.
 func (p *part) put(op *Operation, offset int64, value uint64, lo, hi int) *holding {
+	if by := p.sent[value]; by != nil {
+		lo = min(max(lo, p.incarnation(by.Call, false)), hi) // it was not there before it was sent
+	}
 	free, found := slot{}, false
 	for i := lo; i <= hi; i++ {
 		s := p.at(offset, i)
@@ -176,7 +180,7 @@ func (p *part) put(op *Operation, offset int64, value uint64, lo, hi int) *holdi
 		p.report(InconsistentOffsets, op, "offset %d held %d and %d", offset, other.value, value)
 		return nil
 	}
-	h := &holding{value: value, shown: maxTime, sure: lo == hi}
+	h := &holding{value: value, shown: maxTime, lo: lo, hi: hi, sure: lo == hi}
 	p.slots[free] = h
 	p.places[value] = append(p.places[value], free)
 	return h

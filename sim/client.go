@@ -3,6 +3,7 @@ package sim
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -32,6 +33,8 @@ type client struct {
 	ended  bool
 	armed  Time // of the evClient that is coming; 0: none
 	known  bool // the topic is there
+
+	lostFetch bool // the last Fetch has no answer and will have none
 }
 
 func newClient(w *World, id int32, opt *ClientOptions) *client {
@@ -238,6 +241,7 @@ func (c *client) forget(gone *link) bool {
 			if gone.fetches {
 				c.r.lost()
 			}
+			c.lostFetch = c.lostFetch || slices.ContainsFunc(gone.asked, func(o overheard) bool { return o.key == api.Fetch })
 			return true
 		}
 	}

@@ -44,12 +44,30 @@ func (l *link) sends(p []byte) {
 		l.ch.note("sends", o.key, o.correlation, frame)
 		if o.key == api.Fetch {
 			l.fetches, o.floors = true, l.c.r.floors()
+			l.afterLoss(o.version, frame)
 		}
 		if o.key != api.Produce || l.c.opt.Acks != 0 {
 			l.asked = append(l.asked, o)
 		}
 	}
 	l.ch.send(simnet.Client, p)
+}
+
+// afterLoss looks at the first Fetch after one whose answer was lost: nobody knows what the broker took of that one, so the session must not go on (KIP-227).
+func (l *link) afterLoss(version int16, frame []byte) {
+	if !l.c.lostFetch {
+		return
+	}
+	l.c.lostFetch = false
+	req := kmsg.NewPtrFetchRequest()
+	req.SetVersion(version)
+	body := frame[10+binary.BigEndian.Uint16(frame[8:]):] // behind the client id
+	if req.IsFlexible() {
+		body = body[1:]
+	}
+	if err := req.ReadFrom(body); err != nil || req.SessionEpoch > 0 {
+		l.c.w.fail(Correctness, "session", fmt.Sprintf("%s goes on in epoch %d of a session after an answer was lost: %v", l.ch.name, req.SessionEpoch, err))
+	}
 }
 
 // hears takes what has come and returns the Fetch that is answered by it, if there is one: the machine has no more than one under way.

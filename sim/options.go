@@ -224,7 +224,7 @@ func drawMachines(o *Options) {
 		rng := source(o.Seed, forWhole+purpose(i))
 		c.Linger = pick(&rng, 0, 5*Millisecond, 100*Millisecond)
 		c.BatchSize = pick(&rng, 1, 500, 16384)
-		c.BufferMemory = pick[int64](&rng, 5000, 1<<20)
+		c.BufferMemory = pick[int64](&rng, 1000, 5000, 1<<20) // 1000: it is full now and then
 		c.Reset = pick(&rng, proto.ResetEarliest, proto.ResetEarliest, proto.ResetLatest, proto.ResetNone)
 		if old := int16(between(&rng, 4, 9)); rng.IntN(3) == 0 && !o.meetsZstd(c.Topic) {
 			c.Versions.Fetch = old

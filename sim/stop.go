@@ -22,6 +22,11 @@ func (n *node) beginStop() bool {
 // that are gone, and nothing is left to sync; a node that was not ready has synced nothing, and the host does. The power may still fail in here.
 func (n *node) finishStop(clean bool) {
 	w := n.w
+	for i := range n.p.fx.Halts { // of the very Step that ends it: a directory may fail at its mark
+		if h := &n.p.fx.Halts[i]; h.Scope == core.HaltDir {
+			n.p.dirs[h.Dir].lost = true
+		}
+	}
 	for _, d := range n.p.dirs {
 		d.finish(clean)
 		if n.cut {

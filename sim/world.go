@@ -55,7 +55,7 @@ type Result struct {
 	Digest  Digest
 	Events  int
 	Faults  [faultKinds]int
-	Acked   int // batches
+	Acked   int // records
 	Read    int // records
 	Virtual Time
 	Marks   [markKinds]bool

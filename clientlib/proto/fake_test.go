@@ -19,7 +19,8 @@ type fakeCluster struct {
 	brokers int32
 	links   map[LinkID]*fakeLink
 	lastPID int64
-	refuse  []errcode.Code // of the next Produce partitions
+	refuse  []errcode.Code       // of the next Produce partitions
+	seen    func(b record.Batch) // is shown what was produced; may be nil
 }
 
 type fakePartition struct {
@@ -184,6 +185,9 @@ func (f *fakeCluster) append(broker, partition int32, data []byte) (errcode.Code
 	p := f.parts[partition]
 	if p.leader != broker {
 		return errcode.NotLeaderOrFollower, -1
+	}
+	if b, err := record.ParseHeader(data); err == nil && f.seen != nil {
+		f.seen(b)
 	}
 	after := errcode.None
 	if len(f.refuse) > 0 {

@@ -14,7 +14,7 @@ import (
 
 // play is a client, a cluster, and all that may happen between them.
 type play struct {
-	t     *rapid.T
+	t     rapid.TB
 	c     *Client
 	p     *Producer
 	k     *Consumer
@@ -25,6 +25,7 @@ type play struct {
 	order [][]string // by partition asked for: values in the order of Send
 	ended map[uint64]Delivery
 	next  []record.Offset // of the consumer
+	moved []Moved
 }
 
 func (y *play) take() {
@@ -54,6 +55,7 @@ func (y *play) take() {
 			y.ended[id] = one
 		}
 	}
+	y.moved = append(y.moved, fx.Moved...)
 	if y.p.Buffered() > y.p.cfg.BufferMemory || y.p.Buffered() < 0 {
 		y.t.Fatalf("%d bytes are buffered of %d", y.p.Buffered(), y.p.cfg.BufferMemory)
 	}
@@ -160,8 +162,7 @@ func (f *fakeCluster) value(partition int32, offset record.Offset) string {
 var refusals = []errcode.Code{errcode.None, errcode.NotEnoughReplicas, errcode.NotEnoughReplicasAppend, errcode.NotEnoughReplicasAppend, errcode.RequestTimedOut, errcode.KafkaStorageError, errcode.MessageTooLarge, errcode.InvalidRecord, errcode.UnknownTopicOrPartition}
 
 // act does one thing that is drawn.
-func (y *play) act() {
-	t := y.t
+func (y *play) act(t *rapid.T) {
 	link := func() (LinkID, bool) {
 		if len(y.links) == 0 {
 			return 0, false
@@ -290,7 +291,7 @@ func TestAgainstModel(t *testing.T) {
 		}
 		y.take()
 		for range rapid.IntRange(10, 120).Draw(t, "acts") {
-			y.act()
+			y.act(t)
 		}
 		y.heal()
 		y.judge(!cfg.NotIdempotent, !cfg.NotIdempotent || cfg.InFlight == 1)

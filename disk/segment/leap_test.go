@@ -31,3 +31,14 @@ func TestLeapBeforeATornTail(t *testing.T) {
 		t.Errorf("first %s, then %s", printOpened(o), printOpened(again[0]))
 	}
 }
+
+// Nor does anything vouch for a whole batch whose offset was there before, as a misdirected write leaves it: what it held is lost, and no offset is given twice.
+func TestOffsetThatWasThereBefore(t *testing.T) {
+	first, second, third := stamped(spec{base: 0, n: 3, pid: -1}), stamped(spec{base: 1, n: 2, pid: 7}), stamped(spec{base: 5, n: 1, pid: -1})
+	_, dir := lay(t, []record.Offset{0}, [][]byte{slices.Concat(first, second, third)})
+	all, err := recoverAll(dir)
+	check(t, err)
+	if o := all[0]; o.LogEnd != 6 || len(o.Lost) != 1 || o.Lost[0].From != 3 || o.Lost[0].To != 5 || !strings.Contains(o.Lost[0].Why, "base offset 1 does not follow 2") || len(o.Producers) != 0 {
+		t.Error(printOpened(o))
+	}
+}

@@ -190,7 +190,7 @@ func (s *sums) report(out io.Writer, wall time.Duration) {
 	}
 	parts := []string{
 		fmt.Sprintf("%d seeds", s.seeds), fmt.Sprintf("%d failed", s.failed), fmt.Sprintf("%d run twice", s.twice), fmt.Sprintf("%d events", s.events),
-		fmt.Sprintf("%d faults, %d or more a seed", faults, s.least), fmt.Sprintf("%d power losses", s.powerLosses()), fmt.Sprintf("%d batches acknowledged", s.acked),
+		fmt.Sprintf("%d faults, %d or more a seed", faults, s.least), fmt.Sprintf("%d power losses", s.powerLosses()), fmt.Sprintf("%d records acknowledged", s.acked),
 		fmt.Sprintf("%d records read", s.read), fmt.Sprintf("%.0fs virtual in %.1fs", seconds(s.virtual), wall.Seconds()),
 		fmt.Sprintf("%.0f seeds/s", float64(s.seeds)/max(wall.Seconds(), 1e-9)),
 	}

@@ -1,0 +1,30 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+)
+
+// oracleCall is how the simulator names the oracle that ends a run.
+var oracleCall = regexp.MustCompile(`(?:\.fail\((?:(?:Correctness|Liveness|Crash), )?|broken\()"([^"]+)"`)
+
+// oraclesOf returns the oracles of the simulator, each with a file that has it.
+func oraclesOf(root string) (map[string]string, error) {
+	oracles := map[string]string{"panic": "sim/world.go", "determinism": "sim/cli/sweep.go"}
+	files, err := filepath.Glob(filepath.Join(root, "sim", "*.go"))
+	for _, path := range files {
+		if strings.HasSuffix(path, "_test.go") {
+			continue
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range oracleCall.FindAllStringSubmatch(string(text), -1) {
+			oracles[m[1]] = filepath.ToSlash(filepath.Join("sim", filepath.Base(path)))
+		}
+	}
+	return oracles, err
+}
