@@ -88,10 +88,17 @@ func (w *World) inject(k faultKind) {
 	if w.phase != phaseSafety {
 		return
 	}
-	rng := &w.faults[k]
-	b := blow{rng: rng, n: w.nodes[rng.IntN(len(w.nodes))], size: Time(rng.N(uint64(Second))), small: rng.IntN(40), half: rng.IntN(2) == 0}
+	b := w.drawBlow(&w.faults[k])
 	w.nextFault(k)
-	if w.hit(k, &b) {
+	w.land(k, &b)
+}
+
+func (w *World) drawBlow(rng *prng.Source) blow {
+	return blow{rng: rng, n: w.nodes[rng.IntN(len(w.nodes))], size: Time(rng.N(uint64(Second))), small: rng.IntN(40), half: rng.IntN(2) == 0}
+}
+
+func (w *World) land(k faultKind, b *blow) {
+	if w.hit(k, b) {
 		w.struck(k, b.n.name)
 	}
 }

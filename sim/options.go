@@ -21,6 +21,7 @@ const (
 	forImages  purpose = 3     // snapshots of the metadata
 	forSession purpose = 4     // fetch sessions
 	forRetain  purpose = 5     // retention
+	forTopUp   purpose = 6     // faults besides those that kinds draw
 	forClient  purpose = 0x100 // + client
 	forNode    purpose = 0x200 // + node: delays of the host
 	forDisk    purpose = 0x300 // + node: what a power loss keeps

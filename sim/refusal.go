@@ -53,8 +53,7 @@ func (w *World) beginRefusal() bool {
 	n.pausedUntil = 0
 	n.losePower()
 	for _, k := range lastFaults {
-		rng := &w.faults[k]
-		b := blow{rng: rng, n: n, size: Time(rng.N(uint64(Second))), small: rng.IntN(40), half: rng.IntN(2) == 0}
+		b := w.drawBlow(&w.faults[k])
 		if w.opt.Faults[k] > 0 && (k == metadataRot && n.rotMetadata(&b) || k == wipe && n.wipe(&b)) {
 			w.struck(k, n.name)
 		}

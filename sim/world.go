@@ -108,6 +108,7 @@ type World struct {
 	clients []*client
 	links   []*channel
 	faults  [faultKinds]prng.Source
+	more    prng.Source // topUp
 	counts  [faultKinds]int
 	marks   [markKinds]bool
 	phase   phase
@@ -226,6 +227,9 @@ func (w *World) begin() {
 		w.faults[k] = source(o.Seed, forFault+purpose(k))
 		w.nextFault(faultKind(k))
 	}
+	if w.more = source(o.Seed, forTopUp); o.Profile.faultsLeast() > 0 {
+		w.after(o.Safety/topUps, event{kind: evTopUp})
+	}
 	w.after(o.Safety, event{kind: evPhase, n: uint64(phaseDrain)})
 }
 
@@ -236,6 +240,8 @@ func (w *World) handle(e *event) {
 		w.clients[e.who].wake()
 	case evFault:
 		w.inject(faultKind(e.n))
+	case evTopUp:
+		w.topUp()
 	case evPhase:
 		w.enter(phase(e.n))
 	case evConnect:
