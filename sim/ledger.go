@@ -30,9 +30,10 @@ type ledger struct {
 type partLedger struct {
 	ackedEnd record.Offset // what every acknowledged record lies below
 	served   byOffset
-	last     []lastRead // what the last reader read, in order
-	hurts    []span     // offsets that damage has hit
-	doubts   int        // wrong reads whose outcome nobody has seen yet
+	last     []lastRead    // what the last reader read, in order
+	hurts    []span        // offsets that damage has hit
+	doubts   int           // wrong reads whose outcome nobody has seen yet
+	began    record.Offset // the largest log start: a power loss may bring back what retention has deleted, when a reader has gone on already
 }
 
 // byOffset holds records by offset. Behind a damaged end a log may go on far away.

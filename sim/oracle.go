@@ -127,6 +127,9 @@ func (n *node) ends(id stream.ID, o *watched) {
 		n.broken("R9", o, "the high watermark is %d, and no more than offsets below %d are durable", s.HighWatermark, o.durable)
 	}
 	o.hw, o.start = s.HighWatermark, s.LogStart
+	if o.part != nil {
+		o.part.began = max(o.part.began, s.LogStart)
+	}
 }
 
 // appended checks what a producer may have in a log: sequences one after another (P2), none twice (P1), no epoch after a later one (P3).

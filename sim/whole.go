@@ -211,7 +211,7 @@ func (h *whole) take() {
 			w.fail(Correctness, "reads", fmt.Sprintf("%s: %v", h.c.name, err))
 			return
 		}
-		if len(received) > 0 && received[0].Offset > *at && received[0].Offset <= chunk.LogStart {
+		if len(received) > 0 && received[0].Offset > *at && received[0].Offset <= max(chunk.LogStart, w.ledger.part(h.c.opt.Topic, chunk.Partition).began) {
 			*at = received[0].Offset // deleted meanwhile: the policy is to go on at the log start
 		}
 		for i := range received {
