@@ -16,20 +16,21 @@ import (
 type purpose uint64
 
 const (
-	forKnobs   purpose = 1
-	forNetwork purpose = 2
-	forImages  purpose = 3     // snapshots of the metadata
-	forSession purpose = 4     // fetch sessions
-	forRetain  purpose = 5     // retention
-	forTopUp   purpose = 6     // faults besides those that kinds draw
-	forClient  purpose = 0x100 // + client
-	forNode    purpose = 0x200 // + node: delays of the host
-	forDisk    purpose = 0x300 // + node: what a power loss keeps
-	forIDs     purpose = 0x400 // + node: ids and seeds
-	forWhole   purpose = 0x700 // + client
-	forAlters  purpose = 0x600 // + client; of the options: of client 0xff
-	forFault   purpose = 0x500 // + faultKind
-	forFaults  purpose = 0x700 // + faultKind: whether and how often
+	forKnobs    purpose = 1
+	forNetwork  purpose = 2
+	forImages   purpose = 3     // snapshots of the metadata
+	forSession  purpose = 4     // fetch sessions
+	forRetain   purpose = 5     // retention
+	forTopUp    purpose = 6     // faults besides those that kinds draw
+	forLongLife purpose = 7     // numbers near their end
+	forClient   purpose = 0x100 // + client
+	forNode     purpose = 0x200 // + node: delays of the host
+	forDisk     purpose = 0x300 // + node: what a power loss keeps
+	forIDs      purpose = 0x400 // + node: ids and seeds
+	forWhole    purpose = 0x700 // + client
+	forAlters   purpose = 0x600 // + client; of the options: of client 0xff
+	forFault    purpose = 0x500 // + faultKind
+	forFaults   purpose = 0x700 // + faultKind: whether and how often
 )
 
 func source(seed uint64, p purpose) prng.Source { return prng.FromNumber(seed, uint64(p)) }
@@ -52,6 +53,7 @@ type Options struct {
 	Index    Indexing
 	Retains  bool // topics lose what is old or too much
 	SyncAll  int  // a round of more steps is one SyncAll
+	Life     LongLife
 }
 
 // Indexing is how segments are indexed where a topic does not say otherwise.
@@ -117,6 +119,7 @@ type ClientOptions struct {
 	Linger         Time
 	BatchSize      int
 	BufferMemory   int64
+	FirstSequence  int32
 }
 
 // pick returns one of list.
@@ -161,6 +164,7 @@ func Draw(seed uint64, p Profile) Options {
 	drawAlters(&o)
 	drawWhole(&o)
 	drawRetention(&o)
+	drawLongLife(&o)
 	return o
 }
 
@@ -301,6 +305,7 @@ func (o *Options) Lines() []string {
 	for _, kv := range o.Node {
 		out = append(out, "node "+kv.Key+"="+kv.Value)
 	}
+	out = append(out, fmt.Sprintf("life metadata-end=%d epoch=%d next-producer=%d first-sequence=%d", o.Life.MetadataEnd, o.Life.Epoch, o.Life.NextProducer, o.Life.FirstSequence))
 	for _, t := range o.Topics {
 		out = append(out, fmt.Sprintf("topic %s partitions=%d flush.messages=%d inherited=%t flush.ms=%d segment.bytes=%d append-time=%t compression=%s",
 			t.Name, t.Partitions, t.FlushMessages, t.Inherits, t.FlushMs, t.SegmentBytes, t.AppendTime, t.Compression))

@@ -57,7 +57,7 @@ func newWhole(c *client) *whole {
 		linger = -1
 	}
 	h.p = h.m.NewProducer(proto.ProducerConfig{Acks: acks, NotIdempotent: !o.Idempotent, InFlight: o.InFlight, BatchSize: o.BatchSize, Linger: linger,
-		BufferMemory: o.BufferMemory, Compression: o.Codec, DeliveryTimeout: int64(24 * 3600 * Second)})
+		BufferMemory: o.BufferMemory, Compression: o.Codec, FirstSequence: o.FirstSequence, DeliveryTimeout: int64(24 * 3600 * Second)})
 	h.k = h.m.NewConsumer(proto.ConsumerConfig{MinBytes: o.MinBytes, MaxBytes: o.MaxBytes, PartitionMaxBytes: o.MaxBytes, MaxWait: int64(o.MaxWaitMs+1) * ms, Reset: proto.ResetEarliest})
 	return h
 }
@@ -211,8 +211,9 @@ func (h *whole) take() {
 			w.fail(Correctness, "reads", fmt.Sprintf("%s: %v", h.c.name, err))
 			return
 		}
-		if len(received) > 0 && received[0].Offset > *at && received[0].Offset <= max(chunk.LogStart, w.ledger.part(h.c.opt.Topic, chunk.Partition).began) {
-			*at = received[0].Offset // deleted meanwhile: the policy is to go on at the log start
+		begun := max(chunk.LogStart, w.ledger.part(h.c.opt.Topic, chunk.Partition).began)
+		if len(received) > 0 && *at < begun && received[0].Offset <= begun {
+			*at = received[0].Offset // deleted meanwhile: the policy is to go on at the log start, which may have come back since
 		}
 		for i := range received {
 			if received[i].Offset != *at {

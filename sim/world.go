@@ -216,6 +216,9 @@ func (w *World) begin() {
 	o := w.opt
 	w.ledger.init(w)
 	w.nodes = append(w.nodes, newNode(w, 0))
+	if err := w.nodes[0].liveThrough(&o.Life); err != nil {
+		w.fail(Crash, "life", err.Error())
+	}
 	w.after(0, event{kind: evStart, life: w.nodes[0].life})
 	for i := range o.Clients {
 		w.clients = append(w.clients, newClient(w, int32(i), &o.Clients[i]))
