@@ -220,7 +220,7 @@ func (r *reading) took(i int, position record.Offset, received []proto.Received,
 			r.readers[i] = nil // what it stood behind is lost, as its topic allows: it begins anew
 			return
 		}
-		if start, known := w.logStart(r.c.topic.Name, int32(i)); w.opt.Retains && errors.Is(err, proto.ErrOutOfRange) && (!known || position < start) {
+		if start, known := w.logStart(r.c.topic.Name, int32(i)); w.opt.Retains && errors.Is(err, proto.ErrOutOfRange) && (!known || position < max(start, w.ledger.part(r.c.opt.Topic, int32(i)).began)) {
 			r.restart(i, max(start, position)) // as auto.offset.reset=earliest does
 			return
 		}

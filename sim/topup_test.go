@@ -7,7 +7,7 @@ import (
 
 // Every seed of the standard profile has its share of faults, whatever its kinds draw and find.
 func TestFaultsOfEverySeed(t *testing.T) {
-	seeds := 200
+	seeds := 120
 	if testing.Short() {
 		seeds = 20
 	}
