@@ -310,7 +310,6 @@ func (c *serverConn) reply(r *core.Reply, extents [][]byte) {
 		c.inspect(r)
 	}
 	if r.Fetch != nil {
-		c.n.refuses(r.Fetch)
 		c.answeredFetch(r, extents)
 	}
 	if err := c.machine.Reply(r); err != nil {

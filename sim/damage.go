@@ -158,7 +158,8 @@ func (n *node) misdirect(b *blow) bool {
 	to := (first + int64(at%uint64((v.end-1)/sector-first+1))) * sector
 	src := int64(draw>>32) % (int64(len(from))/sector + 1) * sector
 	size := min(sector, int64(len(from))-src, int64(len(data))-to)
-	if size <= 0 || holdsBatch(from[src:src+size]) || bytes.Equal(from[src:src+size], data[to:to+size]) {
+	zeros := make([]byte, record.HeaderSize) // what follows there may complete a batch whose last bytes are zeros, too
+	if size <= 0 || holdsBatch(append(slices.Clone(from[src:src+size]), zeros...)) || bytes.Equal(from[src:src+size], data[to:to+size]) {
 		return false
 	}
 	return n.overwrite(topic, partition, &v, to, slices.Clone(from[src:src+size]))
@@ -179,7 +180,7 @@ func holdsBatch(p []byte) bool {
 }
 
 // overwrite puts bad over a log's bytes and enters what it hit, if the format can tell: of every batch that changes, the CRC fails; and in the last segment none
-// reads as a write that was never made.
+// reads as a write that was never made, but below the floor: there everything was written.
 func (n *node) overwrite(topic int, partition int32, v *stored, at int64, bad []byte) bool {
 	t := n.w.opt.Topics[topic].Name
 	data, _ := n.disk.DurableData(v.path)
@@ -194,7 +195,8 @@ func (n *node) overwrite(topic int, partition int32, v *stored, at int64, bad []
 			continue
 		}
 		length := !bytes.Equal(after[pos+8:pos+12], data[pos+8:pos+12])
-		if valid(after[pos:end]) || v.last && (length || readsUnwritten(after, pos, end)) || b.CheckCRC() != nil {
+		unwritten := v.last && (length || readsUnwritten(after, pos, end))
+		if valid(after[pos:end]) || unwritten && b.NextOffset() > n.floor(t, partition) || b.CheckCRC() != nil {
 			return false
 		}
 		hit = append(hit, span{b.BaseOffset, b.NextOffset()})
@@ -210,6 +212,30 @@ func (n *node) overwrite(topic int, partition int32, v *stored, at int64, bad []
 		n.w.note(n.name, fmt.Sprintf("damaged: %s-%d offsets %d to %d (%s at %d)", t, partition, h.from, h.to, v.path, at))
 	}
 	return len(hit) > 0
+}
+
+// floor is the offset below which the checkpoint files on the platter say that all of a partition was durable: what the next start goes by. Where those may rot it
+// says nothing.
+func (n *node) floor(topic string, partition int32) (floor record.Offset) {
+	if n.w.opt.Faults[checkpointRot] > 0 {
+		return 0
+	}
+	for i := range n.w.opt.Dirs {
+		root := n.rootOf(i)
+		if _, here := n.disk.DurableNames(fmt.Sprintf("%s%s-%d", root, topic, partition)); !here {
+			continue
+		}
+		for _, name := range []string{core.RecoveryPointCheckpoint, core.HighWatermarkCheckpoint} {
+			text, _ := n.disk.DurableData(root + name)
+			entries, _ := core.ParseCheckpoint(text)
+			for _, e := range entries {
+				if e.Topic == topic && e.Partition == partition {
+					floor = max(floor, e.Offset)
+				}
+			}
+		}
+	}
+	return floor
 }
 
 // valid reports whether p is a batch whose CRC holds.

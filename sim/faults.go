@@ -37,6 +37,11 @@ const (
 	staleRead                         // a read of a log brings what was there before it was written, once
 	metadataRot                       // a record of the metadata log changes; the run ends
 	wipe                              // the disk comes back empty, or one of two directories; the run ends
+	indexRot                          // an index file changes
+	stateRot                          // a file of what is known of a log's producers or epochs changes
+	checkpointRot                     // recovery points, high watermarks or the clean mark change
+	identityRot                       // a file that says whose a directory is, or what was promised, changes; the run ends
+	imageRot                          // a snapshot of the metadata changes; the run ends
 	faultKinds
 )
 
@@ -59,7 +64,7 @@ var faultTable = [faultKinds]struct {
 	{"disk full", 25}, {"short write", 25}, {"no space", 25}, {"slow disk", 25}, {"one-way cut", 25},
 	{"half-open", 30}, {"swizzle-clog", 25}, {"clock skew", 25}, {"reply lost", 40},
 	{"bit rot", 25}, {"misdirected write", 25}, {"misdirected read", 25}, {"stale read", 25},
-	{"metadata rot", 10}, {"wipe", 10},
+	{"metadata rot", 10}, {"wipe", 10}, {"index rot", 25}, {"log state rot", 25}, {"checkpoint rot", 25}, {"identity rot", 10}, {"snapshot rot", 10},
 }
 
 // nextFault draws when a kind strikes again.
@@ -88,10 +93,17 @@ func (w *World) inject(k faultKind) {
 	if w.phase != phaseSafety {
 		return
 	}
-	rng := &w.faults[k]
-	b := blow{rng: rng, n: w.nodes[rng.IntN(len(w.nodes))], size: Time(rng.N(uint64(Second))), small: rng.IntN(40), half: rng.IntN(2) == 0}
+	b := w.drawBlow(&w.faults[k])
 	w.nextFault(k)
-	if w.hit(k, &b) {
+	w.land(k, &b)
+}
+
+func (w *World) drawBlow(rng *prng.Source) blow {
+	return blow{rng: rng, n: w.nodes[rng.IntN(len(w.nodes))], size: Time(rng.N(uint64(Second))), small: rng.IntN(40), half: rng.IntN(2) == 0}
+}
+
+func (w *World) land(k faultKind, b *blow) {
+	if w.hit(k, b) {
 		w.struck(k, b.n.name)
 	}
 }
@@ -123,6 +135,8 @@ func (w *World) hit(k faultKind, b *blow) bool {
 		return n.rot(b)
 	case misdirectedWrite:
 		return n.misdirect(b)
+	case indexRot, stateRot, checkpointRot:
+		return n.spoil(k, b)
 	case nodePause:
 		n.pausedUntil = max(n.pausedUntil, w.now+b.size)
 		return true

@@ -29,6 +29,8 @@ type ailments struct {
 	met       bool    // a write has met it
 	shut      [2]Time // by simnet.Side that receives: nothing reaches it before
 
+	awaitsLoss []awaited // what falls with the next power loss
+
 	drift     int64 // of the wall clock, in a million
 	driftFrom Time
 	driftEnds Time

@@ -37,6 +37,7 @@ const (
 	evMend                      // n: what of the node's ailments ends
 	evFetchDue                  // who: connection, n: correlation, life: it must be answered by now
 	evRoom                      // life: the process is to be told of its room
+	evTopUp                     // faults are counted
 )
 
 // event is one entry of the heap.

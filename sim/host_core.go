@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"strings"
 
 	"odradek/core"
 	"odradek/core/record"
@@ -109,6 +110,8 @@ func (n *node) carryOut() {
 		case core.NoteStopped:
 			n.finishStop(fx.Notes[i].Fields[0].Value == "true")
 			return
+		case core.NoteBadSnapshot:
+			n.w.reach(markSnapshotPassedOver)
 		}
 	}
 }
@@ -121,10 +124,10 @@ func (n *node) obeyHalts() (lives bool) {
 		h := &fx.Halts[i]
 		switch {
 		case h.Scope == core.HaltNode && n.w.refusal.refuses(h.Reason):
-			n.w.note(n.name, "halted: "+h.Reason)
-			n.life++ // nobody starts it again
-			n.p = nil
+			n.refused(h.Reason)
 			return false
+		case h.Scope == core.HaltStream && n.w.refusal.mayRefuse() && strings.Contains(h.Reason, "partition.metadata"):
+			// The others are served: see judgeServed.
 		case p.dirs[h.Dir].dir.Err() == nil:
 			n.w.fail(Crash, "halt", fmt.Sprintf("%s given up though no disk failed: %s", h.Scope, h.Reason))
 		case h.Scope == core.HaltNode:

@@ -243,6 +243,9 @@ func (d *logDir) store() {
 	if d.n.cut {
 		return
 	}
+	if ok && ev.Kind == core.EvStored {
+		delete(d.n.spoiled, d.root+s.Slot.Name) // it is another file now
+	}
 	if ok {
 		d.n.tell(laneOf(&ev), ev)
 	}

@@ -30,7 +30,7 @@ type ledger struct {
 // partLedger is one partition.
 type partLedger struct {
 	ackedEnd record.Offset // what every acknowledged record lies below
-	start    record.Offset // highest log start of a process that answered OFFSET_OUT_OF_RANGE
+	start    record.Offset // highest log start: a power loss may bring back what retention has deleted, when a reader has gone on already
 	served   byOffset
 	last     []lastRead // what the last reader read, in order
 	hurts    []span     // offsets that damage has hit

@@ -32,6 +32,11 @@ const (
 	markRelaxedLost
 	markCleanStart
 	markIndexRoom
+	markRotAtLoss
+	markHaltedBySpoiled
+	markSnapshotPassedOver
+	markSpoiledOffline
+	markSequenceWrapped
 	markKinds
 )
 
@@ -43,7 +48,8 @@ var MarkNames = [markKinds]string{
 	"a fetch was answered CORRUPT_MESSAGE", "a reader refused what the disk changed", "damaged metadata stopped a start", "a wiped metadata directory stopped a start",
 	"a wiped directory took its partitions offline", "a snapshot of the metadata was stored", "a parked fetch was woken by records", "a parked fetch expired",
 	"a fetch was answered from several segments", "an answer of an ended process arrived", "a power loss took acknowledged records of a relaxed topic",
-	"a start followed a clean stop", "an index had room set aside when recovery was done",
+	"a start followed a clean stop", "an index had room set aside when recovery was done", "a file rotted while the power failed",
+	"a damaged file stopped a start", "a damaged snapshot of the metadata was passed over", "a partition was offline for want of its partition.metadata", "a producer's sequences began at 0 again",
 }
 
 // reach notes that a rare state was reached.

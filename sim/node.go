@@ -31,6 +31,7 @@ type node struct {
 	pausedUntil Time // the process does nothing before
 	epochs      map[stream.ID]reign
 	watched     map[stream.ID]*watched
+	spoiled     map[string]bool // files that rot has hit
 
 	ailments
 	cut    bool // the power failed within the present event
@@ -68,7 +69,7 @@ type process struct {
 
 func newNode(w *World, id int32) *node {
 	seed := w.opt.Seed
-	n := &node{w: w, id: id, name: fmt.Sprintf("n%d", id), disk: simdisk.New(), life: 1, epochs: map[stream.ID]reign{}, watched: map[stream.ID]*watched{}, skew: record.UnixMillis(w.opt.SkewMs),
+	n := &node{w: w, id: id, name: fmt.Sprintf("n%d", id), disk: simdisk.New(), life: 1, epochs: map[stream.ID]reign{}, watched: map[stream.ID]*watched{}, spoiled: map[string]bool{}, skew: record.UnixMillis(w.opt.SkewMs),
 		disks: source(seed, forDisk+purpose(id)), rng: source(seed, forNode+purpose(id)), ids: source(seed, forIDs+purpose(id))}
 	n.disk.Before, n.disk.Full, n.disk.Reads = n.before, n.full, n.mayRead
 	return n
@@ -79,6 +80,7 @@ func (n *node) serving() bool { return n.p != nil && n.p.ready }
 // losePower takes the power from the disk. The process has ended from here on; the present event notices at its end.
 func (n *node) losePower() {
 	n.disk.PowerLoss(n.disks.IntN)
+	n.spoilAtLoss()
 	n.powers++
 	n.cut = true
 	n.w.ledger.powerLost()
@@ -212,6 +214,10 @@ func (n *node) start() {
 		n.down("for want of space")
 		return
 	}
+	if err != nil && n.w.refusal.refuses(err.Error()) {
+		n.refused(err.Error())
+		return
+	}
 	if err != nil {
 		n.w.fail(Crash, "recovery", err.Error())
 		return
@@ -224,6 +230,13 @@ func (n *node) start() {
 		}
 		n.w.after(max(boot, at), event{kind: evCore, who: n.id, life: n.life, core: &events[i]})
 	}
+}
+
+// refused ends a process that does not serve what it found, and says why. Nobody starts it again.
+func (n *node) refused(why string) {
+	n.w.note(n.name, "halted: "+why)
+	n.life++
+	n.p = nil
 }
 
 // newUUID draws an id that Kafka does not reserve.

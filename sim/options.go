@@ -17,20 +17,22 @@ import (
 type purpose uint64
 
 const (
-	forKnobs   purpose = 1
-	forNetwork purpose = 2
-	forImages  purpose = 3     // snapshots of the metadata
-	forSession purpose = 4     // fetch sessions
-	forRetain  purpose = 5     // retention
-	forClient  purpose = 0x100 // + client
-	forNode    purpose = 0x200 // + node: delays of the host
-	forDisk    purpose = 0x300 // + node: what a power loss keeps
-	forIDs     purpose = 0x400 // + node: ids and seeds
-	forWhole   purpose = 0x800 // + client: how its machine is set
-	forReads   purpose = 0x900 // + client: what it does as a reader
-	forAlters  purpose = 0x600 // + client; of the options: of client 0xff
-	forFault   purpose = 0x500 // + faultKind
-	forFaults  purpose = 0x700 // + faultKind: whether and how often
+	forKnobs    purpose = 1
+	forNetwork  purpose = 2
+	forImages   purpose = 3     // snapshots of the metadata
+	forSession  purpose = 4     // fetch sessions
+	forRetain   purpose = 5     // retention
+	forTopUp    purpose = 6     // faults besides those that kinds draw
+	forLongLife purpose = 7     // numbers near their end
+	forClient   purpose = 0x100 // + client
+	forNode     purpose = 0x200 // + node: delays of the host
+	forDisk     purpose = 0x300 // + node: what a power loss keeps
+	forIDs      purpose = 0x400 // + node: ids and seeds
+	forWhole    purpose = 0x800 // + client: how its machine is set
+	forReads    purpose = 0x900 // + client: what it does as a reader
+	forAlters   purpose = 0x600 // + client; of the options: of client 0xff
+	forFault    purpose = 0x500 // + faultKind
+	forFaults   purpose = 0x700 // + faultKind: whether and how often
 )
 
 func source(seed uint64, p purpose) prng.Source { return prng.FromNumber(seed, uint64(p)) }
@@ -53,6 +55,7 @@ type Options struct {
 	Index    Indexing
 	Retains  bool // topics lose what is old or too much
 	SyncAll  int  // a round of more steps is one SyncAll
+	Life     LongLife
 }
 
 // Indexing is how segments are indexed where a topic does not say otherwise.
@@ -97,26 +100,27 @@ func (t *TopicOptions) Durable() bool { return t.FlushMessages == 1 }
 
 // ClientOptions are one client's.
 type ClientOptions struct {
-	Topic        int
-	Idempotent   bool
-	Acks         int16
-	InFlight     int
-	Codec        record.CodecID
-	BatchMax     int
-	Batches      int
-	Timeout      Time  // after which the client drops the connection
-	TimeoutMs    int32 // what it gives the broker
-	Versions     Versions
-	MinBytes     int32
-	MaxBytes     int32
-	MaxWaitMs    int32
-	Churn        int  // topics made and deleted besides
-	Alters       int  // changes of the topic's configs and partitions
-	Sessions     bool // it reads in fetch sessions
-	Reset        proto.Reset
-	Linger       Time
-	BatchSize    int
-	BufferMemory int64
+	Topic         int
+	Idempotent    bool
+	Acks          int16
+	InFlight      int
+	Codec         record.CodecID
+	BatchMax      int
+	Batches       int
+	Timeout       Time  // after which the client drops the connection
+	TimeoutMs     int32 // what it gives the broker
+	Versions      Versions
+	MinBytes      int32
+	MaxBytes      int32
+	MaxWaitMs     int32
+	Churn         int  // topics made and deleted besides
+	Alters        int  // changes of the topic's configs and partitions
+	Sessions      bool // it reads in fetch sessions
+	Reset         proto.Reset
+	Linger        Time
+	BatchSize     int
+	BufferMemory  int64
+	FirstSequence int32
 }
 
 // Versions are the highest that a client sends requests in.
@@ -164,6 +168,7 @@ func Draw(seed uint64, p Profile) Options {
 	drawAlters(&o)
 	drawMachines(&o)
 	drawRetention(&o)
+	drawLongLife(&o)
 	return o
 }
 
@@ -316,6 +321,7 @@ func (o *Options) Lines() []string {
 	for _, kv := range o.Node {
 		out = append(out, "node "+kv.Key+"="+kv.Value)
 	}
+	out = append(out, fmt.Sprintf("life metadata-end=%d epoch=%d next-producer=%d first-sequence=%d", o.Life.MetadataEnd, o.Life.Epoch, o.Life.NextProducer, o.Life.FirstSequence))
 	for _, t := range o.Topics {
 		out = append(out, fmt.Sprintf("topic %s partitions=%d flush.messages=%d inherited=%t flush.ms=%d segment.bytes=%d append-time=%t compression=%s",
 			t.Name, t.Partitions, t.FlushMessages, t.Inherits, t.FlushMs, t.SegmentBytes, t.AppendTime, t.Compression))

@@ -76,6 +76,7 @@ func (n *node) broken(oracle string, o *watched, format string, args ...any) {
 
 // observe is shown every event of the core with its effects.
 func (n *node) observe(ev *core.Event) {
+	n.checkRefused(ev)
 	switch ev.Kind {
 	case core.EvDurable, core.EvCheckpointed:
 		if o := n.watch(ev.Stream); o != nil {
@@ -127,6 +128,9 @@ func (n *node) ends(id stream.ID, o *watched) {
 		n.broken("R9", o, "the high watermark is %d, and no more than offsets below %d are durable", s.HighWatermark, o.durable)
 	}
 	o.hw, o.start = s.HighWatermark, s.LogStart
+	if o.part != nil {
+		o.part.start = max(o.part.start, s.LogStart)
+	}
 }
 
 // appended checks what a producer may have in a log: sequences one after another (P2), none twice (P1), no epoch after a later one (P3).
@@ -135,17 +139,27 @@ func (n *node) appended(o *watched, b *record.Batch) {
 		return
 	}
 	was, known := o.producers[b.ProducerID]
+	ahead := int64(b.BaseSequence) - int64(was.next) // numbers go round: 0 follows 2³¹−1
+	if ahead > 1<<30 {
+		ahead -= 1 << 31
+	} else if ahead < -1<<30 {
+		ahead += 1 << 31
+	}
 	switch {
 	case !known || o.hurt():
 	case b.ProducerEpoch < was.epoch:
 		n.broken("P3", o, "producer %d appends in epoch %d after %d", b.ProducerID, b.ProducerEpoch, was.epoch)
-	case b.ProducerEpoch > was.epoch && b.BaseSequence != 0, b.ProducerEpoch == was.epoch && b.BaseSequence > was.next:
+	case b.ProducerEpoch > was.epoch && b.BaseSequence != 0, b.ProducerEpoch == was.epoch && ahead > 0:
 		n.broken("P2", o, "producer %d, epoch %d appends sequence %d, and %d of epoch %d follows", b.ProducerID, b.ProducerEpoch, b.BaseSequence, was.next, was.epoch)
-	case b.ProducerEpoch == was.epoch && b.BaseSequence < was.next:
+	case b.ProducerEpoch == was.epoch && ahead < 0:
 		n.broken("P1", o, "producer %d, epoch %d appends sequence %d again, at offset %d", b.ProducerID, b.ProducerEpoch, b.BaseSequence, b.BaseOffset)
 	}
 	if o.producers == nil {
 		o.producers = map[record.ProducerID]sequence{}
 	}
-	o.producers[b.ProducerID] = sequence{b.ProducerEpoch, record.AddSequence(b.LastSequence(), 1)}
+	next := record.AddSequence(b.LastSequence(), 1)
+	if next < b.BaseSequence {
+		n.w.reach(markSequenceWrapped)
+	}
+	o.producers[b.ProducerID] = sequence{b.ProducerEpoch, next}
 }

@@ -91,17 +91,6 @@ func (c *serverConn) answeredFetch(r *core.Reply, extents [][]byte) {
 	}
 }
 
-// refuses notes where logs begin of which an answer says that a position is outside: a later process may have what retention deleted again.
-func (n *node) refuses(answer *api.FetchResponse) {
-	for i := range answer.Partitions {
-		p := &answer.Partitions[i]
-		if part := n.w.ledger.named(p.Topic, p.Partition); part != nil && p.Err == errcode.OffsetOutOfRange {
-			start, _ := n.w.logStart(p.Topic, p.Partition)
-			part.start = max(part.start, start)
-		}
-	}
-}
-
 // idOf is the stream of a partition in an answer.
 func (n *node) idOf(p *api.FetchResult) (stream.ID, bool) {
 	t, ok := n.p.view.Image.Topic(p.Topic)

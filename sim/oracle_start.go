@@ -21,7 +21,7 @@ func (n *node) observeStart(opened []core.Event) {
 		id, o := opened[i].Stream, opened[i].Opened
 		found[id] = true
 		w := n.watch(id)
-		if w == nil {
+		if w == nil || o.Damage != "" { // of what is refused whole nothing is read
 			continue
 		}
 		w.named(n, o.Topic, id.Partition)
@@ -112,8 +112,8 @@ func (n *node) folderOf(id stream.ID, o *core.Opened) string {
 // checkIndex compares an index file with the batches of its segment. Behind its entries there may be zeros.
 func (n *node) checkIndex(path string, base record.Offset, ends map[int64]record.Offset, w *watched) {
 	data, err := n.disk.Data(path)
-	if err != nil {
-		return // it is made when it is needed
+	if err != nil || n.spoiled[path] {
+		return // it is made when it is needed; of one that has rotted nothing is believed that the log does not say
 	}
 	for ; len(data) >= 8; data = data[8:] {
 		rel, pos := binary.BigEndian.Uint32(data), binary.BigEndian.Uint32(data[4:])

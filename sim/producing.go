@@ -32,7 +32,7 @@ func newProducing(c *client) *producing {
 	}
 	acks := map[int16]proto.Acks{-1: proto.AcksAll, 1: proto.AcksLeader, 0: proto.AcksNone}[o.Acks]
 	return &producing{c: c, p: c.m.NewProducer(proto.ProducerConfig{Acks: acks, NotIdempotent: !o.Idempotent, InFlight: o.InFlight, BatchSize: o.BatchSize, Linger: linger,
-		BufferMemory: o.BufferMemory, Compression: o.Codec, DeliveryTimeout: int64(operationTime), AckTimeout: int64(o.TimeoutMs) * int64(Millisecond)})}
+		BufferMemory: o.BufferMemory, Compression: o.Codec, FirstSequence: o.FirstSequence, DeliveryTimeout: int64(operationTime), AckTimeout: int64(o.TimeoutMs) * int64(Millisecond)})}
 }
 
 // work makes the topic, and gives what is due and has room.

@@ -63,15 +63,16 @@ func (p Profile) waitMs(rng *prng.Source) int32 {
 	case p.Rate == Low:
 		return pick[int32](rng, 5000, 10_000)
 	case p.Name == Single:
-		return pick[int32](rng, 0, 500, 500, 1000, 1000, 2000)
+		return pick[int32](rng, 200, 500, 500, 1000, 1000, 2000)
 	}
 	return pick[int32](rng, 0, 50, 200)
 }
 
-// minBytes draws for how much a reader has the broker wait. One that waits for nothing asks all the time.
+// minBytes draws for how much a reader has the broker wait. One that waits for nothing asks all the time, which fills a minute with nothing else: those of the
+// brief profile do.
 func (p Profile) minBytes(rng *prng.Source) int32 {
 	if p.Name == Single {
-		return pick[int32](rng, 0, 1, 1, 1, 1, 1, 300, 5000)
+		return pick[int32](rng, 1, 1, 1, 1, 1, 300, 5000)
 	}
 	return pick[int32](rng, 0, 1, 1, 300, 5000)
 }

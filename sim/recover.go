@@ -83,6 +83,9 @@ func (n *node) openDirs(boot *core.Boot) error {
 			return err
 		}
 		if err == nil {
+			if err = props[i].Belongs(boot.NodeID, boot.ClusterID); err != nil {
+				return err
+			}
 			boot.ClusterID = props[i].ClusterID
 		}
 	}
@@ -144,6 +147,14 @@ func (d *logDir) recover(boot *core.Boot, events []core.Event) ([]core.Event, er
 	}
 	lost, err := d.dir.Enlist()
 	for _, f := range lost {
+		if r := d.n.w.refusal; r != nil && r.lacksName(f.Opened.Topic, f.Stream.Partition) {
+			if f.Stream == stream.Metadata {
+				boot.Metadata = *f.Opened
+				continue
+			}
+			events = append(events, core.Event{Kind: core.EvOpened, Stream: f.Stream, Opened: f.Opened})
+			continue
+		}
 		d.n.w.fail(Correctness, "damage", fmt.Sprintf("stream %s: %s", f.Stream, f.Opened.Damage))
 	}
 	return events, err

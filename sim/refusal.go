@@ -2,11 +2,14 @@ package sim
 
 import (
 	"fmt"
+	"path"
+	"slices"
 	"strings"
 
 	"odradek/core"
 	"odradek/core/record"
 	"odradek/core/stream"
+	"odradek/disk/segment"
 )
 
 // Some faults take what one copy cannot replace: damaged metadata, and a directory that comes back empty. Such a run ends there: no client can be served as before.
@@ -14,18 +17,19 @@ import (
 // others have stopped, at a node that starts after them.
 
 // lastFaults are the kinds after which a run ends.
-var lastFaults = []faultKind{metadataRot, wipe}
+var lastFaults = []faultKind{metadataRot, wipe, identityRot, imageRot}
 
-func (k faultKind) isLast() bool { return k == metadataRot || k == wipe }
+func (k faultKind) isLast() bool { return slices.Contains(lastFaults, k) }
 
 // refusal is what is known of the node before the last faults, and what became of it.
 type refusal struct {
 	topics  map[string]record.UUID
 	cluster string
 	inDir   map[stream.ID]stream.DirID
-	rotten  bool
-	wiped   []bool // by directory
-	halted  string // why the node did not start
+	rotten  bool     // the metadata log
+	spoiled []string // other files
+	wiped   []bool   // by directory
+	halted  string   // why the node did not start
 }
 
 // refusalTime is how long a node has to start, or to refuse to.
@@ -34,7 +38,7 @@ const refusalTime = 20 * Second
 // beginRefusal has the last faults strike; false if there are none, or no node to strike.
 func (w *World) beginRefusal() bool {
 	n := w.nodes[0]
-	if w.opt.Faults[metadataRot]+w.opt.Faults[wipe] == 0 || !n.serving() || n.p.stopping {
+	if !slices.ContainsFunc(lastFaults, func(k faultKind) bool { return w.opt.Faults[k] > 0 }) || !n.serving() || n.p.stopping {
 		return false
 	}
 	r := &refusal{topics: map[string]record.UUID{}, cluster: n.p.view.ClusterID, inDir: map[stream.ID]stream.DirID{}, wiped: make([]bool, w.opt.Dirs)}
@@ -53,15 +57,28 @@ func (w *World) beginRefusal() bool {
 	n.pausedUntil = 0
 	n.losePower()
 	for _, k := range lastFaults {
-		rng := &w.faults[k]
-		b := blow{rng: rng, n: n, size: Time(rng.N(uint64(Second))), small: rng.IntN(40), half: rng.IntN(2) == 0}
-		if w.opt.Faults[k] > 0 && (k == metadataRot && n.rotMetadata(&b) || k == wipe && n.wipe(&b)) {
+		b := w.drawBlow(&w.faults[k])
+		if w.opt.Faults[k] > 0 && n.strikeLast(k, &b) {
 			w.struck(k, n.name)
 		}
 	}
 	n.down("without power")
 	w.after(refusalTime, event{kind: evPhase, n: uint64(phaseDone)})
 	return true
+}
+
+func (n *node) strikeLast(k faultKind, b *blow) bool {
+	switch k {
+	case metadataRot:
+		return n.rotMetadata(b)
+	case wipe:
+		return n.wipe(b)
+	}
+	file, hit := n.spoilNow(k, b)
+	if hit {
+		n.w.refusal.spoiled = append(n.w.refusal.spoiled, file)
+	}
+	return hit
 }
 
 // rotMetadata turns a bit of a metadata record that the platter has.
@@ -91,9 +108,12 @@ func (n *node) wipe(b *blow) bool {
 	return n.disk.Wipe(strings.TrimSuffix(n.rootOf(dir), "/")) == nil
 }
 
+// mayRefuse reports whether the node has a reason not to serve something.
+func (r *refusal) mayRefuse() bool { return r != nil && (r.rotten || r.wiped[0] || len(r.spoiled) > 0) }
+
 // refuses takes note that the node does not start; false if it has no reason.
 func (r *refusal) refuses(why string) bool {
-	if r == nil || !r.rotten && !r.wiped[0] {
+	if !r.mayRefuse() {
 		return false
 	}
 	r.halted = why
@@ -106,8 +126,10 @@ func (w *World) judgeRefusal() {
 	switch {
 	case r.halted != "" && r.wiped[0]:
 		w.reach(markHaltedByWipe)
-	case r.halted != "":
+	case r.halted != "" && r.rotten:
 		w.reach(markHaltedByRot)
+	case r.halted != "":
+		w.judgeReason()
 	case !n.serving():
 		w.fail(Liveness, "refusal", fmt.Sprintf("%s after the last fault the node neither serves nor says why", refusalTime))
 	case r.wiped[0] && n.p.streams > 0: // an empty directory says nothing of what was beside it
@@ -119,6 +141,25 @@ func (w *World) judgeRefusal() {
 	default:
 		w.judgeServed()
 	}
+}
+
+// judgeReason: who reads why the node does not start must learn which file it is.
+func (w *World) judgeReason() {
+	r := w.refusal
+	for _, file := range r.spoiled {
+		if strings.Contains(r.halted, path.Base(file)) || imageRot.spoils(file) && strings.Contains(r.halted, "snapshot") {
+			w.reach(markHaltedBySpoiled)
+			return
+		}
+	}
+	w.fail(Correctness, "refusal", fmt.Sprintf("%v rotted, and the node does not start because: %s", r.spoiled, r.halted))
+}
+
+// lacksName reports whether the file is damaged that says which partition a folder holds; or the line of the list may be that struck a deleted one out.
+func (r *refusal) lacksName(topic string, partition int32) bool {
+	return slices.ContainsFunc(r.spoiled, func(file string) bool {
+		return path.Base(file) == segment.StreamsFile && topic == churnTopic || strings.HasSuffix("/"+file, fmt.Sprintf("/%s-%d/partition.metadata", topic, partition))
+	})
 }
 
 // judgeServed: all topics are there, and of every partition either all that was acknowledged, or an error where its directory was wiped.
@@ -141,6 +182,8 @@ func (w *World) judgeServed() {
 		switch {
 		case gone && !s.Failed:
 			w.fail(Correctness, "wipe", fmt.Sprintf("%s-%d is served, and its directory is gone", s.Topic, s.Stream.Partition))
+		case !gone && s.Failed && r.lacksName(s.Topic, s.Stream.Partition):
+			w.reach(markSpoiledOffline)
 		case !gone && s.Failed:
 			w.fail(Correctness, "wipe", fmt.Sprintf("%s-%d is not served, and its directory is there", s.Topic, s.Stream.Partition))
 		case !gone && p != nil && w.durable(s.Topic) && s.LogEnd < p.ackedEnd:

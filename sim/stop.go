@@ -97,10 +97,10 @@ func (d *logDir) endRound() {
 // One that was given up has no mark.
 func (n *node) checkStopped() {
 	for _, d := range n.p.dirs {
-		if _, ok := n.disk.DurableData(d.root + core.CleanMark); ok == d.lost {
+		if _, ok := n.disk.DurableData(d.root + core.CleanMark); ok && d.lost || !ok && !d.lost && !d.failed {
 			n.w.fail(Correctness, "stop", fmt.Sprintf("directory %d is marked as clean: %t; it was given up: %t", d.dir.ID(), ok, d.lost))
 		}
-		if d.lost || d.failed {
+		if d.lost || d.failed || d.n.spoiled[d.root+core.RecoveryPointCheckpoint] {
 			continue
 		}
 		points := d.entries(core.RecoveryPointCheckpoint)
@@ -214,7 +214,7 @@ func (d *logDir) entries(name string) map[string]record.Offset {
 		return out
 	}
 	list, err := core.ParseCheckpoint(text)
-	if err != nil {
+	if err != nil && !d.n.spoiled[d.root+name] {
 		d.n.w.fail(Correctness, "checkpoint", name+": "+err.Error())
 	}
 	for _, e := range list {

@@ -116,6 +116,7 @@ type World struct {
 	clients []*client
 	links   []*channel
 	faults  [faultKinds]prng.Source
+	more    prng.Source // topUp
 	counts  [faultKinds]int
 	marks   [markKinds]bool
 	phase   phase
@@ -227,6 +228,9 @@ func (w *World) begin() {
 	w.past.init(w)
 	w.allowed = map[linearizability.Anomaly]int{}
 	w.nodes = append(w.nodes, newNode(w, 0))
+	if err := w.nodes[0].liveThrough(&o.Life); err != nil {
+		w.fail(Crash, "life", err.Error())
+	}
 	w.after(0, event{kind: evStart, life: w.nodes[0].life})
 	for i := range o.Clients {
 		w.clients = append(w.clients, newClient(w, int32(i), &o.Clients[i]))
@@ -238,6 +242,9 @@ func (w *World) begin() {
 		w.faults[k] = source(o.Seed, forFault+purpose(k))
 		w.nextFault(faultKind(k))
 	}
+	if w.more = source(o.Seed, forTopUp); o.Profile.faultsLeast() > 0 {
+		w.after(o.Safety/topUps, event{kind: evTopUp})
+	}
 	w.after(o.Safety, event{kind: evPhase, n: uint64(phaseDrain)})
 }
 
@@ -248,6 +255,8 @@ func (w *World) handle(e *event) {
 		w.clients[e.who].wake()
 	case evFault:
 		w.inject(faultKind(e.n))
+	case evTopUp:
+		w.topUp()
 	case evPhase:
 		w.enter(phase(e.n))
 	case evConnect:

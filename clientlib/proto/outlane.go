@@ -47,6 +47,7 @@ type outLane struct {
 	open      openBatch
 	queue     []*outBatch
 	given     int   // batches so far
+	first     int32 // sequence under a new id
 	sequence  int32 // of the next batch
 	since     int64 // not before: when a refusal allows the next try
 	failures  int
@@ -61,8 +62,8 @@ type outLane struct {
 	known bool
 }
 
-func newOutLane(topic string, partition int32) *outLane {
-	return &outLane{topic: topic, partition: partition, producer: record.NoProducer, epoch: record.NoProducerEpoch}
+func newOutLane(topic string, partition, first int32) *outLane {
+	return &outLane{topic: topic, partition: partition, first: first, sequence: first, producer: record.NoProducer, epoch: record.NoProducerEpoch}
 }
 
 // put adds a record to the open batch, and reports whether something may be sent now.
@@ -242,9 +243,9 @@ func (l *outLane) again(c *Client, b *outBatch) {
 	l.since = c.now + c.backoff(c.cfg.RetryBackoff, c.cfg.RetryBackoffMax, l.failures)
 }
 
-// anew numbers the lane's batches from 0 on, to be sent under a new producer id.
+// anew numbers the lane's batches from the first sequence on, to be sent under a new producer id.
 func (l *outLane) anew() {
-	l.producer, l.epoch, l.sequence, l.known = record.NoProducer, record.NoProducerEpoch, 0, false
+	l.producer, l.epoch, l.sequence, l.known = record.NoProducer, record.NoProducerEpoch, l.first, false
 	for _, b := range l.queue {
 		b.sequence, b.gaps = l.sequence, 0
 		l.sequence = record.AddSequence(l.sequence, int32(len(b.ids)))

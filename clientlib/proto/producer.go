@@ -25,6 +25,7 @@ type ProducerConfig struct {
 	Compression     record.CodecID // compression.type [none]
 	Level           int            // of compression; 0: the codec's own
 	Partitioner     Partitioner    // [RoundRobin; in Kafka it is Sticky]
+	FirstSequence   int32          // of a new producer id: brokers take any [0]
 	CreateTopics    bool           // have the broker make topics that are not there, if it does such things
 }
 
@@ -181,7 +182,7 @@ func (p *Producer) place(c *Client, t *outTopic, told *topic, id uint64, partiti
 		return true
 	}
 	for len(t.lanes) <= int(partition) {
-		t.lanes = append(t.lanes, newOutLane(t.name, int32(len(t.lanes))))
+		t.lanes = append(t.lanes, newOutLane(t.name, int32(len(t.lanes)), p.cfg.FirstSequence))
 	}
 	l := t.lanes[partition]
 	if !l.listed {

@@ -9,6 +9,7 @@ package quorum
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
 	"odradek/core/errcode"
@@ -49,7 +50,10 @@ func Boot(self record.NodeID, log stream.Log, state []byte, snapshot record.Epoc
 		}
 		q.epoch, next.Version = s.Epoch, s.Version
 	}
-	q.epoch = max(q.epoch, log.Epochs.Latest(), snapshot) + 1
+	if q.epoch = max(q.epoch, log.Epochs.Latest(), snapshot); q.epoch == math.MaxInt32 {
+		return nil, nil, fmt.Errorf("epoch %d is the last there is: a node cannot lead the metadata log again", q.epoch)
+	}
+	q.epoch++
 	next.Epoch = q.epoch
 	if next.Version == 0 {
 		next.Voters = []record.NodeID{self}

@@ -1,6 +1,8 @@
 package quorum
 
 import (
+	"fmt"
+	"math"
 	"testing"
 
 	"odradek/core/image"
@@ -65,5 +67,16 @@ func TestOtherVotersAreRefused(t *testing.T) {
 		if q.Take(&image.Voters{Voters: voters}) == nil {
 			t.Errorf("voters %v", voters)
 		}
+	}
+}
+
+// TestLastEpoch: there is no epoch behind the last one, and the first would be led in twice.
+func TestLastEpoch(t *testing.T) {
+	state := `{"clusterId":"","leaderId":1,"leaderEpoch":%d,"votedId":-1,"appliedOffset":0,"currentVoters":[{"voterId":1}],"data_version":0}`
+	if _, next, err := boot(fmt.Sprintf(state, math.MaxInt32-1)); err != nil || next.Epoch != math.MaxInt32 {
+		t.Errorf("epoch %d, %v", next.Epoch, err)
+	}
+	if _, next, err := boot(fmt.Sprintf(state, math.MaxInt32)); err == nil {
+		t.Errorf("it leads in epoch %d", next.Epoch)
 	}
 }

@@ -24,8 +24,11 @@ func (v *View) locateTime(q core.LocatePartition, codec Decompressor, out *core.
 			continue
 		}
 		sc := newScanner(s.file, v.path(s), int64(s.size), readerChunk)
-		pos := int64(s.index.byTime(q.Timestamp))
-		for {
+		start, err := s.index.byTime(sc, q.Timestamp)
+		if err != nil {
+			return err
+		}
+		for pos := int64(start); ; {
 			at, b, _, err := find(sc, s, pos, record.NoOffset, func(b *record.Batch) bool { return b.MaxTimestamp >= q.Timestamp && b.LastOffset() >= q.From })
 			if err == io.EOF {
 				break

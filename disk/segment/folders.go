@@ -17,8 +17,9 @@ type Folder struct {
 	Name      string
 	topic     string
 	partition int32
-	doomed    bool // its removal has begun
-	listed    bool // a stream of that name is in the list: the folder was made to its end
+	doomed    bool      // its removal has begun
+	listed    bool      // a stream of that name is in the list: the folder was made to its end
+	id        stream.ID // of that one
 	start     record.Offset
 	point     record.Offset
 	watermark record.Offset
@@ -41,16 +42,17 @@ func (d *Dir) Folders() ([]Folder, error) {
 	if err != nil {
 		return nil, err
 	}
-	listed := map[string]bool{}
-	for id, topic := range d.list.streams { // any order: a set
-		listed[folderName(topic, id.Partition)] = true
+	listed := map[string]stream.ID{}
+	for id, topic := range d.list.streams { // any order: a struck name is free before another stream is listed by it
+		listed[folderName(topic, id.Partition)] = id
 	}
 	var folders []Folder
 	for _, name := range names {
 		if strings.HasSuffix(name, deleteSuffix) {
 			folders = append(folders, Folder{Name: name, doomed: true})
 		} else if topic, partition, ok := parseFolder(name); ok {
-			folders = append(folders, Folder{Name: name, topic: topic, partition: partition, listed: listed[name],
+			id, is := listed[name]
+			folders = append(folders, Folder{Name: name, topic: topic, partition: partition, listed: is, id: id,
 				start: d.marks.starts[name], point: d.marks.points[name], watermark: d.marks.watermarks[name]})
 		}
 	}
@@ -123,6 +125,9 @@ func (d *Dir) identify(folder Folder, names []string) (id stream.ID, exists bool
 		var topic record.UUID
 		if topic, err = parsePartitionMetadata(text); err == nil {
 			id = stream.ID{Topic: topic, Partition: folder.partition}
+			if folder.listed && id != folder.id {
+				return id, false, nil // no CRC covers the file; taken for another topic's, the folder would be deleted as a stray
+			}
 			if _, listed := d.list.streams[id]; !segments && !listed {
 				err = d.finishCreate(folder.Name)
 			}

@@ -121,27 +121,17 @@ func (x *index) lastTime() record.UnixMillis {
 	return ts
 }
 
-// byOffset returns a batch boundary at or before the batch that holds offset.
-func (x *index) byOffset(offset record.Offset) stream.Pos {
-	return x.before(func(last record.Offset, _ stream.Pos) bool { return last > offset })
+// upTo returns how many entries say a batch boundary at or before the batch that holds offset: those before it.
+func (x *index) upTo(offset record.Offset) int {
+	return sort.Search(x.count(), func(i int) bool { last, _ := x.entry(i); return last > offset })
 }
 
-// byTime returns a batch boundary before which every timestamp is below at.
-func (x *index) byTime(at record.UnixMillis) stream.Pos {
-	n := sort.Search(len(x.times)/timeEntry, func(i int) bool {
-		ts, _ := x.timeEntry(i)
-		return ts > at
-	})
-	if n == 0 {
-		return 0
-	}
-	_, offset := x.timeEntry(n - 1)
-	return x.byOffset(offset)
-}
-
-// byPos returns a batch boundary at or before pos whose batch's base offset is at most limit; 0 if none is known.
-func (x *index) byPos(pos stream.Pos, limit record.Offset) stream.Pos {
-	return x.before(func(last record.Offset, at stream.Pos) bool { return at > pos || last > limit })
+// within returns the last entry of a batch at or before pos whose base offset is at most limit; -1 if none is known.
+func (x *index) within(pos stream.Pos, limit record.Offset) int {
+	return sort.Search(x.count(), func(i int) bool {
+		last, at := x.entry(i)
+		return at > pos || last > limit
+	}) - 1
 }
 
 // at returns the last offset of the batch at pos, if it has an entry.
@@ -164,21 +154,14 @@ type indexEnd struct {
 func (x *index) end(pos stream.Pos, next record.Offset) indexEnd {
 	n := sort.Search(x.count(), func(i int) bool { _, at := x.entry(i); return at > pos })
 	if n == x.count() {
-		return indexEnd{math.MaxInt64, next - 1}
+		return noEnd(next)
 	}
 	last, at := x.entry(n)
 	return indexEnd{at, last}
 }
 
-// before returns the position of the last entry for which over is false; over turns true once and stays so.
-func (x *index) before(over func(record.Offset, stream.Pos) bool) stream.Pos {
-	n := sort.Search(x.count(), func(i int) bool { return over(x.entry(i)) })
-	if n == 0 {
-		return 0
-	}
-	_, pos := x.entry(n - 1)
-	return pos
-}
+// noEnd is the end where nothing is known behind: the segment's.
+func noEnd(next record.Offset) indexEnd { return indexEnd{math.MaxInt64, next - 1} }
 
 // grows reports whether entries can be added to the files.
 func (x *index) grows() bool { return x.files != nil && x.files.grows }

@@ -220,9 +220,22 @@ func checkSearches(t *rapid.T, s *segment, log []byte) {
 		starts[stream.Pos(pos)] = b
 		pos += int(b.Size)
 	}
+	sc := newScanner(s.file, "", int64(s.size), readerChunk)
+	position := func(pos stream.Pos, err error) stream.Pos {
+		if err != nil {
+			t.Fatal(err)
+		}
+		return pos
+	}
+	within := func(pos stream.Pos, limit record.Offset) (at stream.Pos) {
+		if i := s.index.within(pos, limit); i >= 0 {
+			_, at = s.index.entry(i)
+		}
+		return at
+	}
 	for pos, b := range starts {
 		for offset := b.BaseOffset; offset <= b.LastOffset(); offset++ {
-			got, want := s.index.byOffset(offset), stream.Pos(0)
+			got, want := position(s.before(sc, offset)), stream.Pos(0)
 			for i := range s.index.count() {
 				if last, at := s.index.entry(i); last <= offset {
 					want = at
@@ -232,21 +245,21 @@ func checkSearches(t *rapid.T, s *segment, log []byte) {
 				t.Fatalf("offset %d lies at %d, the index says %d and should say %d", offset, pos, got, want)
 			}
 		}
-		if at := s.index.byPos(stream.Pos(len(log)), b.BaseOffset); starts[at].Size == 0 || starts[at].BaseOffset > b.BaseOffset {
+		if at := within(stream.Pos(len(log)), b.BaseOffset); starts[at].Size == 0 || starts[at].BaseOffset > b.BaseOffset {
 			t.Fatalf("within limit %d the index says %d", b.BaseOffset, at)
 		}
-		at := s.index.byPos(pos, b.BaseOffset)
+		at := within(pos, b.BaseOffset)
 		if known := starts[at]; known.Size == 0 || at > pos || known.BaseOffset > b.BaseOffset {
 			t.Fatalf("at or before %d the index says %d", pos, at)
 		}
 	}
 	for ts := record.UnixMillis(0); ts < 60; ts++ {
-		from := s.index.byTime(ts)
+		from := position(s.index.byTime(sc, ts))
 		if starts[from].Size == 0 && from > 0 {
 			t.Fatalf("time %d: no batch starts at %d", ts, from)
 		}
 		if n := len(s.index.times) / timeEntry; from == 0 && n > 0 && ts > 0 {
-			if last, at := s.index.timeEntry(n - 1); last < ts && s.index.byOffset(at) > 0 {
+			if last, at := s.index.timeEntry(n - 1); last < ts && position(s.before(sc, at)) > 0 {
 				t.Fatalf("time %d: the index knows %d=%d and says 0", ts, last, at)
 			}
 		}

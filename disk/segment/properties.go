@@ -81,6 +81,17 @@ func ParseProperties(text []byte) (Properties, error) {
 	return p, nil
 }
 
+// Belongs says why a directory is not this node's: cluster is the one of other directories, empty if none has told.
+func (p *Properties) Belongs(node record.NodeID, cluster string) error {
+	switch {
+	case p.NodeID != node:
+		return fmt.Errorf("%s: it belongs to node %d and this is node %d: set node.id=%d or choose another directory", propertiesFile, p.NodeID, node, p.NodeID)
+	case cluster != "" && p.ClusterID != cluster:
+		return fmt.Errorf("%s: it belongs to cluster %s, another directory to %s: name only directories of one cluster", propertiesFile, p.ClusterID, cluster)
+	}
+	return nil
+}
+
 // TakeUpClean says that the mark of a clean stop was there: a directory that Kafka left is taken up at its recovery points then, and read whole otherwise.
 func (d *Dir) TakeUpClean() { d.clean = true }
 

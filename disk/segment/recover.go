@@ -42,16 +42,27 @@ func (d *Dir) Recover(folder Folder) (*Log, *core.Opened, error) {
 	if err != nil || !exists {
 		return nil, nil, err
 	}
-	r := recovery{dir: d, log: &Log{id: id, topic: folder.topic, folder: folder.Name}, epoch: record.NoEpoch, producers: producerWindows{},
-		start: folder.start, point: folder.point, floor: max(folder.point, folder.watermark)}
-	if err := r.run(names); err != nil {
+	r, err := d.recoverLog(id, folder, names, false)
+	if errors.Is(err, errState) {
+		r, err = d.recoverLog(id, folder, names, true)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	return r.log, r.opened(), nil
+}
+
+func (d *Dir) recoverLog(id stream.ID, folder Folder, names []string, distrusts bool) (*recovery, error) {
+	r := &recovery{dir: d, log: &Log{id: id, topic: folder.topic, folder: folder.Name}, epoch: record.NoEpoch, producers: producerWindows{},
+		start: folder.start, point: folder.point, floor: max(folder.point, folder.watermark), distrusts: distrusts}
+	err := r.run(names)
+	if err != nil {
 		for i := range r.log.segs {
 			r.log.segs[i].file.Close()
 			_ = r.log.segs[i].index.drop()
 		}
-		return nil, nil, err
 	}
-	return r.log, r.opened(), nil
+	return r, err
 }
 
 // recovery is the way through one folder.
@@ -60,6 +71,8 @@ type recovery struct {
 	log          *Log
 	start        record.Offset // of the log, by the checkpoint; 0 if it has none
 	point, floor record.Offset // decision 4
+
+	distrusts bool // the files of the log's state are not used
 
 	from      record.Offset // batches below are known by the files of the log's state
 	epoch     record.Epoch  // of the last batch from there on
@@ -142,11 +155,22 @@ func (r *recovery) segment(base, next record.Offset) error {
 	}
 	sc := &scanner{file: file, path: l.path(base), end: size, buf: r.window(size)}
 	if next != record.NoOffset && next <= r.from {
-		if ok, err := r.known(sc, next); ok || err != nil {
+		ok, err := r.known(sc, next)
+		if ok {
+			err = r.vouchEpochs(sc, &r.log.last().index, next)
+		}
+		if ok || err != nil {
 			return err
 		}
 	}
 	if err := r.resume(sc, next); err != nil {
+		return err
+	}
+	end := r.from
+	if next != record.NoOffset {
+		end = min(end, next)
+	}
+	if err := r.vouchEpochs(sc, &r.log.last().index, end); err != nil { // before anything is cut by them
 		return err
 	}
 	return r.scan(sc, next)
@@ -353,9 +377,6 @@ func (r *recovery) opened() *core.Opened {
 	}
 	if n := len(l.segs); n > 0 {
 		o.Segments[n-1].FirstTimestamp, o.Segments[n-1].Index = r.first, l.segs[n-1].index.state()
-	}
-	if l.id == stream.Metadata && len(o.Lost) > 0 {
-		o.Damage = o.Lost[0].Why // nothing of the cluster can be told without it
 	}
 	return o
 }

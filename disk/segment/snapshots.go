@@ -54,7 +54,9 @@ func (d *Dir) Snapshots() (found []core.Snapshot, bootstrap bool, err error) {
 		identified = identified || name == metadataFile
 	}
 	if len(found) > 0 && !identified {
-		if err := d.writeMetadata(core.SnapshotFolder+"/"+metadataFile, partitionMetadata(stream.MetadataTopic)); err != nil {
+		// Whole or not at all: beside segments a torn one would stop every start from here on.
+		slot := core.Slot{Dir: d.id, Name: core.SnapshotFolder + "/" + metadataFile}
+		if err := d.WriteSlot(core.Store{Slot: slot, Bytes: partitionMetadata(stream.MetadataTopic)}); err != nil {
 			return nil, false, err
 		}
 	}

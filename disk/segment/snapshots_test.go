@@ -3,6 +3,7 @@ package segment
 import (
 	"bytes"
 	"errors"
+	"math/rand/v2"
 	"testing"
 
 	"odradek/core"
@@ -114,5 +115,44 @@ func TestLoadSlot(t *testing.T) {
 	}
 	if ev := d.LoadSlot(&core.Job{Slot: slot}); ev.Loaded.Err == errcode.None {
 		t.Error("a file that is gone was read")
+	}
+}
+
+// A metadata folder that somebody copied without its partition.metadata gets one, and a power failure at any moment of that leaves a folder that opens.
+func TestCopiedMetadataFolder(t *testing.T) {
+	for at, seed := 1, 0; ; seed++ {
+		if seed == 30 {
+			at, seed = at+1, 0
+		}
+		disk := simdisk.New()
+		fs := disk.Mount()
+		check(t, fs.Mkdir(core.SnapshotFolder))
+		for _, name := range []string{"00000000000000000009-0000000001.checkpoint", logName(9)} {
+			file, err := fs.Create(core.SnapshotFolder + "/" + name)
+			check(t, err)
+			check(t, file.Close())
+		}
+		check(t, fs.SyncAll())
+		rng, fired, before := rand.New(rand.NewPCG(uint64(at), uint64(seed))), false, disk.Ops()
+		disk.Before = func(op simdisk.Op) error {
+			if op.N == before+at {
+				fired = true
+				disk.PowerLoss(rng.IntN)
+			}
+			return nil
+		}
+		_, _, err := openDir(disk.Mount()).Snapshots()
+		if !fired {
+			check(t, err)
+			return
+		}
+		disk.Before = nil
+		d := openDir(disk.Mount())
+		if _, _, err := d.Snapshots(); err != nil {
+			t.Fatalf("power lost at operation %d: %v", at, err)
+		}
+		if _, err := recoverAll(d); err != nil {
+			t.Fatalf("power lost at operation %d: %v", at, err)
+		}
 	}
 }

@@ -41,6 +41,26 @@ func TestLostFolder(t *testing.T) {
 	}
 }
 
+// A folder whose partition.metadata names another topic than the list is damaged. Taken for what it says, it would be deleted as a stray of a topic that nobody knows.
+func TestFolderOfAnotherTopic(t *testing.T) {
+	disk := simdisk.New()
+	d := openDir(disk.Mount())
+	d.writeAll([]core.DiskOp{{Kind: core.DiskCreate, Stream: sid("a"), Topic: "orders"}, {Kind: core.DiskAppend, Stream: sid("a"), Batch: build(spec{n: 6, pid: 7})}})
+	file, err := disk.Mount().Open("orders-0/" + metadataFile)
+	check(t, err)
+	_, err = file.WriteAt([][]byte{partitionMetadata(sid("b").Topic)}, 0)
+	check(t, err)
+	d = openDir(disk.Mount())
+	all, err := recoverAll(d)
+	check(t, err)
+	if len(all) != 1 || !strings.Contains(all[0].Damage, "orders-0, or its partition.metadata") {
+		t.Fatalf("%s", printOpened(all[0]))
+	}
+	if data, err := disk.Data("orders-0/" + logName(0)); err != nil || len(data) == 0 {
+		t.Fatalf("the folder was touched: %v", err)
+	}
+}
+
 func TestStreamsFile(t *testing.T) {
 	good := string(appendStreamLine([]byte("odradek 1\n"), "+", sid("a"), "orders"))
 	line := string(appendStreamLine(nil, "-", sid("b"), "pay"))

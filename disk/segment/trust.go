@@ -20,7 +20,9 @@ func (r *recovery) readState(names []string, bases []record.Offset) error {
 		r.from = r.point
 		return nil
 	}
-	r.from = bases[0]
+	if r.from = bases[0]; r.distrusts {
+		return nil
+	}
 	l := r.log
 	if slices.Contains(names, epochsFile) {
 		text, err := readSmall(r.dir.fs, l.folder+"/"+epochsFile, false)
@@ -123,6 +125,12 @@ func (r *recovery) known(sc *scanner, next record.Offset) (ok bool, err error) {
 	if int64(end.size) != sc.end {
 		return false, nil
 	}
+	if n := len(x.times) / timeEntry; n > 0 {
+		small := newScanner(sc.file, sc.path, sc.end, readerChunk)
+		if _, ok, err := x.timeVouched(small, n-1); !ok || err != nil {
+			return false, err
+		}
+	}
 	*s = end
 	r.log.next = max(r.log.next, s.next)
 	return true, nil
@@ -180,12 +188,16 @@ func (r *recovery) resume(sc *scanner, next record.Offset) error {
 	if err != nil {
 		return err
 	}
+	due := r.log.next
 	if n := x.count(); n > 1 {
 		before, _ := x.entry(n - 2)
-		r.log.next = max(r.log.next, before+1)
+		due = max(due, before+1)
 	}
-	if b.BaseOffset < r.log.next {
+	if b.BaseOffset < due {
 		return nil
+	}
+	if ok, err := x.timesReach(newScanner(sc.file, sc.path, sc.end, readerChunk), int64(pos)); !ok || err != nil {
+		return err
 	}
 	r.log.next = b.BaseOffset // what is between lies below the recovery point
 	s.index, s.size, s.next = x, pos, b.BaseOffset
@@ -194,7 +206,7 @@ func (r *recovery) resume(sc *scanner, next record.Offset) error {
 	return nil
 }
 
-// prefix returns a copy of the first entries of an index file, those for which good is true; it is true for some, then for none.
+// prefix returns a copy of the first entries of an index file, those for which good is true; it is true for some, then for none, or the file is not used.
 func (r *recovery) prefix(name string, entry int64, good func([]byte) bool) ([]byte, error) {
 	file, err := r.dir.fs.Open(r.log.folder + "/" + name)
 	if errors.Is(err, vfs.ErrNotExist) {
@@ -219,7 +231,18 @@ func (r *recovery) prefix(name string, entry int64, good func([]byte) bool) ([]b
 	if err != nil || kept == 0 {
 		return nil, err
 	}
-	entries := make([]byte, int64(kept)*entry)
-	_, err = file.ReadAt(entries, 0)
-	return entries, err
+	// Good entries behind one that is not: it is no prefix, one of it has rotted. A sector holds fewer than are looked at.
+	entries := make([]byte, int64(min(kept+prefixPast, n))*entry)
+	if _, err = file.ReadAt(entries, 0); err != nil {
+		return nil, err
+	}
+	for past := entries[int64(kept)*entry:]; len(past) > 0; past = past[entry:] {
+		if good(past[:entry]) {
+			return nil, nil
+		}
+	}
+	return entries[:int64(kept)*entry], nil
 }
+
+// prefixPast is how many entries behind a prefix are looked at.
+const prefixPast = 128

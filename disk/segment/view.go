@@ -152,7 +152,11 @@ func (v *View) extents(from, limit record.Offset, room int64, whole bool) ([]str
 func (v *View) within(s *segment, from, limit record.Offset, room int64, whole bool) (stream.Extent, error) {
 	none := stream.Extent{}
 	sc := newScanner(s.file, v.path(s), int64(s.size), readerChunk)
-	start, first, leapt, err := find(sc, s, int64(s.before(from)), from, func(b *record.Batch) bool { return b.LastOffset() >= from })
+	begin, err := s.before(sc, from)
+	if err != nil {
+		return none, err
+	}
+	start, first, leapt, err := find(sc, s, int64(begin), from, func(b *record.Batch) bool { return b.LastOffset() >= from })
 	if err != nil {
 		return none, err
 	}
@@ -165,8 +169,12 @@ func (v *View) within(s *segment, from, limit record.Offset, room int64, whole b
 	}
 	// A batch boundary that the index knows saves the headers up to it. A batch there begins at or below limit, so all before it end below.
 	room = min(room, int64(s.size)-start, extentMax)
-	if known := int64(s.index.byPos(stream.Pos(start+room), limit)); known > end {
-		end = known
+	if i := s.index.within(stream.Pos(start+room), limit); i >= 0 {
+		if known, err := s.index.vouched(sc, i); err != nil {
+			return none, err
+		} else if _, pos := s.index.entry(i); known && int64(pos) > end {
+			end = int64(pos)
+		}
 	}
 	for {
 		b, err := sc.header(end)
@@ -189,14 +197,14 @@ func (v *View) within(s *segment, from, limit record.Offset, room int64, whole b
 }
 
 // before returns a batch boundary at or before the batch that holds offset, with nothing between that recovery found damaged.
-func (s *segment) before(offset record.Offset) stream.Pos {
-	pos := s.index.byOffset(offset)
+func (s *segment) before(sc *scanner, offset record.Offset) (stream.Pos, error) {
+	pos, err := s.index.vouchedBefore(sc, offset)
 	for _, l := range s.leaps {
 		if l.offset <= offset {
 			pos = max(pos, l.pos)
 		}
 	}
-	return pos
+	return pos, err
 }
 
 // extentMax bounds one extent so that its length fits; the first batch, at most 2³¹−1 bytes, always does.
@@ -208,11 +216,11 @@ const extentMax = 1 << 30
 func find(sc *scanner, s *segment, pos int64, from record.Offset, is func(*record.Batch) bool) (at int64, b record.Batch, leapt bool, err error) {
 	last := s.base - 1
 	walked := behind{-1, last} // the batch before pos
-	end := s.index.end(stream.Pos(pos), s.next)
+	end, vouched := s.index.end(stream.Pos(pos), s.next), false
 	for {
 		b, err := sc.header(pos)
 		if stream.Pos(pos) >= end.pos {
-			end = s.index.end(stream.Pos(pos), s.next)
+			end, vouched = s.index.end(stream.Pos(pos), s.next), false
 		}
 		if err == nil && b.BaseOffset > last+1 {
 			err = gap(sc, s, pos, &b)
@@ -224,6 +232,13 @@ func find(sc *scanner, s *segment, pos int64, from record.Offset, is func(*recor
 			_, err = sc.batch(pos)
 		}
 		var f flaw
+		if errors.As(err, &f) && !vouched { // is it the index that is wrong?
+			if end, err = s.index.vouchedEnd(sc, stream.Pos(pos), s.next); err != nil {
+				return pos, b, leapt, err
+			}
+			vouched = true
+			continue
+		}
 		if errors.As(err, &f) {
 			next, more := resync(sc, walked, behind{pos, last}, end)
 			if more != nil {

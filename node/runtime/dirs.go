@@ -99,15 +99,14 @@ func (n *Node) identify(d *logDir, boot *core.Boot) (err error) {
 		return err // before anything is changed
 	}
 	p, err := dir.ReadProperties()
-	switch {
-	case errors.Is(err, vfs.ErrNotExist):
+	if errors.Is(err, vfs.ErrNotExist) {
 		return nil
-	case err != nil:
+	}
+	if err == nil {
+		err = p.Belongs(n.cfg.NodeID, boot.ClusterID)
+	}
+	if err != nil {
 		return err
-	case p.NodeID != n.cfg.NodeID:
-		return fmt.Errorf("it belongs to node %d and this is node %d: set node.id=%d or choose another directory", p.NodeID, n.cfg.NodeID, p.NodeID)
-	case boot.ClusterID != "" && p.ClusterID != boot.ClusterID:
-		return fmt.Errorf("it belongs to cluster %s, another directory to %s: name only directories of one cluster", p.ClusterID, boot.ClusterID)
 	}
 	boot.ClusterID, d.props = p.ClusterID, p
 	return nil
