@@ -81,3 +81,30 @@ func TestGeneratorsAreSplit(t *testing.T) {
 		}
 	}
 }
+
+// What clients alone write down is enough for the judges, who know nothing of the simulator: each of these hosts is found out by histories, with every oracle silent.
+func TestJudgesFire(t *testing.T) {
+	shared := new(codec.Codec)
+	for _, c := range []struct {
+		name   string
+		broken broken
+	}{
+		{"written is reported as durable", broken{writtenDurable: true}},
+		{"frames are given back before they are written", broken{releaseEarly: true}},
+	} {
+		caught := map[string]int{}
+		first := -1
+		for seed := range 50 {
+			r := Run(Config{Options: Draw(uint64(seed), brief), Codec: shared, JudgesOnly: true, broken: c.broken})
+			if r.Outcome == Correctness {
+				if caught[r.Oracle]++; first < 0 {
+					first = seed
+				}
+			}
+		}
+		t.Logf("%s: first at seed %d, anomalies %v", c.name, first, caught)
+		if first < 0 {
+			t.Errorf("%s: no history of 50 seeds shows it", c.name)
+		}
+	}
+}
