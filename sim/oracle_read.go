@@ -254,7 +254,7 @@ func (r *reading) hears(resp *kmsg.FetchResponse) {
 			return
 		}
 		if !waits && !p.paused {
-			p.since, p.call = r.c.powers, r.heardAt
+			p.since, p.call = r.c.powers, max(r.heardAt, r.c.since)
 		}
 		hw, start := record.Offset(told.HighWatermark), record.Offset(told.LogStartOffset)
 		if hw < p.mark {
