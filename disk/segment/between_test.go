@@ -188,6 +188,21 @@ func TestChainInsideADamagedOne(t *testing.T) {
 	}
 }
 
+// What ends with a damaged batch, as the value of its last header may, is none of the log either, if the batch's count of offsets leads where its length does.
+func TestChainAtTheEndOfADamagedOne(t *testing.T) {
+	inner := stamped(spec{base: 2, n: 1, pid: -1, pad: 5})
+	outer := stamped(spec{base: 2, n: 1, pid: -1, pad: 300})
+	copy(outer[len(outer)-len(inner):], inner)
+	file := append(stamped(spec{base: 0, n: 2, pid: -1}), outer...)
+	file = append(file, stamped(spec{base: 3, n: 2, pid: -1})...)
+	_, d := lay(t, []record.Offset{0}, [][]byte{file})
+	opened, err := recoverAll(d)
+	check(t, err)
+	if l := opened[0].Lost; len(l) != 1 || l[0].From != 2 || l[0].To != 3 || opened[0].LogEnd != 5 {
+		t.Fatalf("recovered: %s", printOpened(opened[0]))
+	}
+}
+
 // A base offset that leaps is damage in a segment that its index vouches for, too: what follows it is there.
 func TestLeapBelowTheRecoveryPoint(t *testing.T) {
 	file, _ := fiveBatches()
