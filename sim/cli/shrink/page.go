@@ -1,0 +1,3 @@
+package shrink
+
+func (t *Story) Page(path, again string) error { return nil }
