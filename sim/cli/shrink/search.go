@@ -23,11 +23,16 @@ type Search struct {
 
 	start  time.Time
 	codecs []*sim.Codec
+	run    func(sim.Config) sim.Result // sim.Run, but for tests
+	taken  func(*sim.Edit)             // hears of every candidate that is taken; tests only
 }
 
 // Run searches. It reports whether the seed fails at all.
 func (s *Search) Run() bool {
 	s.start = time.Now()
+	if s.run == nil {
+		s.run = sim.Run
+	}
 	for range s.Jobs {
 		s.codecs = append(s.codecs, sim.NewCodec())
 	}
@@ -50,7 +55,7 @@ func (s *Search) over() bool { return time.Since(s.start) > s.Most }
 func (s *Search) try(job int, e *sim.Edit) sim.Result {
 	cfg := s.Config
 	cfg.Edit, cfg.Codec = e, s.codecs[job]
-	return sim.Run(cfg)
+	return s.run(cfg)
 }
 
 // same reports whether a run fails as the whole one did. What the oracle says of it may differ.
@@ -74,6 +79,9 @@ func (s *Search) first(candidates []sim.Edit) int {
 			if s.same(&results[i]) {
 				s.Edit, s.Least = some[i].Clone(), results[i]
 				s.trim()
+				if s.taken != nil {
+					s.taken(&s.Edit)
+				}
 				return from + i
 			}
 		}

@@ -48,6 +48,17 @@ type Line struct {
 	Text string
 }
 
+// rank orders what happened at one time: what a fault does comes behind it, and the failure last.
+func (l *Line) rank() int {
+	switch l.Sort {
+	case Fault:
+		return 0
+	case Final:
+		return 2
+	}
+	return 1
+}
+
 // Sort is what a line is about.
 type Sort string
 
@@ -76,7 +87,7 @@ func (s *Search) Tell() *Story {
 	t := &Story{Options: s.Config.Options, Edit: s.Edit}
 	cfg.Edit, cfg.Record = &s.Edit, record
 	cfg.Trace = t.hear
-	t.Result = sim.Run(cfg)
+	t.Result = s.run(cfg)
 	t.Part = partitionName.FindString(t.Result.Found)
 	t.enter(record)
 	if t.Part != "" {
@@ -85,8 +96,13 @@ func (s *Search) Tell() *Story {
 			t.Explain, t.Fits = page.Bytes(), fits
 		}
 	}
-	slices.SortStableFunc(t.Lines, func(a, b Line) int { return cmp.Compare(a.At, b.At) })
+	t.order()
 	return t
+}
+
+// order puts the lines in the order of time.
+func (t *Story) order() {
+	slices.SortStableFunc(t.Lines, func(a, b Line) int { return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(a.rank(), b.rank())) })
 }
 
 // nodeLines are the beginnings of what is told of the node, besides faults.
@@ -135,13 +151,21 @@ func (t *Story) enter(r *sim.Record) {
 			o.To = r.At(op.Return)
 		}
 		t.Ops = append(t.Ops, o)
-		t.Lines = append(t.Lines, o.lines(name)...)
+		t.Lines = append(t.Lines, t.lines(&o)...)
 	}
 }
 
+// who is a client's name. Those behind the seed's own read last of all.
+func (t *Story) who(client int) string {
+	if client >= len(t.Options.Clients) {
+		return "reader"
+	}
+	return fmt.Sprintf("c%d", client)
+}
+
 // lines are what is told of an operation.
-func (o *Op) lines(part string) []Line {
-	who := fmt.Sprintf("c%d", o.Process)
+func (t *Story) lines(o *Op) []Line {
+	who, part := t.who(o.Process), fmt.Sprintf("%s-%d", o.Topic, o.Partition)
 	line := func(at sim.Time, format string, args ...any) Line {
 		return Line{at, who, Client, fmt.Sprintf(format, args...)}
 	}
@@ -160,11 +184,11 @@ func (o *Op) lines(part string) []Line {
 	case linearizability.Poll:
 		return []Line{line(o.To, "reads %s from offset %d to %d: %s", part, o.Operation.Offset, o.Next, names(o.Values))}
 	case linearizability.Final:
-		return []Line{{o.To, "reader", Client, fmt.Sprintf("reads all of %s, offsets %d to %d: %s", part, o.Operation.Offset, o.Next, names(o.Values))}}
+		return []Line{line(o.To, "reads all of %s, offsets %d to %d: %s", part, o.Operation.Offset, o.Next, names(o.Values))}
 	case linearizability.Latest:
 		return []Line{line(o.To, "asks for the end of %s: %d", part, o.Operation.Offset)}
 	case linearizability.End:
-		return []Line{{o.To, "n0", Node, fmt.Sprintf("%s ends at offset %d now, as its settings allow", part, o.Operation.Offset)}}
+		return []Line{{o.To, "n0", Node, fmt.Sprintf("%s is recovered up to offset %d", part, o.Operation.Offset)}}
 	case linearizability.Damaged:
 		return []Line{{o.To, "n0", Node, fmt.Sprintf("%s: offsets %d to %d are damaged", part, o.Operation.Offset, o.Next)}}
 	}
@@ -267,8 +291,10 @@ func (t *Story) left() (out []string) {
 		}
 		if len(c.Batches) == 0 && c.NoReads {
 			does = "only makes its topic"
+		} else {
+			does = fmt.Sprintf("gives %d batches, %s", len(c.Batches), does)
 		}
-		out = append(out, fmt.Sprintf("client c%d of %s: gives %d batches, %s", i, t.Options.Topics[t.Options.Clients[i].Topic].Name, len(c.Batches), does))
+		out = append(out, fmt.Sprintf("client c%d of %s: %s", i, t.Options.Topics[t.Options.Clients[i].Topic].Name, does))
 	}
 	quiet := map[[2]bool]string{{true, true}: "quick and even network and disk", {true, false}: "quick and even network", {false, true}: "quick and even disk"}
 	if s := quiet[[2]bool{t.Edit.CalmNet, t.Edit.CalmHD}]; s != "" {
