@@ -54,6 +54,40 @@ func TestEditsBreakNothing(t *testing.T) {
 	}
 }
 
+// What stays is what it was: the same kind with the same draws, whatever else is left out. Top-ups draw their kind, too.
+func TestWhatStaysIsTheSame(t *testing.T) {
+	shared := NewCodec()
+	topUps, batches := 0, 0
+	for seed := range uint64(6) {
+		first := Run(Config{Options: Draw(seed, Standard), Codec: shared})
+		e := first.Decisions.Clone()
+		rng := prng.FromNumber(seed, 2)
+		e.Faults = slices.DeleteFunc(e.Faults, func(Blow) bool { return rng.IntN(2) == 0 })
+		for i := range e.Clients {
+			e.Clients[i].Batches = slices.DeleteFunc(e.Clients[i].Batches, func(Give) bool { return rng.IntN(2) == 0 })
+		}
+		r := Run(Config{Options: Draw(seed, Standard), Codec: shared, Edit: &e})
+		for _, b := range r.Decisions.Faults {
+			if b.From != FromEnd && !slices.Contains(e.Faults, b) {
+				t.Fatalf("seed %d: %+v fell, which is none of the edit's", seed, b)
+			}
+			if b.From == FromTopUp {
+				topUps++
+			}
+		}
+		for i, c := range r.Decisions.Clients {
+			for j, g := range c.Batches {
+				if batches++; g.Drawn != e.Clients[i].Batches[j].Drawn || g.At < e.Clients[i].Batches[j].At {
+					t.Fatalf("seed %d: batch %d of client %d is %+v, not %+v", seed, j, i, g, e.Clients[i].Batches[j])
+				}
+			}
+		}
+	}
+	if topUps == 0 || batches == 0 {
+		t.Errorf("%d top-ups and %d batches: nothing was compared", topUps, batches)
+	}
+}
+
 // An edit that names what the seed does not have is refused.
 func TestEditMustFit(t *testing.T) {
 	o := Draw(1, brief)
