@@ -380,3 +380,20 @@ func TestPicture(t *testing.T) {
 		t.Errorf("%v; the page has %d bytes", v.Findings, drawn.Len())
 	}
 }
+
+// A picture can be had of a partition that is explained, too, and of none that is not there.
+func TestPictureOfOne(t *testing.T) {
+	h := History{{Op: Produce, Process: 1, Topic: "t", Call: 1, Return: 2, Outcome: OK, Values: []uint64{7}}}
+	for _, c := range []struct {
+		part             string
+		second           int64 // offset of a second produce
+		found, explained bool
+	}{{"t-0", 1, true, true}, {"t-0", 0, true, false}, {"t-1", 1, false, false}} {
+		var drawn bytes.Buffer
+		all := append(h[:1:1], Operation{Op: Produce, Process: 1, Topic: "t", Call: 3, Return: 4, Outcome: OK, Offset: c.second, Values: []uint64{8}})
+		found, explained, err := Picture(all, c.part, &drawn)
+		if err != nil || found != c.found || explained != c.explained || strings.Contains(drawn.String(), "<html") != found {
+			t.Errorf("%+v: found %t, explained %t, %d bytes, %v", c, found, explained, drawn.Len(), err)
+		}
+	}
+}

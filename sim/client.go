@@ -54,11 +54,12 @@ func (c *client) begin() {
 func (c *client) start() {
 	c.begin()
 	c.p, c.r = newProducing(c), newReading(c)
-	if c.opt.Churn > 0 {
+	e := c.edit()
+	if c.opt.Churn > 0 && (e == nil || !e.NoChurn) {
 		t := &churning{c: c}
 		t.line = c.add("t", t)
 	}
-	if c.opt.Alters > 0 {
+	if c.opt.Alters > 0 && (e == nil || !e.NoAlters) {
 		t := newAltering(c)
 		t.line = c.add("a", t)
 	}

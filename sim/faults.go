@@ -74,7 +74,7 @@ func (w *World) nextFault(k faultKind) {
 		return
 	}
 	at := Time(w.faults[k].N(uint64(2*mean))) + Millisecond
-	if w.now+at < w.opt.Safety {
+	if w.now+at < w.opt.Safety && w.cfg.Edit == nil {
 		w.after(at, event{kind: evFault, n: uint64(k)})
 	}
 }
@@ -93,6 +93,12 @@ func (w *World) inject(k faultKind) {
 	if w.phase != phaseSafety {
 		return
 	}
+	w.fall(k)
+}
+
+// fall draws how a fault strikes, and when the next of its kind does.
+func (w *World) fall(k faultKind) {
+	w.decided(k, FromKind, w.faults[k].Drawn())
 	b := w.drawBlow(&w.faults[k])
 	w.nextFault(k)
 	w.land(k, &b)

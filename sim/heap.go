@@ -38,6 +38,7 @@ const (
 	evFetchDue                  // who: connection, n: correlation, life: it must be answered by now
 	evRoom                      // life: the process is to be told of its room
 	evTopUp                     // faults are counted
+	evReplay                    // n: a fault of the edit, by its place
 )
 
 // event is one entry of the heap.

@@ -140,6 +140,30 @@ func (h *history) opened(topic int, partition int32, end record.Offset) {
 	h.add(linearizability.Operation{Op: linearizability.End, Process: int(h.w.nodes[0].id), Call: call, Return: h.event(), Offset: int64(end)}, topic, partition)
 }
 
+// Record is what became of a run, for those who tell of it.
+type Record struct {
+	Times   []Time // by number of event, from 1: Times[0] is that of event 1
+	History linearizability.History
+}
+
+// At is when an event happened.
+func (r *Record) At(event int64) Time { return r.Times[max(0, min(event-1, int64(len(r.Times)-1)))] }
+
+// soFar is the history of a run that may have ended anywhere: of what was given and is not delivered nobody knows.
+func (h *history) soFar() linearizability.History {
+	out := slices.Concat(h.ops, h.sent)
+	for client, all := range h.w.ledger.records {
+		o := &h.w.opt.Clients[client]
+		for i := range all {
+			if g := &all[i]; !g.acked && !g.refused {
+				out = append(out, linearizability.Operation{Op: linearizability.Produce, Process: client, Topic: h.w.opt.Topics[o.Topic].Name, Partition: g.partition, Acks: o.Acks,
+					Call: h.calls[client][i], Return: -1, Outcome: linearizability.Unknown, Offset: linearizability.NoOffset, Values: []uint64{valueOf(client, uint64(i)+1)}})
+			}
+		}
+	}
+	return out
+}
+
 // judge shows the history to the judges.
 func (h *history) judge() {
 	for topic := range h.w.opt.Topics {
@@ -149,7 +173,7 @@ func (h *history) judge() {
 	}
 	// What one client gave in one event stands in the order in which it gave it.
 	slices.SortFunc(h.sent, func(a, b linearizability.Operation) int { return cmp.Compare(a.Values[0], b.Values[0]) })
-	h.ops = append(h.ops, h.sent...)
+	h.ops, h.sent = append(h.ops, h.sent...), nil
 	if h.w.cfg.History != nil {
 		h.w.cfg.History(h.ops)
 	}

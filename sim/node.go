@@ -68,9 +68,8 @@ type process struct {
 }
 
 func newNode(w *World, id int32) *node {
-	seed := w.opt.Seed
 	n := &node{w: w, id: id, name: fmt.Sprintf("n%d", id), disk: simdisk.New(), life: 1, epochs: map[stream.ID]reign{}, watched: map[stream.ID]*watched{}, spoiled: map[string]bool{}, skew: record.UnixMillis(w.opt.SkewMs),
-		disks: source(seed, forDisk+purpose(id)), rng: source(seed, forNode+purpose(id)), ids: source(seed, forIDs+purpose(id))}
+		disks: w.source(forDisk + purpose(id)), rng: w.source(forNode + purpose(id)), ids: source(w.opt.Seed, forIDs+purpose(id))}
 	n.disk.Before, n.disk.Full, n.disk.Reads = n.before, n.full, n.mayRead
 	return n
 }
@@ -197,11 +196,8 @@ func (n *node) start() {
 	p.pool = newPool(&n.rng)
 	p.prepare.Codec = n.w.codec
 	n.p = p
-	if n.w.phase == phaseSafety && n.w.opt.Faults[powerLossAt] > 0 {
-		rng := &n.w.faults[powerLossAt]
-		if at := rng.IntN(60); rng.IntN(3) == 0 {
-			n.cutAt = n.disk.Ops() + 1 + at
-		}
+	if n.w.phase == phaseSafety && n.w.opt.Faults[powerLossAt] > 0 && n.w.cfg.Edit == nil {
+		n.cutSoon()
 	}
 	n.w.note(n.name, "starts")
 	events, err := n.recoverDirs()
@@ -229,6 +225,16 @@ func (n *node) start() {
 			boot = at
 		}
 		n.w.after(max(boot, at), event{kind: evCore, who: n.id, life: n.life, core: &events[i]})
+	}
+}
+
+// cutSoon has the power fail before one of the next file operations, one time of three.
+func (n *node) cutSoon() {
+	rng := &n.w.faults[powerLossAt]
+	drawn := rng.Drawn()
+	if at := rng.IntN(60); rng.IntN(3) == 0 {
+		n.w.decided(powerLossAt, FromStart, drawn)
+		n.cutAt = n.disk.Ops() + 1 + at
 	}
 }
 

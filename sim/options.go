@@ -76,8 +76,16 @@ func (d *Delays) draw(rng *prng.Source) Time {
 
 // calm makes network and disk healthy, as they must be where progress is demanded: a client whose patience is shorter than the disk is slow may try for ever.
 func (o *Options) calm() {
+	o.calmNetwork()
+	o.calmDisk()
+}
+
+func (o *Options) calmNetwork() {
 	n := &o.Network
 	n.Slow, n.Usual = 0, min(n.Usual, int64(Millisecond))
+}
+
+func (o *Options) calmDisk() {
 	for _, d := range []*Delays{&o.Disk, &o.Core} {
 		d.Slow, d.Usual = 0, min(d.Usual, Millisecond)
 	}

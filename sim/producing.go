@@ -22,6 +22,7 @@ type producing struct {
 	next  Time            // when the next batch is given
 	rest  []proto.Message // of the batch that is being given: buffer.memory was full
 	to    int32           // its partition
+	edit  *ClientEdit     // nil: what is given is drawn
 }
 
 func newProducing(c *client) *producing {
@@ -31,8 +32,10 @@ func newProducing(c *client) *producing {
 		linger = -1
 	}
 	acks := map[int16]proto.Acks{-1: proto.AcksAll, 1: proto.AcksLeader, 0: proto.AcksNone}[o.Acks]
-	return &producing{c: c, p: c.m.NewProducer(proto.ProducerConfig{Acks: acks, NotIdempotent: !o.Idempotent, InFlight: o.InFlight, BatchSize: o.BatchSize, Linger: linger,
+	p := &producing{c: c, edit: c.edit(), p: c.m.NewProducer(proto.ProducerConfig{Acks: acks, NotIdempotent: !o.Idempotent, InFlight: o.InFlight, BatchSize: o.BatchSize, Linger: linger,
 		BufferMemory: o.BufferMemory, Compression: o.Codec, FirstSequence: o.FirstSequence, DeliveryTimeout: int64(operationTime), AckTimeout: int64(o.TimeoutMs) * int64(Millisecond)})}
+	p.follow()
+	return p
 }
 
 // work makes the topic, and gives what is due and has room.
@@ -65,12 +68,20 @@ func (p *producing) work() {
 
 // wants reports whether more is to be given.
 func (p *producing) wants() bool {
-	return len(p.rest) > 0 || p.c.w.phase == phaseSafety && p.given < p.c.opt.Batches
+	most := p.c.opt.Batches
+	if p.edit != nil {
+		most = len(p.edit.Batches)
+	}
+	return len(p.rest) > 0 || p.c.w.phase == phaseSafety && p.given < most
 }
 
 // draw draws the next batch and when the one behind it comes: a third of them at once.
 func (p *producing) draw() {
 	c, rng := p.c, &p.c.rng
+	if p.edit != nil {
+		rng.Seek(p.edit.Batches[p.given].Drawn)
+	}
+	c.w.gives(c)
 	p.given++
 	p.to = int32(rng.IntN(int(c.topic.Partitions)))
 	for i := range between(rng, 1, c.opt.BatchMax) {
@@ -79,6 +90,14 @@ func (p *producing) draw() {
 	p.next = c.w.now + Time(rng.N(uint64(2*c.w.opt.Safety/Time(c.opt.Batches+1))))
 	if rng.IntN(3) == 0 {
 		p.next = c.w.now
+	}
+	p.follow()
+}
+
+// follow has the next batch of the edit come when it did.
+func (p *producing) follow() {
+	if p.edit != nil && p.given < len(p.edit.Batches) {
+		p.next = p.edit.Batches[p.given].At
 	}
 }
 

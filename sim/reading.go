@@ -25,6 +25,7 @@ type reading struct {
 	final   bool
 	heardAt int64 // the event in which the last answer came
 	read    read  // what is being taken
+	edit    *ClientEdit
 }
 
 // cursor is one partition as its reader must find it.
@@ -66,7 +67,7 @@ const (
 
 func newReading(c *client) *reading {
 	o := c.opt
-	r := &reading{c: c, rng: source(c.w.opt.Seed, forReads+purpose(c.id)), reset: o.Reset}
+	r := &reading{c: c, edit: c.edit(), rng: source(c.w.opt.Seed, forReads+purpose(c.id)), reset: o.Reset}
 	r.k = c.m.NewConsumer(proto.ConsumerConfig{MinBytes: o.MinBytes, MaxBytes: o.MaxBytes, PartitionMaxBytes: o.MaxBytes, MaxWait: int64(o.MaxWaitMs+1) * int64(Millisecond),
 		Reset: o.Reset, NoSessions: !o.Sessions})
 	return r
@@ -101,7 +102,7 @@ func (w *World) clientOf(topic int) *client {
 func (r *reading) work() {
 	now := r.c.w.now
 	switch {
-	case !r.c.known:
+	case !r.c.known || r.edit != nil && r.edit.NoReads:
 		return
 	case len(r.parts) == 0:
 		r.assign()
@@ -110,7 +111,7 @@ func (r *reading) work() {
 		for i := range r.parts {
 			r.pause(i, false)
 		}
-	case now < r.next || r.asks:
+	case now < r.next || r.asks || r.quiet():
 		return
 	case r.final:
 		r.next = now + 20*Millisecond
@@ -126,6 +127,9 @@ func (r *reading) work() {
 	}
 }
 
+// quiet reports whether it does nothing besides reading, if that.
+func (r *reading) quiet() bool { return r.edit != nil && (r.edit.NoReads || r.edit.Steady) }
+
 // assign begins with every partition, somewhere.
 func (r *reading) assign() {
 	r.parts = make([]cursor, r.c.topic.Partitions)
@@ -133,7 +137,7 @@ func (r *reading) assign() {
 		r.parts[i].end = record.NoOffset
 		r.k.Assign(r.c.m, int64(r.c.w.now), r.c.topic.Name, int32(i), proto.At(0))
 		r.sought(i, sought{kind: soughtOffset})
-		if !r.final && r.rng.IntN(3) == 0 {
+		if !r.final && r.rng.IntN(3) == 0 && !r.quiet() {
 			r.seek(i, r.draw(i))
 		}
 	}
@@ -270,7 +274,7 @@ func (r *reading) listed(i int, floor record.Offset, call int64, told *kmsg.List
 // due returns when work may have something to do by itself.
 func (r *reading) due() (Time, bool) {
 	w := r.c.w
-	return r.next, r.c.known && !r.asks && (w.phase == phaseSafety || w.phase == phaseRead && r.unfinished() != "")
+	return r.next, r.c.known && !r.asks && !r.quiet() && (w.phase == phaseSafety || w.phase == phaseRead && r.unfinished() != "")
 }
 
 // unfinished: a last reader reads to the end; any other one reads, once faults have stopped, all that was acknowledged.

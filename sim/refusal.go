@@ -57,6 +57,9 @@ func (w *World) beginRefusal() bool {
 	n.pausedUntil = 0
 	n.losePower()
 	for _, k := range lastFaults {
+		if drawn := w.faults[k].Drawn(); w.opt.Faults[k] > 0 {
+			w.decided(k, FromEnd, drawn)
+		}
 		b := w.drawBlow(&w.faults[k])
 		if w.opt.Faults[k] > 0 && n.strikeLast(k, &b) {
 			w.struck(k, n.name)

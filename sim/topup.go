@@ -25,15 +25,22 @@ func (w *World) topUp() {
 	for _, n := range w.counts {
 		had += Time(n)
 	}
-	if had >= due {
-		return
+	if had < due {
+		w.fallBesides()
 	}
+}
+
+// fallBesides draws a fault of the kinds that are on.
+func (w *World) fallBesides() {
 	var on []faultKind
 	for k := range w.faults {
 		if w.opt.Faults[k] > 0 && !faultKind(k).isLast() {
 			on = append(on, faultKind(k))
 		}
 	}
+	drawn := w.more.Drawn()
 	b := w.drawBlow(&w.more)
-	w.land(pick(&w.more, on...), &b)
+	k := pick(&w.more, on...)
+	w.decided(k, FromTopUp, drawn)
+	w.land(k, &b)
 }

@@ -59,8 +59,10 @@ type Result struct {
 	Read    int // records
 	Virtual Time
 	Marks   [markKinds]bool
-	Allowed map[linearizability.Anomaly]int // what the history shows and its clients' settings allow
-	Judged  int                             // operations of the history
+	// Decisions are the faults that fell and the batches that were given; with them in Config.Edit the run is the same again.
+	Decisions Edit
+	Allowed   map[linearizability.Anomaly]int // what the history shows and its clients' settings allow
+	Judged    int                             // operations of the history
 }
 
 // FaultCount is the number of faults of all kinds.
@@ -92,6 +94,10 @@ type Config struct {
 
 	// Draw takes Porcupine's page of a partition whose history cannot be explained; nil: it is not drawn.
 	Draw func(partition string) (io.WriteCloser, error)
+	// Edit says what faults fall and what clients give; nil: what the seed draws.
+	Edit *Edit
+	// Record takes the clients' history, however the run ends, and the times of its events; nil: not wanted.
+	Record *Record
 	// History takes what the clients wrote down, when the run has come so far; nil: not wanted.
 	History func(linearizability.History)
 
@@ -132,6 +138,8 @@ type World struct {
 	codec   *Codec
 	events  int
 	failure *failure
+
+	decisions Edit
 }
 
 // phase is how far a run has come.
@@ -161,7 +169,8 @@ const eventsMax = 2_000_000
 
 // Run runs one seed to its end.
 func Run(cfg Config) (result Result) {
-	w := &World{cfg: cfg, opt: &cfg.Options, trace: newTrace(cfg.Trace), network: source(cfg.Options.Seed, forNetwork), codec: cfg.Codec}
+	w := &World{cfg: cfg, opt: &cfg.Options, trace: newTrace(cfg.Trace), codec: cfg.Codec}
+	w.network = w.source(forNetwork)
 	if w.codec == nil {
 		w.codec = NewCodec()
 	}
@@ -186,13 +195,19 @@ func Run(cfg Config) (result Result) {
 			w.fail(Liveness, "progress", fmt.Sprintf("still busy after %d events", eventsMax))
 			break
 		}
+		if r := cfg.Record; r != nil {
+			r.Times = append(r.Times, w.now)
+		}
 		w.handle(&e)
 	}
 	return w.result()
 }
 
 func (w *World) result() Result {
-	r := Result{Seed: w.opt.Seed, Digest: w.trace.digest(), Events: w.events, Faults: w.counts, Acked: w.ledger.acked, Read: w.ledger.read, Virtual: w.now, Marks: w.marks, Allowed: w.allowed, Judged: w.judged}
+	r := Result{Seed: w.opt.Seed, Digest: w.trace.digest(), Events: w.events, Faults: w.counts, Acked: w.ledger.acked, Read: w.ledger.read, Virtual: w.now, Marks: w.marks, Allowed: w.allowed, Judged: w.judged, Decisions: w.decisions}
+	if w.cfg.Record != nil {
+		w.cfg.Record.History = w.past.soFar()
+	}
 	if f := w.failure; f != nil {
 		r.Outcome, r.Oracle, r.Found = f.outcome, f.oracle, f.found
 	}
@@ -231,7 +246,16 @@ func (w *World) begin() {
 	w.ledger.init(w)
 	w.past.init(w)
 	w.allowed = map[linearizability.Anomaly]int{}
+	w.decisions = Edit{Ends: o.Safety, Clients: make([]ClientEdit, len(o.Clients))}
 	w.nodes = append(w.nodes, newNode(w, 0))
+	if w.cfg.Edit != nil {
+		w.decisions = w.cfg.Edit.Clone()
+		w.decisions.Faults = nil
+		for i := range w.decisions.Clients {
+			w.decisions.Clients[i].Batches = nil
+		}
+		w.edit()
+	}
 	if err := w.nodes[0].liveThrough(&o.Life); err != nil {
 		w.fail(Crash, "life", err.Error())
 	}
@@ -244,12 +268,14 @@ func (w *World) begin() {
 	}
 	for k := range w.faults {
 		w.faults[k] = source(o.Seed, forFault+purpose(k))
-		w.nextFault(faultKind(k))
+		if w.cfg.Edit == nil {
+			w.nextFault(faultKind(k))
+		}
 	}
-	if w.more = source(o.Seed, forTopUp); o.Profile.faultsLeast() > 0 {
+	if w.more = source(o.Seed, forTopUp); o.Profile.faultsLeast() > 0 && w.cfg.Edit == nil {
 		w.after(o.Safety/topUps, event{kind: evTopUp})
 	}
-	w.after(o.Safety, event{kind: evPhase, n: uint64(phaseDrain)})
+	w.after(w.ends(), event{kind: evPhase, n: uint64(phaseDrain)})
 }
 
 // handle lets one event happen.
@@ -261,6 +287,8 @@ func (w *World) handle(e *event) {
 		w.inject(faultKind(e.n))
 	case evTopUp:
 		w.topUp()
+	case evReplay:
+		w.replay(&w.cfg.Edit.Faults[e.n])
 	case evPhase:
 		w.enter(phase(e.n))
 	case evConnect:

@@ -53,6 +53,18 @@ func (s *Source) Uint64() uint64 {
 	return v
 }
 
+// Drawn is how many numbers of 64 bits the source has yielded.
+func (s *Source) Drawn() uint64 { return s.counter*8 - uint64(len(s.block)-s.used) }
+
+// Seek has the source go on as if it had yielded so many numbers of 64 bits.
+func (s *Source) Seek(drawn uint64) {
+	s.counter, s.used = drawn/8, len(s.block)
+	if rest := int(drawn % 8); rest > 0 {
+		s.refill()
+		s.used = rest
+	}
+}
+
 // N returns a number in [0, n); n must be positive. Lemire's method, without bias.
 func (s *Source) N(n uint64) uint64 {
 	if n == 0 {

@@ -32,3 +32,20 @@ func TestNStaysBelow(t *testing.T) {
 		}
 	}
 }
+
+// TestSeek: a source that is set to where another stands yields what that yields, forwards and backwards.
+func TestSeek(t *testing.T) {
+	var all []uint64
+	s := FromNumber(1, 2)
+	for i := range uint64(50) {
+		if s.Drawn() != i {
+			t.Fatalf("%d numbers are drawn, and it says %d", i, s.Drawn())
+		}
+		all = append(all, s.Uint64())
+	}
+	for _, at := range []uint64{0, 49, 8, 7, 9, 16, 1} {
+		if s.Seek(at); s.Drawn() != at || s.Uint64() != all[at] {
+			t.Errorf("at %d it yields something else", at)
+		}
+	}
+}

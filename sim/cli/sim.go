@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"odradek/sim"
+	"odradek/sim/cli/shrink"
 )
 
 // UsageError is a command line that cannot be carried out.
@@ -44,6 +45,7 @@ type flags struct {
 	trace    string
 	history  string
 	pages    string
+	edit     string
 	blackBox bool
 	judges   bool
 	profile  string
@@ -90,8 +92,8 @@ The same seed gives the same run, event for event. Exit codes: 0 ok, 20 crash (a
 			if f.seeds == "" {
 				return one(cmd.OutOrStdout(), &f)
 			}
-			if cmd.Flags().Changed("seed") || f.trace != "" || f.history != "" || f.pages != "" {
-				return UsageError{errors.New("--seeds is a sweep: it goes with none of --seed, --trace, --history and --html")}
+			if cmd.Flags().Changed("seed") || f.trace != "" || f.history != "" || f.pages != "" || f.edit != "" {
+				return UsageError{errors.New("--seeds is a sweep: it goes with none of --seed, --trace, --history, --edit and --html")}
 			}
 			first, last, err := parseSeeds(f.seeds)
 			if err != nil {
@@ -111,8 +113,10 @@ The same seed gives the same run, event for event. Exit codes: 0 ok, 20 crash (a
 	cmd.Flags().StringVar(&f.pages, "html", "", "a folder for Porcupine's pages of the partitions whose history cannot be explained")
 	cmd.Flags().StringVar(&f.profile, "profile", sim.Standard.Name, "single: a minute, four clients; brief: some seconds, two clients")
 	cmd.Flags().StringVar(&f.rate, "rate", sim.Standard.Rate, "usual, or low: few records and faults, long silences")
+	cmd.Flags().StringVar(&f.edit, "edit", "", "a file of decisions, as odradek sim shrink writes it: faults and batches are what it says")
 	cmd.Flags().BoolVar(&f.blackBox, "black-box", false, "judge by what clients see alone, not by what the disk holds")
 	cmd.Flags().BoolVar(&f.judges, "judges", false, "judge by the clients' histories alone, as odradek check does: no oracle of the simulator speaks")
+	cmd.AddCommand(shrinkCommand())
 	return cmd
 }
 
@@ -130,6 +134,12 @@ func parseSeeds(s string) (first, last uint64, err error) {
 // one runs one seed: its options first, then, if it fails, how; last of all the line that sums it up.
 func one(out io.Writer, f *flags) error {
 	cfg := sim.Config{Options: sim.Draw(f.seed, f.drawn), BlackBox: f.blackBox, JudgesOnly: f.judges}
+	if f.edit != "" {
+		var err error
+		if cfg.Edit, err = shrink.Read(f.edit, &cfg.Options); err != nil {
+			return UsageError{fmt.Errorf("--edit: %w", err)}
+		}
+	}
 	for _, line := range cfg.Options.Lines() {
 		fmt.Fprintln(out, line)
 	}
@@ -159,7 +169,7 @@ func one(out io.Writer, f *flags) error {
 		return *kept
 	}
 	if r.Outcome != sim.OK {
-		told.tell(out, f, &r)
+		told.tell(out, f, cfg.Edit, &r)
 	}
 	fmt.Fprintf(out, "seed=%d outcome=%s digest=%s events=%d faults=%d virtual=%.3fs wall=%.3fs\n",
 		r.Seed, r.Outcome, r.Digest, r.Events, r.FaultCount(), seconds(r.Virtual), wall.Seconds())

@@ -64,7 +64,7 @@ func TestStory(t *testing.T) {
 	var told story
 	sim.Run(sim.Config{Options: sim.Draw(f.seed, f.drawn), Trace: told.keep})
 	var out bytes.Buffer
-	told.tell(&out, f, &sim.Result{Seed: 3, Oracle: "R4", Found: "t0-0: offset 7 was read as another record"})
+	told.tell(&out, f, nil, &sim.Result{Seed: 3, Oracle: "R4", Found: "t0-0: offset 7 was read as another record"})
 	for _, want := range []string{" fault ", "what last touched t0-0:", " > Durable ", "oracle R4: t0-0: offset 7", "again: odradek sim --seed 3 --profile brief\n"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%q is missing in:\n%s", want, out.String())

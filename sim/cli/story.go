@@ -36,7 +36,7 @@ func (s *story) keep(line []byte) {
 }
 
 // tell prints how a seed failed: the trace's end, the faults, what last touched the partition that the invariant names, the invariant and how to run it again.
-func (s *story) tell(out io.Writer, f *flags, r *sim.Result) {
+func (s *story) tell(out io.Writer, f *flags, edit *sim.Edit, r *sim.Result) {
 	fmt.Fprintf(out, "\nthe last %d entries of the trace:\n", min(s.lines, lastLines))
 	for i := max(0, s.lines-lastLines); i < s.lines; i++ {
 		fmt.Fprint(out, s.ring[i%lastLines])
@@ -47,22 +47,30 @@ func (s *story) tell(out io.Writer, f *flags, r *sim.Result) {
 	}
 	if subject := partitionName.FindString(r.Found); subject != "" {
 		fmt.Fprintf(out, "\nwhat last touched %s:\n", subject)
-		for _, line := range touched(f, subject) {
+		for _, line := range touched(f, edit, subject) {
 			fmt.Fprintln(out, line)
 		}
 	}
-	fmt.Fprintf(out, "\noracle %s: %s\nagain: %s\n", r.Oracle, r.Found, f.again(f.seed))
+	fmt.Fprintf(out, "\noracle %s: %s\nagain: %s\n", r.Oracle, r.Found, f.again(f.seed)+f.edited())
 }
 
 var partitionName = regexp.MustCompile(`\b(t[0-9]+|churn)-[0-9]+\b`)
 
+// edited is what the command that runs the seed again needs besides.
+func (f *flags) edited() string {
+	if f.edit == "" {
+		return ""
+	}
+	return " --edit " + f.edit
+}
+
 // touched runs the seed again and returns the last lines that name a partition, by its topic's name or id.
-func touched(f *flags, subject string) []string {
+func touched(f *flags, edit *sim.Edit, subject string) []string {
 	topic, number, _ := strings.Cut(subject, "-")
 	opened := regexp.MustCompile(`([A-Za-z0-9_-]{22})-[0-9]+ dir=[0-9]+ topic="?` + topic + `\b`)
 	names := [][]byte{[]byte(subject)}
 	var ring []string
-	cfg := sim.Config{Options: sim.Draw(f.seed, f.drawn), BlackBox: f.blackBox, JudgesOnly: f.judges}
+	cfg := sim.Config{Options: sim.Draw(f.seed, f.drawn), BlackBox: f.blackBox, JudgesOnly: f.judges, Edit: edit}
 	cfg.Trace = func(entry []byte) {
 		for _, m := range opened.FindAllSubmatch(entry, -1) {
 			if id := []byte(string(m[1]) + "-" + number); !contains(names, id) {

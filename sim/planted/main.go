@@ -6,6 +6,7 @@
 //	go run ./sim/planted --class E              those of a class
 //	go run ./sim/planted --sample 4             so many, of those that an earlier run caught fastest
 //	go run ./sim/planted --compile              each compiles; no sweep
+//	go run ./sim/planted --only X --build FILE  the simulator with the bug, to run by hand: FILE sim --seed N
 //	go run ./sim/planted --page                 all, and write docs/PLANTED.md
 package main
 
@@ -33,6 +34,7 @@ type flags struct {
 	sample   int
 	seeds    int // at most; 0: as many as the class allows
 	compile  bool
+	build    string                // where the simulator with the bug goes; "": it is swept
 	page     func([]verdict) error // writes the verdicts down; nil: nothing is to be written
 	patience time.Duration
 }
@@ -47,6 +49,7 @@ func main() {
 	flag.StringVar(&f.class, "class", "", "plant the bugs of this class: E, M, H or canary")
 	flag.IntVar(&f.sample, "sample", 0, "plant the canary, and so many that docs/PLANTED.md says are caught fastest")
 	flag.IntVar(&f.seeds, "seeds", 0, "sweep no more seeds than so many, whatever the class allows; for a first look")
+	flag.StringVar(&f.build, "build", "", "build the simulator with the bug of --only into this file, and sweep nothing")
 	flag.BoolVar(&f.compile, "compile", false, "see that each bug compiles, and sweep nothing")
 	page := flag.Bool("page", false, "write the table into docs/PLANTED.md")
 	flag.DurationVar(&f.patience, "patience", 30*time.Minute, "after which a sweep is given up")
@@ -96,9 +99,12 @@ func run(out io.Writer, f *flags, page bool) error {
 	if err != nil {
 		return err
 	}
-	if f.compile {
+	switch {
+	case f.build != "":
+		err = buildOne(ctx, t, bugs, f.build)
+	case f.compile:
 		err = compileAll(ctx, out, t, bugs)
-	} else {
+	default:
 		err = sweepAll(ctx, out, t, bugs, f)
 	}
 	return errors.Join(err, t.remove())
@@ -187,6 +193,24 @@ func compileAll(ctx context.Context, out io.Writer, t *tree, bugs []bug) error {
 	}
 	fmt.Fprintf(out, "%d planted bugs compile\n", len(bugs))
 	return nil
+}
+
+// buildOne builds the simulator with one bug.
+func buildOne(ctx context.Context, t *tree, bugs []bug, path string) error {
+	if len(bugs) != 1 {
+		return fmt.Errorf("--build wants one bug, not %d: name it with --only", len(bugs))
+	}
+	if err := t.plant(&bugs[0]); err != nil {
+		return err
+	}
+	if err := t.build(ctx); err != nil {
+		return err
+	}
+	built, err := os.ReadFile(filepath.Join(t.root, simulator))
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, built, 0o755)
 }
 
 // sweepAll plants the bugs one after another.
