@@ -164,6 +164,15 @@ func (h *history) soFar() linearizability.History {
 	return out
 }
 
+// created enters that a log is made: of one that was lost whole nothing is left.
+func (h *history) created(name string, partition int32) {
+	for i := range h.lost {
+		if h.w.opt.Topics[i].Name == name && int(partition) < len(h.lost[i]) && h.lost[i][partition] > 0 {
+			h.opened(i, partition, 0)
+		}
+	}
+}
+
 // judge shows the history to the judges.
 func (h *history) judge() {
 	for topic := range h.w.opt.Topics {

@@ -122,6 +122,9 @@ func (d *logDir) write() {
 		return
 	}
 	for i := range ops[:done] {
+		if op := &ops[i]; op.Kind == core.DiskCreate {
+			n.w.past.created(op.Topic, op.Stream.Partition)
+		}
 		if f := ops[i].Batch.Frame; f != record.NoFrame && !n.w.cfg.broken.releaseEarly && !n.w.cfg.broken.releaseNever {
 			n.p.pool.Release(f)
 		}
