@@ -378,6 +378,7 @@ func (c *serverConn) close() {
 	if p == nil || p.conns[c.id] != c {
 		return
 	}
+	c.lateFetch()
 	c.machine.Close()
 	if c.holds && c.held.ID != record.NoFrame {
 		p.pool.Release(c.held.ID)

@@ -186,6 +186,9 @@ func (n *node) overwrite(topic int, partition int32, v *stored, at int64, bad []
 	data, _ := n.disk.DurableData(v.path)
 	after := slices.Clone(data)
 	copy(after[at:], bad)
+	if makesBatch(data, after, int(at), len(bad)) {
+		return false
+	}
 	var hit []span
 	end := int64(0)
 	pos := int64(0)
@@ -196,7 +199,7 @@ func (n *node) overwrite(topic int, partition int32, v *stored, at int64, bad []
 		}
 		length := !bytes.Equal(after[pos+8:pos+12], data[pos+8:pos+12])
 		unwritten := v.last && (length || readsUnwritten(after, pos, end))
-		if valid(after[pos:end]) || unwritten && b.NextOffset() > n.floor(t, partition) || b.CheckCRC() != nil {
+		if unwritten && b.NextOffset() > n.floor(t, partition) || b.CheckCRC() != nil {
 			return false
 		}
 		hit = append(hit, span{b.BaseOffset, b.NextOffset()})
@@ -238,10 +241,18 @@ func (n *node) floor(topic string, partition int32) (floor record.Offset) {
 	return floor
 }
 
-// valid reports whether p is a batch whose CRC holds.
-func valid(p []byte) bool {
-	it := record.Batches(p)
-	return it.Next() && int(it.Batch.Size) == len(p) && it.Batch.CheckCRC() == nil
+// makesBatch reports whether a batch whose CRC holds begins where it did not, now that size bytes at at are others: what stood before them may be the half of a header.
+func makesBatch(data, after []byte, at, size int) bool {
+	for i := max(0, at-record.HeaderSize+1); i < at+size && len(after)-i >= record.HeaderSize; i++ {
+		if after[i+16] != 2 {
+			continue
+		}
+		it := record.Batches(after[i:])
+		if it.Next() && it.Batch.CheckCRC() == nil && !bytes.Equal(it.Batch.Data, data[i:i+int(it.Batch.Size)]) {
+			return true
+		}
+	}
+	return false
 }
 
 // readsUnwritten reports whether a sector's part of a batch is all zeros, as it is where a write was lost (decision 2).

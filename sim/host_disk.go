@@ -44,11 +44,14 @@ type logDir struct {
 // later schedules an event of the directory after a drawn delay.
 func (d *logDir) later(k kind) { d.n.later(k, uint64(d.dir.ID())) }
 
+// slowMost is the longest that an operation of a slow disk takes: as much later than the disk is slow.
+const slowMost = 2 * Second
+
 // later schedules an event of the disk after a drawn delay.
 func (n *node) later(k kind, number uint64) {
 	d := n.w.opt.Disk.draw(&n.rng)
 	if n.w.now < n.slowUntil {
-		d = min(d*n.slowBy, 2*Second)
+		d = min(d*n.slowBy, slowMost)
 	}
 	n.w.after(d, event{kind: k, n: number, who: n.id, life: n.life})
 }

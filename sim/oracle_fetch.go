@@ -11,8 +11,8 @@ import (
 	"odradek/core/stream"
 )
 
-// fetchMax is how long a fetch may take beyond what it is to wait, where neither a pause nor a slow disk came between. Clients have little more patience.
-const fetchMax = 3 * Second
+// fetchMax is how long a fetch may take beyond what it is to wait, where neither a pause nor a slow disk came between.
+const fetchMax = 1200 * Millisecond
 
 // newsLate is how long a node may tell less of a durable partition than was acknowledged: longer than one that has just started needs to sync what it kept on a
 // slow disk.
@@ -26,7 +26,8 @@ type fetchAsked struct {
 	offsets     []record.Offset // as they were when it was asked
 }
 
-// expectFetch notes a Fetch that the core is about to get. One in eight is looked for when it must long be answered.
+// expectFetch notes a Fetch that the core is about to get. When it is answered, or nobody waits for it any more, it must not be late; one in eight is looked for when it
+// must long be answered, too.
 func (c *serverConn) expectFetch(r *core.Request) {
 	w := c.n.w
 	if r.Fetch == nil || w.cfg.BlackBox {
@@ -34,19 +35,26 @@ func (c *serverConn) expectFetch(r *core.Request) {
 	}
 	c.fetch = fetchAsked{correlation: r.Correlation, at: w.now, request: r.Fetch}
 	if r.Correlation%8 == 0 {
-		w.after(Time(r.Fetch.MaxWaitMs)*Millisecond+fetchMax, event{kind: evFetchDue, who: c.ch.id, n: uint64(r.Correlation), life: c.n.life})
+		w.after(Time(r.Fetch.MaxWaitMs)*Millisecond+fetchMax+1, event{kind: evFetchDue, who: c.ch.id, n: uint64(r.Correlation), life: c.n.life})
 	}
 }
 
-// fetchDue fails the run if a Fetch has not been answered in time.
+// fetchDue looks for a Fetch that must be answered by now.
 func (w *World) fetchDue(e *event) {
 	ch := w.links[e.who]
-	c := ch.server
-	if n := ch.node; max(n.pausedUntil, n.slowUntil) >= e.at-fetchMax {
+	if c := ch.server; e.life == ch.node.life && ch.node.p.conns[c.id] == c && c.fetch.correlation == int32(e.n) {
+		c.lateFetch()
+	}
+}
+
+// lateFetch fails the run if a Fetch is under way that should have been answered.
+func (c *serverConn) lateFetch() {
+	if c.fetch.request == nil || c.n.p.stopping {
 		return
 	}
-	if e.life == ch.node.life && ch.node.p.conns[c.id] == c && c.fetch.request != nil && c.fetch.correlation == int32(e.n) && !ch.node.p.stopping {
-		w.fail(Liveness, "L4", fmt.Sprintf("%s: fetch #%d is not answered %s after its time", ch.name, c.fetch.correlation, fetchMax))
+	due, n := c.fetch.at+Time(c.fetch.request.MaxWaitMs)*Millisecond, c.n
+	if n.w.now > due+fetchMax && max(n.pausedUntil, n.slowUntil+slowMost) < due {
+		n.w.fail(Liveness, "L4", fmt.Sprintf("%s: fetch #%d is not answered %s after its time", c.ch.name, c.fetch.correlation, n.w.now-due))
 	}
 }
 
@@ -56,6 +64,7 @@ func (c *serverConn) answeredFetch(r *core.Reply, extents [][]byte) {
 	if q == nil || c.fetch.correlation != r.Correlation {
 		return
 	}
+	c.lateFetch()
 	at := c.fetch.at
 	c.fetch.request = nil
 	n, empty := c.n, len(extents) == 0

@@ -97,7 +97,7 @@ func (n *node) spoilNow(k faultKind, b *blow) (file string, hit bool) {
 	is := slices.Clone(was)
 	if from := int(at % uint64(len(is))); b.half {
 		for i := range 1 + b.small%3 {
-			is[(from+i*(b.small%7))%len(is)] ^= 1 << (at >> (32 + 3*i) & 7)
+			turn(is, (from+i*(b.small%7))%len(is), at>>(32+3*i)&7, strings.HasSuffix(file, "leader-epoch-checkpoint"))
 		}
 	} else {
 		for i := from / sector * sector; i < min((from/sector+1)*sector, len(is)); i++ {
@@ -112,6 +112,14 @@ func (n *node) spoilNow(k faultKind, b *blow) (file string, hit bool) {
 	n.spoiled[file] = true
 	n.w.note(n.name, "rotten: "+file)
 	return file, true
+}
+
+// turn turns a bit of a byte; of a digit in a text one of those that mostly make another digit of it, so that the text can still be read.
+func turn(p []byte, at int, bit uint64, text bool) {
+	if text && p[at] >= '0' && p[at] <= '9' {
+		bit %= 3
+	}
+	p[at] ^= 1 << bit
 }
 
 // grows reports whether a process has an index mapped that it adds to. Its pages are dirty: what the platter has of them is not read again.

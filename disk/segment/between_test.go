@@ -149,13 +149,15 @@ func TestLengthThatEndsAtALaterBatch(t *testing.T) {
 	for _, c := range []struct {
 		bad, end int // by batch
 		also     int // damaged, too
-	}{{1, 3, 0}, {1, 4, 0}, {0, 2, 0}, {0, 4, 0}, {2, 4, 0}, {2, 5, 0}, {1, 5, 0}, {1, 4, 3}} {
+		spans    int // of the bad one's count of offsets
+	}{{1, 3, 0, 0}, {1, 4, 0, 0}, {0, 2, 0, 0}, {0, 4, 0, 0}, {2, 4, 0, 0}, {2, 5, 0, 0}, {1, 5, 0, 0}, {1, 4, 3, 0}, {0, 4, 2, 1}, {0, 4, 2, 0}} {
 		bad := slices.Clone(file)
 		ends := append(slices.Clone(at), len(file))
 		binary.BigEndian.PutUint32(bad[at[c.bad]+8:], uint32(ends[c.end]-at[c.bad]-record.LogOverhead))
 		want := []record.Offset{record.Offset(2 * c.bad)}
 		if c.also > 0 {
 			bad[at[c.also]+70] ^= 1
+			bad[at[c.bad]+24] ^= byte(c.spans) // its count of offsets
 			want = append(want, record.Offset(2*c.also))
 		}
 		_, d := lay(t, []record.Offset{0}, [][]byte{bad})

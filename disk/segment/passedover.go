@@ -14,6 +14,8 @@ func (r *recovery) passedOver(sc *scanner, pos, at int64, bad, next *record.Batc
 	}
 	small := newScanner(sc.file, sc.path, at, readerChunk)
 	budget := int64(behindBytesMax)
+	var earliest *record.Batch // with a good one behind it, or what is left of one
+	earliestAt := at
 	for from := pos + 1; ; {
 		start, first, err := r.search(small, from, &budget)
 		if first == nil || err != nil {
@@ -23,15 +25,16 @@ func (r *recovery) passedOver(sc *scanner, pos, at int64, bad, next *record.Batc
 		if err != nil {
 			return at, next, err
 		}
-		// The contents of a record end before its batch does. Where one of the batches passed over is damaged, too, the count of offsets says where they begin.
-		whole := end == at && last <= next.BaseOffset
-		if !whole && first.BaseOffset == bad.NextOffset() && last < next.BaseOffset {
-			if whole, err = startsAt(small, end, last); err != nil {
-				return at, next, err
-			}
+		follows, err := startsAt(small, end, last)
+		if err != nil {
+			return at, next, err
 		}
-		if whole {
-			return start, first, nil
+		if earliest == nil && (follows || end > start+int64(first.Size) || end == at) {
+			earliest, earliestAt = first, start
+		}
+		// The contents of a record end before its batch does. Where the last of the batches passed over is damaged, too, the count of offsets says where they begin.
+		if end == at && last <= next.BaseOffset || follows && first.BaseOffset == bad.NextOffset() && last < next.BaseOffset {
+			return earliestAt, earliest, nil
 		}
 		from = end // from within the chain it is the same
 	}
