@@ -7,6 +7,7 @@
 //	go run ./sim/planted --sample 4             so many, of those that an earlier run caught fastest
 //	go run ./sim/planted --compile              each compiles; no sweep
 //	go run ./sim/planted --page                 all, and write docs/PLANTED.md
+//	go run ./sim/planted mutants                no bugs by hand: 200 small changes that are drawn (docs/MUTANTS.md)
 package main
 
 import (
@@ -40,6 +41,13 @@ type flags struct {
 func main() {
 	if len(os.Args) > 1 && os.Args[1] == "sim" {
 		os.Exit(simulate(os.Args[2:]))
+	}
+	if len(os.Args) > 1 && os.Args[1] == "mutants" {
+		if err := mutantsCommand(os.Args[2:]); err != nil {
+			fmt.Fprintln(os.Stderr, "planted: "+err.Error())
+			os.Exit(1)
+		}
+		return
 	}
 	var f flags
 	flag.IntVar(&f.jobs, "jobs", 2, "seeds run at once")
