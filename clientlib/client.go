@@ -190,6 +190,7 @@ func (c *Client) carryOut() {
 		c.producer.delivered(fx.Delivered)
 	}
 	if c.consumer != nil {
+		c.consumer.took(fx.Moved)
 		c.consumer.wake()
 	}
 	if at, ok := c.machine.Deadline(); ok {

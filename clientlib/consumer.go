@@ -3,6 +3,7 @@ package clientlib
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"odradek/clientlib/proto"
@@ -17,6 +18,7 @@ type Consumer struct {
 	codec   codec.Codec
 
 	received []proto.Received // scratch of Poll
+	moved    []Moved          // not yet returned by PollPartition: one for a partition at most
 	ready    chan struct{}    // holds one when Take may have something
 }
 
@@ -44,6 +46,15 @@ type Fetched struct {
 	LogStart      int64      // -1: unknown
 	LastStable    int64      // -1: unknown
 	HighWatermark int64
+	Moved         *Moved // nil: Position is where the last answer left it
+}
+
+// Moved tells that a partition's position was outside the log, because retention or DeleteRecords had overtaken it, or the log had lost its end; and where
+// auto.offset.reset put it. What lies between is passed over, or read again.
+type Moved struct {
+	Topic     string
+	Partition int32
+	From, To  int64
 }
 
 // Consumer makes the client's consumer. A client has one.
@@ -86,7 +97,7 @@ func (k *Consumer) Position(topic string, partition int32) (position, highWaterm
 }
 
 // Poll returns records of one partition, in order: what one answer brought. It waits for some until ctx ends. An error is of one partition (a *proto.Error):
-// it is not read on until Seek; others are.
+// it is not read on until Seek; others are. Poll does not tell where auto.offset.reset has moved a position: PollPartition does.
 func (k *Consumer) Poll(ctx context.Context) ([]Consumed, error) {
 	for {
 		f, err := k.PollPartition(ctx)
@@ -105,6 +116,12 @@ func (k *Consumer) PollPartition(ctx context.Context) (Fetched, error) {
 		if k.c.closed {
 			k.c.mu.Unlock()
 			return Fetched{}, closedError
+		}
+		if len(k.moved) > 0 {
+			m := k.moved[0]
+			k.moved = k.moved[1:]
+			k.c.mu.Unlock()
+			return Fetched{Topic: m.Topic, Partition: m.Partition, LogStart: -1, LastStable: -1, HighWatermark: -1, Moved: &m}, nil
 		}
 		if chunk = k.machine.Take(k.c.machine, k.c.now()); chunk != nil {
 			k.c.carryOut()
@@ -150,9 +167,21 @@ func (k *Consumer) decode(chunk *proto.Chunk) (Fetched, error) {
 	return f, err
 }
 
+// took takes where positions were moved. One that is moved again before anybody asked has come from where it was first. The caller holds the client's mu.
+func (k *Consumer) took(moved []proto.Moved) {
+	for _, m := range moved {
+		i := slices.IndexFunc(k.moved, func(o Moved) bool { return o.Topic == m.Topic && o.Partition == m.Partition })
+		if i < 0 {
+			k.moved = append(k.moved, Moved{m.Topic, m.Partition, int64(m.From), int64(m.To)})
+		} else {
+			k.moved[i].To = int64(m.To)
+		}
+	}
+}
+
 // wake lets Poll look. The caller holds the client's mu.
 func (k *Consumer) wake() {
-	if k.machine.Ready() {
+	if k.machine.Ready() || len(k.moved) > 0 {
 		select {
 		case k.ready <- struct{}{}:
 		default:

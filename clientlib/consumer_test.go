@@ -164,3 +164,29 @@ func TestPositions(t *testing.T) {
 		t.Errorf("a partition that there is not: %v", err)
 	}
 }
+
+// Where auto.offset.reset puts a position the application is told, before what is read from there.
+func TestMovedIsTold(t *testing.T) {
+	n := startNode(t, t.TempDir(), "127.0.0.1:0")
+	defer func() { stopNode(t, n) }()
+	c := newClient(t, address(n))
+	createTopic(t, c, "t", 1)
+	produceTo(t, c, "t", 10, proto.ProducerConfig{})
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	if _, err := c.Admin().DeleteRecords(ctx, DeleteTo{TopicPartition{"t", 0}, 6}); err != nil {
+		t.Fatal(err)
+	}
+	k, err := c.Consumer(proto.ConsumerConfig{Reset: proto.ResetEarliest})
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.Assign("t", 0, proto.At(2))
+	f, err := k.PollPartition(ctx)
+	if want := (Moved{"t", 0, 2, 6}); err != nil || f.Moved == nil || *f.Moved != want || len(f.Records) > 0 {
+		t.Fatalf("%+v, %v; want %+v", f, err, want)
+	}
+	if f, err = k.PollPartition(ctx); err != nil || f.Moved != nil || f.Records[0].Offset != 6 {
+		t.Errorf("then %+v, %v", f, err)
+	}
+}

@@ -45,8 +45,10 @@ var Anomalies = []Anomaly{InconsistentOffsets, Duplicate, LostWrite, Unseen, Abo
 // Allows reports whether a client with the guarantee may see the anomaly.
 func (g Guarantee) Allows(a Anomaly) bool {
 	switch a {
-	case Duplicate, NonmonotonicSend:
+	case Duplicate:
 		return g == AtLeastOnce
+	case NonmonotonicSend: // without acknowledgements, too: what was sent on a connection that was given up may come late
+		return g != ExactlyOnce
 	case LostWrite, Unseen:
 		return g == AtMostOnce
 	}

@@ -164,12 +164,13 @@ func (p *part) put(op *Operation, offset int64, value uint64, lo, hi int) *holdi
 	if by := p.sent[value]; by != nil {
 		lo = min(max(lo, p.incarnation(by.Call, false)), hi) // it was not there before it was sent
 	}
+	sure := p.at(offset, lo) == p.at(offset, hi)
 	free, found := slot{}, false
 	for i := lo; i <= hi; i++ {
 		s := p.at(offset, i)
 		switch h := p.slots[s]; {
 		case h != nil && h.value == value:
-			h.sure = h.sure || lo == hi
+			h.sure = h.sure || sure
 			return h
 		case h == nil && !found:
 			free, found = s, true
@@ -180,7 +181,7 @@ func (p *part) put(op *Operation, offset int64, value uint64, lo, hi int) *holdi
 		p.report(InconsistentOffsets, op, "offset %d held %d and %d", offset, other.value, value)
 		return nil
 	}
-	h := &holding{value: value, shown: maxTime, lo: lo, hi: hi, sure: lo == hi}
+	h := &holding{value: value, shown: maxTime, lo: lo, hi: hi, sure: sure}
 	p.slots[free] = h
 	p.places[value] = append(p.places[value], free)
 	return h

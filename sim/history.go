@@ -158,12 +158,14 @@ func (h *history) judge() {
 		h.w.fail(Correctness, "page", err.Error())
 		return
 	}
+	h.w.judged = v.Operations
 	for a, n := range v.Allowed { // any order: sums
 		h.w.allowed[a] += n
 	}
-	if !v.Good() {
+	if !v.Good() && h.w.failure == nil {
 		f := v.Findings[0]
-		h.w.fail(Correctness, string(f.Anomaly), fmt.Sprintf("%s: %s (%d findings)", f.Part, f.Text, len(v.Findings)))
+		h.w.failure = &failure{Correctness, string(f.Anomaly), fmt.Sprintf("%s: %s (%d findings)", f.Part, f.Text, len(v.Findings))}
+		h.w.note("world", h.w.failure.found)
 	}
 }
 

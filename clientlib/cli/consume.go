@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 	"unicode/utf8"
@@ -201,6 +202,9 @@ func (r *reading) run(ctx context.Context) error {
 		f, err := r.poll(ctx)
 		if err != nil {
 			return err
+		}
+		if m := f.Moved; m != nil {
+			fmt.Fprintf(r.s.cmd.ErrOrStderr(), "odradek: %s-%d: offset %d is outside the log: going on at %d (auto.offset.reset)\n", m.Topic, m.Partition, m.From, m.To)
 		}
 		end, bounded := r.ends[clientlib.TopicPartition{Topic: f.Topic, Partition: f.Partition}]
 		for i := range f.Records {

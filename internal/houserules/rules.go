@@ -54,7 +54,7 @@ var layers = []layer{
 	{folder: "net/wire", ours: []string{"core", "disk/vfs"}, pure: true},
 	{folder: "clientlib/proto", ours: []string{"core", "net/wire", "net/codec"}, pure: true},
 	{folder: "sim/cli", ours: []string{"core", "sim", "linearizability"}, anyLibs: true},
-	{folder: "sim/planted", ours: []string{"sim"}, anyLibs: true},
+	{folder: "sim/planted", ours: []string{"sim", "linearizability"}, anyLibs: true},
 	{folder: "sim", ours: append([]string{"sim", "linearizability"}, pureBelow...), pure: true, extra: []string{"io", "path"}},
 	{folder: "disk/store", ours: []string{"core", "disk"}, anyLibs: true},
 	{folder: "net/tcp", ours: []string{"core", "net", "disk/vfs"}, anyLibs: true},

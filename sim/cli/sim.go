@@ -45,6 +45,7 @@ type flags struct {
 	history  string
 	pages    string
 	blackBox bool
+	judges   bool
 	profile  string
 	rate     string
 	drawn    sim.Profile // of the two
@@ -61,6 +62,9 @@ func (f *flags) again(seed uint64) string {
 	}
 	if f.blackBox {
 		cmd += " --black-box"
+	}
+	if f.judges {
+		cmd += " --judges"
 	}
 	return cmd
 }
@@ -108,6 +112,7 @@ The same seed gives the same run, event for event. Exit codes: 0 ok, 20 crash (a
 	cmd.Flags().StringVar(&f.profile, "profile", sim.Standard.Name, "single: a minute, four clients; brief: some seconds, two clients")
 	cmd.Flags().StringVar(&f.rate, "rate", sim.Standard.Rate, "usual, or low: few records and faults, long silences")
 	cmd.Flags().BoolVar(&f.blackBox, "black-box", false, "judge by what clients see alone, not by what the disk holds")
+	cmd.Flags().BoolVar(&f.judges, "judges", false, "judge by the clients' histories alone, as odradek check does: no oracle of the simulator speaks")
 	return cmd
 }
 
@@ -124,7 +129,7 @@ func parseSeeds(s string) (first, last uint64, err error) {
 
 // one runs one seed: its options first, then, if it fails, how; last of all the line that sums it up.
 func one(out io.Writer, f *flags) error {
-	cfg := sim.Config{Options: sim.Draw(f.seed, f.drawn), BlackBox: f.blackBox}
+	cfg := sim.Config{Options: sim.Draw(f.seed, f.drawn), BlackBox: f.blackBox, JudgesOnly: f.judges}
 	for _, line := range cfg.Options.Lines() {
 		fmt.Fprintln(out, line)
 	}

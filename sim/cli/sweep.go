@@ -15,6 +15,7 @@ import (
 	"github.com/vbauerster/mpb/v8/cwriter"
 	"github.com/vbauerster/mpb/v8/decor"
 
+	"odradek/linearizability"
 	"odradek/sim"
 )
 
@@ -35,6 +36,8 @@ type sums struct {
 	least         int       // faults of the seed that had fewest
 	pairs         [][]int64 // seeds in which both kinds struck
 	marks         []bool
+	allowed       map[linearizability.Anomaly]int // found by the judges of histories where a client's settings allow it
+	judged        int64                           // operations that they judged
 	worst         sim.Outcome
 	next, last    uint64
 	done          bool
@@ -47,7 +50,8 @@ func sweep(ctx context.Context, out, errOut io.Writer, f *flags, first, last uin
 	}
 	ctx, cancel := signal.NotifyContext(ctx, os.Interrupt)
 	defer cancel()
-	s := &sums{out: out, next: first, last: last, faults: make([]int64, len(sim.FaultNames())), least: math.MaxInt, marks: make([]bool, len(sim.MarkNames))}
+	s := &sums{out: out, next: first, last: last, faults: make([]int64, len(sim.FaultNames())), least: math.MaxInt, marks: make([]bool, len(sim.MarkNames)),
+		allowed: map[linearizability.Anomaly]int{}}
 	for range s.faults {
 		s.pairs = append(s.pairs, make([]int64, len(s.faults)))
 	}
@@ -114,7 +118,7 @@ func (s *sums) take(ctx context.Context) (uint64, bool) {
 
 // run runs one seed and adds it up.
 func (s *sums) run(seed uint64, f *flags, shared *sim.Codec) {
-	cfg := sim.Config{Options: sim.Draw(seed, f.drawn), Codec: shared, BlackBox: f.blackBox}
+	cfg := sim.Config{Options: sim.Draw(seed, f.drawn), Codec: shared, BlackBox: f.blackBox, JudgesOnly: f.judges}
 	r := sim.Run(cfg)
 	twice := seed%twiceEvery == 0
 	if twice {
@@ -131,6 +135,10 @@ func (s *sums) run(seed uint64, f *flags, shared *sim.Codec) {
 	s.acked += int64(r.Acked)
 	s.read += int64(r.Read)
 	s.virtual += r.Virtual
+	s.judged += int64(r.Judged)
+	for a, n := range r.Allowed { // any order: sums
+		s.allowed[a] += n
+	}
 	s.count(&r)
 	if twice {
 		s.twice++
@@ -188,6 +196,13 @@ func (s *sums) report(out io.Writer, wall time.Duration) {
 			fmt.Fprintf(out, "never reached: %s\n", sim.MarkNames[m])
 		}
 	}
+	fmt.Fprintf(out, "histories: %d operations judged; allowed by a client's settings, and found:", s.judged)
+	for _, a := range linearizability.Anomalies {
+		if n := s.allowed[a]; n > 0 {
+			fmt.Fprintf(out, " %d %s", n, a)
+		}
+	}
+	fmt.Fprintln(out)
 	parts := []string{
 		fmt.Sprintf("%d seeds", s.seeds), fmt.Sprintf("%d failed", s.failed), fmt.Sprintf("%d run twice", s.twice), fmt.Sprintf("%d events", s.events),
 		fmt.Sprintf("%d faults, %d or more a seed", faults, s.least), fmt.Sprintf("%d power losses", s.powerLosses()), fmt.Sprintf("%d records acknowledged", s.acked),

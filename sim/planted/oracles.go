@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"odradek/linearizability"
 )
 
 // oracleCall is how the simulator names the oracle that ends a run.
@@ -13,6 +15,9 @@ var oracleCall = regexp.MustCompile(`(?:\.fail\((?:(?:Correctness|Liveness|Crash
 // oraclesOf returns the oracles of the simulator, each with a file that has it.
 func oraclesOf(root string) (map[string]string, error) {
 	oracles := map[string]string{"panic": "sim/world.go", "determinism": "sim/cli/sweep.go"}
+	for _, a := range linearizability.Anomalies {
+		oracles[string(a)] = "linearizability"
+	}
 	files, err := filepath.Glob(filepath.Join(root, "sim", "*.go"))
 	for _, path := range files {
 		if strings.HasSuffix(path, "_test.go") {
