@@ -21,7 +21,8 @@ const (
 // listOffsets is a ListOffsets under way: its response, and for each partition that must be looked up by time where its answer belongs.
 type listOffsets struct {
 	response *kmsg.ListOffsetsResponse
-	topic    []int // by partition of the job
+	topic    []int          // by partition of the job
+	wanting  []errcode.Code // by partition of the job: what is answered if nothing is found
 }
 
 // onListOffsets answers from the ends; questions by time go to the disk, all in one job.
@@ -39,6 +40,7 @@ func (c *Core) onListOffsets(r *Request) {
 			out.Partition = p.Partition
 			if rep := c.listOffset(topic.Topic, req.Version, p, &out); rep != nil {
 				read.list.topic = append(read.list.topic, i)
+				read.list.wanting = append(read.list.wanting, unready(rep, req.Version))
 				read.places = append(read.places, j)
 				read.generations = append(read.generations, rep.Generation)
 				job.Locate = append(job.Locate, LocatePartition{Stream: rep.ID, From: rep.Start, Limit: rep.ReadEnd(), ByTime: true,
@@ -65,7 +67,7 @@ func (c *Core) listOffset(topic string, version int16, p *kmsg.ListOffsetsReques
 	}
 	rep, code := c.replicaFor(topic, record.UUID{}, p.Partition)
 	if code == errcode.None {
-		code = listable(rep, p)
+		code = listable(rep, p, version)
 	}
 	if out.ErrorCode = int16(code); code != errcode.None {
 		return nil
@@ -82,7 +84,7 @@ func (c *Core) listOffset(topic string, version int16, p *kmsg.ListOffsetsReques
 	case p.Timestamp == maxTimestamp:
 		if rep.timeAsked(maxTimestamp) >= 0 {
 			return rep
-		} // no record has a timestamp
+		} // no record has a timestamp, committed or not
 	default:
 		return rep
 	}
@@ -118,12 +120,24 @@ func (r *replica) timeAsked(timestamp int64) record.UnixMillis {
 	return at
 }
 
-func listable(rep *replica, p *kmsg.ListOffsetsRequestTopicPartition) errcode.Code {
+func listable(rep *replica, p *kmsg.ListOffsetsRequestTopicPartition, version int16) errcode.Code {
 	code := leads(rep, p.CurrentLeaderEpoch)
-	if code == errcode.None && p.Timestamp == latestOffset && !rep.Ready() {
-		code = errcode.OffsetNotAvailable
+	if code == errcode.None && p.Timestamp == latestOffset {
+		code = unready(rep, version)
 	}
 	return code
+}
+
+// unready says that the high watermark may lag behind what was acknowledged, in a version's words. Then nobody knows the latest offset, nor that there is no record of
+// a time; one that is found below it is the first.
+func unready(rep *replica, version int16) errcode.Code {
+	switch {
+	case rep.Ready():
+		return errcode.None
+	case version < 5:
+		return errcode.LeaderNotAvailable
+	}
+	return errcode.OffsetNotAvailable
 }
 
 // finishListOffsets answers a ListOffsets whose times the disk has looked up.
@@ -139,6 +153,8 @@ func (c *Core) finishListOffsets(read *pendingRead, located *Located) {
 			out.ErrorCode = int16(errcode.NotLeaderOrFollower)
 		case found.Err != errcode.None:
 			out.ErrorCode = int16(found.Err)
+		case found.Offset == record.NoOffset && read.list.wanting[k] != errcode.None:
+			out.ErrorCode = int16(read.list.wanting[k])
 		default:
 			out.Offset, out.Timestamp, out.LeaderEpoch = int64(found.Offset), int64(found.Timestamp), int32(found.Epoch)
 			if found.Offset != record.NoOffset && found.Offset < rep.Start { // deleted meanwhile: the first that is there

@@ -251,7 +251,7 @@ func (r *reading) listed(i int, floor record.Offset, call int64, told *kmsg.List
 	w, p := r.c.w, &r.parts[i]
 	at := record.Offset(told.Offset)
 	switch code := errcode.Code(told.ErrorCode); {
-	case code == errcode.OffsetNotAvailable, code == errcode.KafkaStorageError && w.mayLose():
+	case code == errcode.OffsetNotAvailable, code == errcode.LeaderNotAvailable, code == errcode.KafkaStorageError && w.mayLose():
 		return
 	case code != errcode.None:
 		w.fail(Correctness, "watermark", fmt.Sprintf("%s-%d: the latest offset is not told: %v", r.c.topic.Name, i, code))
