@@ -17,6 +17,7 @@ func book(durable, idempotent bool) (*World, *client) {
 	w := &World{opt: &Options{Topics: []TopicOptions{{Name: "t", Partitions: 1, FlushMessages: flush}}, Clients: []ClientOptions{{Idempotent: idempotent, Acks: -1, InFlight: 1}}}}
 	w.trace = newTrace(nil)
 	w.ledger.init(w)
+	w.past.init(w)
 	c := newClient(w, 0, &w.opt.Clients[0])
 	w.clients = []*client{c}
 	return w, c
