@@ -42,7 +42,7 @@ func mutantsCommand(args []string) error {
 	set.IntVar(&f.single, "single", 100, "of them of the profile single, which is slow; the others are of brief")
 	set.IntVar(&f.jobs, "jobs", 2, "mutants at once")
 	set.StringVar(&f.out, "out", ".mutants", "folder for results.txt and the coverage")
-	set.BoolVar(&f.resume, "resume", false, "go on with the results in the folder")
+	set.BoolVar(&f.resume, "resume", false, "go on with the results in the folder: what fewer seeds did not kill is tried again")
 	set.BoolVar(&f.tests, "tests", false, "run the unit tests against what no seed killed")
 	set.Int64Var(&f.memory, "memory", 2<<30, "bytes of the simulator at which a mutant counts as dead")
 	set.Float64Var(&f.patience, "patience", 1, "by how much the times are longer after which a mutant counts as hung")
@@ -70,7 +70,7 @@ func runMutants(ctx context.Context, root string, t *tree, f *mutantFlags) error
 	if err != nil {
 		return err
 	}
-	log, err := openMutantLog(f, fingerprint(all, f))
+	log, err := openMutantLog(f, fingerprint(all))
 	if err != nil {
 		return err
 	}
@@ -86,7 +86,7 @@ func runMutants(ctx context.Context, root string, t *tree, f *mutantFlags) error
 	if err != nil {
 		return err
 	}
-	s := &mutantSweep{f: f, all: all, log: log, reach: reach, same: same}
+	s := &mutantSweep{f: f, all: all, log: log, reach: reach, same: same, again: log.again(f.seeds)}
 	if err := s.work(ctx, root); err != nil {
 		return err
 	}
@@ -125,14 +125,14 @@ func drawMutants(root string, f *mutantFlags) (all []mutant, err error) {
 	return all, err
 }
 
-// fingerprint says what a file of results belongs to: the draw, and how much is swept.
-func fingerprint(all []mutant, f *mutantFlags) string {
+// fingerprint says what a file of results belongs to: the tree and the draw.
+func fingerprint(all []mutant) string {
 	sum := sha256.New()
 	for i := range all {
 		m := &all[i]
 		fmt.Fprintln(sum, m.path, m.line, m.col, m.operator, m.old)
 	}
-	return fmt.Sprintf("# %d mutants, %x; %d seeds, %d of them single", len(all), sum.Sum(nil)[:8], f.seeds, f.single)
+	return fmt.Sprintf("# %d mutants, %x", len(all), sum.Sum(nil)[:8])
 }
 
 // mutantSweep hands mutants out to workers, in the order of the draw: so many that the asked number of them counts.
@@ -144,8 +144,9 @@ type mutantSweep struct {
 	same  string // the sum of the simulator of the tree as it is
 
 	mu       sync.Mutex
+	again    []int // those that fewer seeds did not kill
 	next     int
-	under    int // way
+	under    int // way, of those that were not tried before
 	released *sync.Cond
 }
 
@@ -153,6 +154,11 @@ type mutantSweep struct {
 func (s *mutantSweep) take(ctx context.Context) (int, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if len(s.again) > 0 && ctx.Err() == nil {
+		id := s.again[0]
+		s.again = s.again[1:]
+		return id, true
+	}
 	for ctx.Err() == nil {
 		counted := s.log.counted()
 		for s.next < len(s.all) && s.log.has(s.next) {
@@ -175,7 +181,9 @@ func (s *mutantSweep) give(r mutantResult) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	defer s.released.Broadcast()
-	s.under--
+	if !s.log.has(r.id) {
+		s.under--
+	}
 	return s.log.add(r)
 }
 

@@ -61,15 +61,17 @@ const mutatedPackages = "./core/...,./disk/segment/..."
 
 // coverage runs the very seeds that mutants are tried with, and the unit tests, on the tree as it is. Nothing may fire.
 func (t *tree) coverage(ctx context.Context, f *mutantFlags) (*reach, error) {
-	seeds, err := filepath.Abs(filepath.Join(f.out, "seeds.cover"))
+	seeds, err := filepath.Abs(filepath.Join(f.out, fmt.Sprintf("seeds-%d-%d.cover", f.seeds, f.single)))
 	if err != nil {
 		return nil, err
 	}
 	tests := filepath.Join(filepath.Dir(seeds), "tests.cover")
-	if _, err := os.Stat(tests); err != nil || !f.resume { // the last of both that is written
+	if _, err := os.Stat(seeds); err != nil || !f.resume {
 		if err := t.coverSeeds(ctx, f, seeds); err != nil {
 			return nil, err
 		}
+	}
+	if _, err := os.Stat(tests); err != nil || !f.resume {
 		list := strings.Split(mutatedPackages, ",")
 		if err := t.run(ctx, append([]string{"test", "-trimpath", "-coverpkg=" + mutatedPackages, "-coverprofile=" + tests}, list...)...); err != nil {
 			return nil, err

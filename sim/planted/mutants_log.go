@@ -16,7 +16,7 @@ import (
 type mutantResult struct {
 	id                      int // its place in the draw
 	place, operator, change string
-	fate, by, seed          string
+	fate, by, seed          string // of what is not dead, seed says how many were run
 	seconds                 float64
 	reached, tests          string // by what it is run; what the unit tests say: killed, pass, or nothing where they were not asked
 }
@@ -88,6 +88,16 @@ func (l *mutantLog) read(path, head string) error {
 }
 
 func (l *mutantLog) has(id int) bool { _, ok := l.results[id]; return ok }
+
+// again returns those that fewer seeds did not kill.
+func (l *mutantLog) again(seeds int) (ids []int) {
+	for _, r := range l.inOrder() {
+		if n, err := strconv.Atoi(r.seed); (r.fate == fateSurvived || r.fate == fateNotReached) && (err != nil || n < seeds) {
+			ids = append(ids, r.id)
+		}
+	}
+	return ids
+}
 
 func (l *mutantLog) add(r mutantResult) error {
 	l.results[r.id] = r

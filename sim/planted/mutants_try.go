@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -63,9 +64,9 @@ func (s *mutantSweep) try(ctx context.Context, t *tree, m *mutant) (r mutantResu
 	case sum == s.same:
 		r.fate = fateSame
 	case r.reached != reachedBySeeds:
-		r.fate = fateNotReached
+		r.fate, r.seed = fateNotReached, strconv.Itoa(s.f.seeds)
 	default:
-		r.fate = fateSurvived
+		r.fate, r.seed = fateSurvived, strconv.Itoa(s.f.seeds)
 		s.kill(ctx, t, &r)
 	}
 	return r, nil
