@@ -85,7 +85,8 @@ func (t *tree) coverage(ctx context.Context, f *mutantFlags) (*reach, error) {
 }
 
 func (t *tree) coverSeeds(ctx context.Context, f *mutantFlags, to string) error {
-	if err := t.run(ctx, "build", "-trimpath", "-cover", "-coverpkg="+mutatedPackages, "-o", simulator, "./sim/planted"); err != nil {
+	// The command itself must be among them: it is what writes the counts when it ends.
+	if err := t.run(ctx, "build", "-trimpath", "-cover", "-coverpkg=./sim/planted,"+mutatedPackages, "-o", simulator, "./sim/planted"); err != nil {
 		return err
 	}
 	dir := filepath.Join(t.root, "coverage")
@@ -138,6 +139,9 @@ func readCoverage(path string) (coverage, error) {
 			c[name] = append(c[name], b)
 		}
 		c[name][at].run = c[name][at].run || count > 0
+	}
+	if lines.Err() == nil && len(c) == 0 {
+		return nil, fmt.Errorf("%s says nothing", path)
 	}
 	return c, lines.Err()
 }

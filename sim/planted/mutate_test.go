@@ -3,6 +3,8 @@ package main
 import (
 	"go/parser"
 	"go/token"
+	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -109,5 +111,21 @@ func TestWhereItIsRun(t *testing.T) {
 	r.tests["p.go"][0].run = false
 	if got := r.of(&found[0]); got != reachedByNone {
 		t.Error(got)
+	}
+}
+
+// Blocks may be counted several times; a file that says nothing is none.
+func TestReadCoverage(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.cover")
+	for text, want := range map[string]coverage{ // any order: each for itself
+		"mode: set\n": nil,
+		"mode: set\nodradek/core/a.go:1.2,3.4 5 0\nodradek/core/a.go:1.2,3.4 5 1\nodradek/core/a.go:7.8,9.10 1 0\n": {"core/a.go": {{1, 2, 3, 4, true}, {7, 8, 9, 10, false}}},
+	} {
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := readCoverage(path); !reflect.DeepEqual(got, want) || (err == nil) != (want != nil) {
+			t.Errorf("%q: %v, %v", text, got, err)
+		}
 	}
 }
