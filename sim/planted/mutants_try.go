@@ -53,6 +53,12 @@ func (s *mutantSweep) try(ctx context.Context, t *tree, m *mutant) (r mutantResu
 		return r, err
 	}
 	defer func() { err = errors.Join(err, t.revert()) }()
+	if r.reached != reachedBySeeds { // it need only compile
+		if r.fate, r.seed = fateNotReached, strconv.Itoa(s.f.seeds); t.run(ctx, "build", "-trimpath", "./"+path.Dir(m.path)) != nil {
+			r.fate, r.seed = fateNoBuild, ""
+		}
+		return r, nil
+	}
 	if t.buildBare(ctx) != nil {
 		r.fate = fateNoBuild
 		return r, nil
@@ -63,8 +69,6 @@ func (s *mutantSweep) try(ctx context.Context, t *tree, m *mutant) (r mutantResu
 		return r, err
 	case sum == s.same:
 		r.fate = fateSame
-	case r.reached != reachedBySeeds:
-		r.fate, r.seed = fateNotReached, strconv.Itoa(s.f.seeds)
 	default:
 		r.fate, r.seed = fateSurvived, strconv.Itoa(s.f.seeds)
 		s.kill(ctx, t, &r)
