@@ -112,7 +112,7 @@ func TestMutantsDie(t *testing.T) {
 		}
 	}()
 	s := &mutantSweep{f: &mutantFlags{seeds: 20, patience: 1}, reach: &reach{}}
-	tr.memory = 2 << 30
+	tr.memory = 256 << 20 // a fine one takes some 40 MiB
 	ctx := context.Background()
 	if err := tr.buildBare(ctx); err != nil {
 		t.Fatal(err)
@@ -132,7 +132,7 @@ func TestMutantsDie(t *testing.T) {
 		{"core/produce.go", "Sync: rep.SyncNow()", "Sync: func() bool { var all [][]byte; for { all = append(all, make([]byte, 1<<24)); for i := range all[len(all)-1] { all[len(all)-1][i] = 1 } } }()", fateDead, "memory"},
 		{"core/produce.go", "Sync: rep.SyncNow()", "Sync: func() bool { for { } }()", fateDead, "time"},
 	} {
-		s.same, s.f.patience = same, 1
+		s.same, s.f.patience = same, 4
 		if c.by == "time" {
 			s.f.patience = 0.2
 		}
