@@ -149,7 +149,8 @@ func (c *Core) finishListOffsets(read *pendingRead, located *Located) {
 		switch {
 		case code != errcode.None:
 			out.ErrorCode = int16(code)
-		case rep.Generation != read.generations[k]:
+		case rep.Generation != read.generations[k],
+			found.Offset != record.NoOffset && found.Offset < rep.Start: // deleted meanwhile: what begins there now may be older than was asked for
 			out.ErrorCode = int16(errcode.NotLeaderOrFollower)
 		case found.Err != errcode.None:
 			out.ErrorCode = int16(found.Err)
@@ -157,9 +158,6 @@ func (c *Core) finishListOffsets(read *pendingRead, located *Located) {
 			out.ErrorCode = int16(read.list.wanting[k])
 		default:
 			out.Offset, out.Timestamp, out.LeaderEpoch = int64(found.Offset), int64(found.Timestamp), int32(found.Epoch)
-			if found.Offset != record.NoOffset && found.Offset < rep.Start { // deleted meanwhile: the first that is there
-				out.Offset = int64(rep.Start)
-			}
 		}
 	}
 	c.reply(Reply{Conn: read.conn, Correlation: read.correlation, Key: api.ListOffsets, Body: read.list.response})

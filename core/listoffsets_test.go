@@ -55,3 +55,22 @@ func TestListOffsetsByTimeBelowALaggingWatermark(t *testing.T) {
 		}
 	}
 }
+
+// What retention has deleted while the disk looked for a time is no answer, nor is where the log begins now: that may be older than was asked for.
+func TestListOffsetsByTimeOfADeletedRecord(t *testing.T) {
+	for found, want := range map[record.Offset]errcode.Code{7: errcode.NotLeaderOrFollower, 8: errcode.None} { // any order: each by itself
+		n, _ := asking(t, "boot", "create topic=a", "boot streams=1", "opened topic=a start=8 end=20 hw=20")
+		var jobs []Job
+		var replies []Reply
+		n.watch = func(fx *Effects) { jobs, replies = append(jobs, fx.Jobs...), append(replies, fx.Replies...) }
+		req := kmsg.NewPtrListOffsetsRequest()
+		req.Version = 7
+		req.Topics = []kmsg.ListOffsetsRequestTopic{{Topic: "a", Partitions: []kmsg.ListOffsetsRequestTopicPartition{{CurrentLeaderEpoch: -1, Timestamp: 1000}}}}
+		n.request(fields{}, api.ListOffsets, req.Version, func(r *Request) { r.Body = req })
+		n.step(Event{Kind: EvLocated, Job: jobs[0].ID, Located: &Located{Partitions: []LocatedPartition{{Offset: found, Timestamp: 2000, Epoch: 0}}}})
+		p := replies[0].Body.(*kmsg.ListOffsetsResponse).Topics[0].Partitions[0]
+		if errcode.Code(p.ErrorCode) != want || want == errcode.None && p.Offset != int64(found) {
+			t.Errorf("found at %d: %+v", found, p)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package linearizability
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/anishathalye/porcupine"
@@ -11,7 +12,7 @@ import (
 //
 //   - of two produces in one incarnation the one with the lower offset came first;
 //   - a read came after the produces of what it showed;
-//   - who was told the end of the log was told before anything was acknowledged at that end.
+//   - who was told the end of the log was told it before anybody could have more.
 
 // bounds are the operations of a partition, by what they are.
 type bounds struct {
@@ -30,9 +31,11 @@ func (p *part) tighten(deeds []porcupine.Operation) {
 			}
 		}
 	}
-	b.afterWhatTheyShow(Latest)
+	for i := range len(p.ends) + 1 {
+		b.latestFirst(i)
+	}
 	b.inOrder()
-	b.afterWhatTheyShow(Poll)
+	b.afterWhatTheyShow()
 	for i := range b.deeds {
 		if b.deeds[i].Call > b.deeds[i].Return {
 			return
@@ -59,27 +62,19 @@ func (b *bounds) inOrder() {
 	}
 }
 
-// afterWhatTheyShow puts reads behind the produces of what they show, and produces that are acknowledged behind whoever was told that there is nothing yet.
-func (b *bounds) afterWhatTheyShow(kind Kind) {
+// afterWhatTheyShow puts reads behind the produces of what they show.
+func (b *bounds) afterWhatTheyShow() {
 	for i := range b.deeds {
 		op := &b.deeds[i]
 		d := op.Input.(*deed)
-		if d.kind != kind {
-			continue
-		}
-		in := b.p.incarnation(op.Call, false)
-		if in != b.p.incarnation(op.Return, true) {
-			continue
-		}
-		switch kind {
-		case Latest:
-			if next, ok := b.produces[b.p.at(d.offset, in)]; ok && b.deeds[next].Input.(*deed).shows && b.deeds[next].Input.(*deed).offset == d.offset {
-				b.deeds[next].Call = max(b.deeds[next].Call, op.Call)
-			}
+		in, sure := b.within(op)
+		switch {
+		case !sure:
+		case d.kind == Latest:
 			if last, ok := b.produces[b.p.at(d.offset-1, in)]; ok {
 				op.Call = max(op.Call, b.deeds[last].Call)
 			}
-		default:
+		case d.kind == Poll:
 			for _, o := range d.offsets {
 				if by, ok := b.produces[b.p.at(o, in)]; ok {
 					op.Call = max(op.Call, b.deeds[by].Call)
@@ -87,5 +82,62 @@ func (b *bounds) afterWhatTheyShow(kind Kind) {
 				}
 			}
 		}
+	}
+}
+
+// within returns the incarnation in which an operation was, if it can have been in one only.
+func (b *bounds) within(op *porcupine.Operation) (in int, sure bool) {
+	in = b.p.incarnation(op.Call, false)
+	return in, in == b.p.incarnation(op.Return, true)
+}
+
+// telling is an operation that tells that readers can have everything below a level.
+type telling struct {
+	level int64
+	deed  int
+}
+
+// latestFirst has who was told the end come before everything that told of more.
+func (b *bounds) latestFirst(incarnation int) {
+	var tellings []telling
+	for i := range b.deeds {
+		op := &b.deeds[i]
+		d := op.Input.(*deed)
+		in, sure := b.within(op)
+		switch {
+		case d.kind == Produce && d.shows:
+			if by, ok := b.produces[b.p.at(d.offset, incarnation)]; ok && by == i {
+				tellings = append(tellings, telling{d.offset + int64(len(d.values)), i})
+			}
+		case !sure || in != incarnation:
+		case d.kind == Latest:
+			tellings = append(tellings, telling{d.offset, i})
+		case d.kind == Poll:
+			tellings = append(tellings, telling{d.offsets[len(d.offsets)-1] + 1, i})
+		}
+	}
+	slices.SortFunc(tellings, func(x, y telling) int { return cmp.Or(cmp.Compare(x.level, y.level), cmp.Compare(x.deed, y.deed)) })
+	call := int64(-1) // the latest of the calls that were told less
+	for lo, hi := 0, 0; lo < len(tellings); lo = hi {
+		next := call
+		for hi = lo; hi < len(tellings) && tellings[hi].level == tellings[lo].level; hi++ {
+			op := &b.deeds[tellings[hi].deed]
+			if op.Call = max(op.Call, call); op.Input.(*deed).kind == Latest {
+				next = max(next, op.Call)
+			}
+		}
+		call = next
+	}
+	ret := maxTime // the first return of what told more
+	for lo, hi := 0, len(tellings); hi > 0; hi = lo {
+		next := ret
+		for lo = hi; lo > 0 && tellings[lo-1].level == tellings[hi-1].level; lo-- {
+			op := &b.deeds[tellings[lo-1].deed]
+			next = min(next, op.Return)
+			if op.Input.(*deed).kind == Latest {
+				op.Return = min(op.Return, ret)
+			}
+		}
+		ret = next
 	}
 }

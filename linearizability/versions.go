@@ -87,14 +87,19 @@ func (p *part) enter() {
 		}
 	}
 	slices.SortStableFunc(p.damaged, func(a, b *Operation) int { return cmp.Compare(a.Offset, b.Offset) })
-	// What can be of one incarnation only goes first, so that the rest finds the slots taken.
-	var doubtful []*Operation
-	for _, op := range p.ops {
-		if lo, hi := p.incarnations(op); lo == hi {
-			p.observe(op, lo, hi)
-		} else {
-			doubtful = append(doubtful, op)
+	// What can be of one incarnation only goes first, so that the rest finds the slots taken, and perhaps only one incarnation in which it fits.
+	doubtful := p.ops
+	for left := len(doubtful) + 1; len(doubtful) < left; {
+		left = len(doubtful)
+		var rest []*Operation
+		for _, op := range doubtful {
+			if lo, hi := p.incarnations(op); lo == hi {
+				p.observe(op, lo, hi)
+			} else {
+				rest = append(rest, op)
+			}
 		}
+		doubtful = rest
 	}
 	// Of those the one that has to be first goes first: then there is a place for each, if there is one at all.
 	slices.SortStableFunc(doubtful, func(a, b *Operation) int {
@@ -109,8 +114,36 @@ func (p *part) enter() {
 }
 
 // incarnations returns of which incarnations the answer of an operation may tell: lo to hi. A log that answers on a connection is not older than the connection.
+// What it tells it tells of one incarnation, in which no slot is known to hold something else, and not before that was sent.
 func (p *part) incarnations(op *Operation) (lo, hi int) {
-	return p.incarnation(max(op.Call, op.Since), false), p.incarnation(op.Return, true)
+	lo, hi = p.incarnation(max(op.Call, op.Since), false), p.incarnation(op.Return, true)
+	for lo < hi && !p.fits(op, lo) {
+		lo++
+	}
+	for lo < hi && !p.fits(op, hi) {
+		hi--
+	}
+	return lo, hi
+}
+
+// fits reports whether nothing that is known speaks against an operation's telling of an incarnation.
+func (p *part) fits(op *Operation, incarnation int) bool {
+	for i, v := range op.Values {
+		offset := op.Offset + int64(i)
+		switch {
+		case len(op.Offsets) > 0:
+			offset = op.Offsets[i]
+		case op.Op != Produce || op.Outcome != OK || op.Offset == NoOffset:
+			return true
+		}
+		if h := p.slots[p.at(offset, incarnation)]; h != nil && h.sure && h.value != v {
+			return false
+		}
+		if by := p.sent[v]; by != nil && incarnation < p.incarnation(by.Call, false) {
+			return false
+		}
+	}
+	return true
 }
 
 // incarnation returns the first or the last incarnation at a time; a negative one never comes.

@@ -109,9 +109,9 @@ func (h *history) sought(c *client, partition int32, at record.Offset) {
 	h.add(linearizability.Operation{Op: linearizability.Seek, Process: int(c.id), Call: h.event(), Return: h.event(), Offset: int64(at)}, c.opt.Topic, partition)
 }
 
-// latest enters a latest offset that was asked for at call.
+// latest enters a latest offset that was asked for at call, and answered on the present connection.
 func (h *history) latest(c *client, partition int32, call int64, at record.Offset) {
-	h.add(linearizability.Operation{Op: linearizability.Latest, Process: int(c.id), Call: call, Return: h.event(), Offset: int64(at)}, c.opt.Topic, partition)
+	h.add(linearizability.Operation{Op: linearizability.Latest, Process: int(c.id), Call: max(call, c.since), Return: h.event(), Offset: int64(at)}, c.opt.Topic, partition)
 }
 
 // powerLost enters that the ends of relaxed topics may be gone.

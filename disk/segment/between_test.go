@@ -1,6 +1,8 @@
 package segment
 
 import (
+	"encoding/binary"
+	"slices"
 	"strings"
 	"testing"
 
@@ -111,19 +113,93 @@ func TestDamageBeforeAnInterruptedWrite(t *testing.T) {
 func TestReadsBehindABadLength(t *testing.T) {
 	file, at := fiveBatches()
 	for _, bit := range []struct{ at, bit int }{{11, 4}, {26, 2}} {
-		readsBehind(t, file, at, bit.at, bit.bit)
+		bad := slices.Clone(file)
+		bad[at[1]+bit.at] ^= 1 << bit.bit
+		readsBehind(t, file, bad, at)
+	}
+	for _, end := range []int{3, 4} { // where a good batch begins
+		bad := slices.Clone(file)
+		binary.BigEndian.PutUint32(bad[at[1]+8:], uint32(at[end]-at[1]-record.LogOverhead))
+		readsBehind(t, file, bad, at)
 	}
 }
 
-func readsBehind(t *testing.T, file []byte, at []int, byteAt, bit int) {
+func readsBehind(t *testing.T, file, bad []byte, at []int) {
 	disk, d := lay(t, []record.Offset{0}, [][]byte{file})
 	_, err := recoverAll(d)
 	check(t, err)
-	check(t, disk.Flip(testFolder+"/"+logName(0), int64(at[1]+byteAt), bit))
+	for i := range bad {
+		for bit := range 8 {
+			if (bad[i]^file[i])>>bit&1 == 1 {
+				check(t, disk.Flip(testFolder+"/"+logName(0), int64(i), bit))
+			}
+		}
+	}
 	v, _ := d.View(sid("a"))
 	found := v.Locate(core.LocatePartition{From: 4, Limit: 10, MaxBytes: 1 << 20}, 1<<20, true, nil)
 	if len(found.Extents) == 0 || int(found.Extents[0].Pos) != at[2] {
 		t.Errorf("offset 4: %v, %v", found.Err, found.Extents)
+	}
+}
+
+// A length that rotted so that it ends where a later batch begins passes over good ones: they are not lost. In the file's middle, at its end, and where two follow upon
+// one another.
+func TestLengthThatEndsAtALaterBatch(t *testing.T) {
+	file, at := fiveBatches()
+	for _, c := range []struct {
+		bad, end int // by batch
+		also     int // damaged, too
+	}{{1, 3, 0}, {1, 4, 0}, {0, 2, 0}, {0, 4, 0}, {2, 4, 0}, {2, 5, 0}, {1, 5, 0}, {1, 4, 3}} {
+		bad := slices.Clone(file)
+		ends := append(slices.Clone(at), len(file))
+		binary.BigEndian.PutUint32(bad[at[c.bad]+8:], uint32(ends[c.end]-at[c.bad]-record.LogOverhead))
+		want := []record.Offset{record.Offset(2 * c.bad)}
+		if c.also > 0 {
+			bad[at[c.also]+70] ^= 1
+			want = append(want, record.Offset(2*c.also))
+		}
+		_, d := lay(t, []record.Offset{0}, [][]byte{bad})
+		opened, err := recoverAll(d)
+		check(t, err)
+		lost := opened[0].Lost
+		ok := len(lost) == len(want) && opened[0].LogEnd == 10
+		for i := range lost {
+			ok = ok && lost[i].From == want[i] && lost[i].To == want[i]+2
+		}
+		if !ok {
+			t.Errorf("batch %d ends where %d begins: %s", c.bad, c.end, printOpened(opened[0]))
+		}
+	}
+}
+
+// A length that is right is believed though its batch is damaged and offsets are missing behind it: the batches that a record of it holds are none of the log.
+func TestChainInsideADamagedOne(t *testing.T) {
+	inner := string(stamped(spec{base: 3, n: 1, pid: -1, pad: 5})) + string(stamped(spec{base: 4, n: 1, pid: -1, pad: 5}))
+	outer := stamped(spec{base: 2, n: 1, pid: -1, pad: len(inner)})
+	copy(outer[strings.Index(string(outer), "vvv"):], inner)
+	outer[50] ^= 1
+	file := append(stamped(spec{base: 0, n: 2, pid: -1}), outer...)
+	file = append(file, stamped(spec{base: 6, n: 2, pid: -1})...)
+	_, d := lay(t, []record.Offset{0}, [][]byte{file})
+	opened, err := recoverAll(d)
+	check(t, err)
+	if l := opened[0].Lost; len(l) != 1 || l[0].From != 2 || l[0].To != 6 || opened[0].LogEnd != 8 {
+		t.Fatalf("recovered: %s", printOpened(opened[0]))
+	}
+}
+
+// What ends with a damaged batch, as the value of its last header may, is none of the log either, if the batch's count of offsets leads where its length does.
+func TestChainAtTheEndOfADamagedOne(t *testing.T) {
+	inner := stamped(spec{base: 2, n: 1, pid: -1, pad: 5})
+	outer := stamped(spec{base: 2, n: 1, pid: -1, pad: 300})
+	copy(outer[len(outer)-len(inner):], inner)
+	file := append(stamped(spec{base: 0, n: 2, pid: -1}), outer...)
+	file = append(file, stamped(spec{base: 3, n: 2, pid: -1})...)
+	_, d := lay(t, []record.Offset{0}, [][]byte{file})
+	opened, err := recoverAll(d)
+	check(t, err)
+	if l := opened[0].Lost; len(l) != 1 || l[0].From != 2 || l[0].To != 3 || opened[0].LogEnd != 5 {
+		t.Fatalf("recovered: %s", printOpened(opened[0]))
 	}
 }
 

@@ -210,8 +210,12 @@ func zeros(p []byte) bool { return len(bytes.Trim(p, "\x00")) == 0 }
 func (r *recovery) behind(sc *scanner, pos int64) (int64, *record.Batch, error) {
 	if b, err := sc.header(pos); err == nil {
 		at := pos + int64(b.Size)
-		if next, err := r.candidate(sc, at); next != nil || err != nil {
-			return at, next, err
+		next, err := r.candidate(sc, at)
+		if err != nil {
+			return at, nil, err
+		}
+		if next != nil {
+			return r.passedOver(sc, pos, at, &b, next)
 		}
 	}
 	budget := int64(behindBytesMax)

@@ -223,7 +223,7 @@ func find(sc *scanner, s *segment, pos int64, from record.Offset, is func(*recor
 			end, vouched = s.index.end(stream.Pos(pos), s.next), false
 		}
 		if err == nil && b.BaseOffset > last+1 {
-			err = gap(sc, s, pos, &b)
+			err = gap(sc, s, walked.pos, pos, &b)
 		}
 		if err == nil && (b.BaseOffset <= last || b.LastOffset() > end.last || stream.Pos(pos)+stream.Pos(b.Size) > end.pos) {
 			err = flaw(fmt.Sprintf("base offset %d and length %d do not fit between offset %d and what the index knows behind", b.BaseOffset, b.Size, last))
@@ -319,8 +319,14 @@ func resync(sc *scanner, walked, at behind, end indexEnd) (int64, error) {
 // resyncMax bounds the bytes that are searched behind a bad header.
 const resyncMax = 4 << 20
 
-// gap checks a batch before which offsets are missing, as compaction leaves them or damage does: no CRC covers its offset. What follows must begin behind it.
-func gap(sc *scanner, s *segment, pos int64, b *record.Batch) error {
+// gap checks a batch before which offsets are missing, as compaction leaves them or damage does: no CRC covers its offset. What follows must begin behind it; and the
+// batch before, from which the walk came, must be good: a bad length may lead to a batch, too. walked is -1 if there is none.
+func gap(sc *scanner, s *segment, walked, pos int64, b *record.Batch) error {
+	if walked >= 0 {
+		if _, err := sc.batch(walked); err != nil {
+			return err
+		}
+	}
 	if last, known := s.index.at(stream.Pos(pos)); known && last == b.LastOffset() {
 		return nil
 	}
