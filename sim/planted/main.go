@@ -8,6 +8,7 @@
 //	go run ./sim/planted --compile              each compiles; no sweep
 //	go run ./sim/planted --only X --build FILE  the simulator with the bug, to run by hand: FILE sim --seed N
 //	go run ./sim/planted --page                 all, and write docs/PLANTED.md
+//	go run ./sim/planted mutants                no bugs by hand: 200 small changes that are drawn (docs/MUTANTS.md)
 package main
 
 import (
@@ -42,6 +43,13 @@ type flags struct {
 func main() {
 	if len(os.Args) > 1 && os.Args[1] == "sim" {
 		os.Exit(simulate(os.Args[2:]))
+	}
+	if len(os.Args) > 1 && os.Args[1] == "mutants" {
+		if err := mutantsCommand(os.Args[2:]); err != nil {
+			fmt.Fprintln(os.Stderr, "planted: "+err.Error())
+			os.Exit(1)
+		}
+		return
 	}
 	var f flags
 	flag.IntVar(&f.jobs, "jobs", 2, "seeds run at once")

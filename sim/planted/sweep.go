@@ -50,37 +50,53 @@ func (t *tree) sweep(ctx context.Context, b *bug, f *flags) (v verdict) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, f.patience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, filepath.Join(t.root, simulator), "sim", "--seeds", fmt.Sprintf("0-%d", v.seeds-1), "--jobs", strconv.Itoa(f.jobs), "--profile", b.profile)
-	cmd.WaitDelay = 10 * time.Second
+	start := time.Now()
+	found, err := t.seeds(ctx, seedRange{b.profile, 0, v.seeds}, f.jobs, func(found finding) bool { return b.allowed(found.oracle) })
+	v.seconds = time.Since(start).Seconds()
+	v.judge(found)
+	v.err = err
+	if ctx.Err() != nil {
+		v.err = fmt.Errorf("the sweep is not over after %s", f.patience)
+	}
+	return v
+}
+
+// seedRange are seeds of a profile, the last not among them.
+type seedRange struct {
+	profile   string
+	from, end int
+}
+
+// seeds runs some seeds until stop says of a finding that it is enough, and returns what failed. A simulator that ends otherwise than a sweep does is an error.
+func (t *tree) seeds(ctx context.Context, r seedRange, jobs int, stop func(finding) bool) ([]finding, error) {
+	cmd := exec.CommandContext(ctx, filepath.Join(t.root, simulator), "sim", "--seeds", fmt.Sprintf("%d-%d", r.from, r.end-1), "--jobs", strconv.Itoa(jobs), "--profile", r.profile)
+	cmd.Env, cmd.WaitDelay = append(os.Environ(), t.env...), 10*time.Second
 	var said bytes.Buffer
 	cmd.Stderr = &said
 	out, err := cmd.StdoutPipe()
-	start := time.Now()
 	if err == nil {
 		err = cmd.Start()
 	}
 	if err != nil {
-		v.err = err
-		return v
+		return nil, err
+	}
+	if t.memory > 0 {
+		defer watchMemory(cmd.Process, t.memory)()
 	}
 	found, readErr := findings(out, func(found finding) {
-		if b.allowed(found.oracle) {
+		if stop(found) {
 			_ = cmd.Process.Signal(os.Interrupt) // it may be over by now
 		}
 	})
 	err = cmd.Wait()
-	v.seconds = time.Since(start).Seconds()
-	v.judge(found)
 	var exit *exec.ExitError
 	switch {
-	case ctx.Err() != nil:
-		v.err = fmt.Errorf("the sweep is not over after %s", f.patience)
 	case readErr != nil:
-		v.err = readErr
+		return found, readErr
 	case err != nil && (!errors.As(err, &exit) || exit.ExitCode() < 20 || exit.ExitCode() > 22):
-		v.err = fmt.Errorf("the sweep: %w: %s", err, bytes.TrimSpace(said.Bytes()))
+		return found, fmt.Errorf("the sweep: %w: %s", err, bytes.TrimSpace(said.Bytes()))
 	}
-	return v
+	return found, nil
 }
 
 // judge finds the lowest seed in which an oracle fired that the bug's file names.

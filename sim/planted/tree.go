@@ -17,6 +17,8 @@ import (
 type tree struct {
 	root     string
 	pristine map[string]string // files that a bug has changed, as they were
+	env      []string          // of the simulator, besides our own
+	memory   int64             // bytes at which the simulator is ended; 0: none
 }
 
 // copyTree copies the files that git knows, and those that it would take, into a new folder.
@@ -55,22 +57,28 @@ func (t *tree) remove() error { return os.RemoveAll(t.root) }
 func (t *tree) plant(b *bug) error {
 	for i := range b.edits {
 		e := &b.edits[i]
-		path := filepath.Join(t.root, e.path)
-		text, err := os.ReadFile(path)
-		if err == nil {
-			var planted string
-			if planted, err = e.apply(string(text)); err == nil {
-				if _, kept := t.pristine[e.path]; !kept {
-					t.pristine[e.path] = string(text)
-				}
-				err = os.WriteFile(path, []byte(planted), 0o644)
-			}
-		}
-		if err != nil {
+		if err := t.change(e.path, e.apply); err != nil {
 			return fmt.Errorf("%s: %s: %w", b.name, e.path, err)
 		}
 	}
 	return nil
+}
+
+// change changes a file until it is reverted.
+func (t *tree) change(name string, to func(string) (string, error)) error {
+	path := filepath.Join(t.root, name)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	changed, err := to(string(text))
+	if err != nil {
+		return err
+	}
+	if _, kept := t.pristine[name]; !kept {
+		t.pristine[name] = string(text)
+	}
+	return os.WriteFile(path, []byte(changed), 0o644)
 }
 
 // revert takes every bug out again.
@@ -90,6 +98,11 @@ const simulator = "planted-simulator"
 // world has.
 func (t *tree) build(ctx context.Context) error {
 	return t.run(ctx, "build", "-trimpath", "-o", simulator, "./sim/planted")
+}
+
+// buildBare makes a simulator in which nothing says from which text it was made: two that do the same are the same, byte by byte.
+func (t *tree) buildBare(ctx context.Context) error {
+	return t.run(ctx, "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid=", "-o", simulator, "./sim/planted")
 }
 
 // compile compiles the packages that bugs change.
