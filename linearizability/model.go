@@ -143,6 +143,7 @@ func rank(op porcupine.Operation) int {
 // lived returns in which incarnations an acknowledged produce can have been.
 func (p *part) lived(op *Operation) (first, last int, sure bool) {
 	first, last = p.incarnation(op.Call, false), p.incarnation(op.Return, true)
+	first = min(first, last)
 	for _, s := range p.places[op.Values[0]] {
 		if h := p.slots[s]; s.offset == op.Offset && h.sure && h.acked == op {
 			return s.first, min(last, p.until(s)), true

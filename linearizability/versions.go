@@ -117,6 +117,7 @@ func (p *part) enter() {
 // What it tells it tells of one incarnation, in which no slot is known to hold something else, and not before that was sent.
 func (p *part) incarnations(op *Operation) (lo, hi int) {
 	lo, hi = p.incarnation(max(op.Call, op.Since), false), p.incarnation(op.Return, true)
+	lo = min(lo, hi)
 	for lo < hi && !p.fits(op, lo) {
 		lo++
 	}
@@ -146,10 +147,11 @@ func (p *part) fits(op *Operation, incarnation int) bool {
 	return true
 }
 
-// incarnation returns the first or the last incarnation at a time; a negative one never comes.
+// incarnation returns the first or the last incarnation at a time; a negative one never comes. While a log loses its end it serves nobody: what begins then is
+// of the next incarnation, and what returns then of the one before.
 func (p *part) incarnation(at int64, last bool) (n int) {
 	for _, e := range p.ends {
-		if at < 0 || e.Return < at || last && e.Call <= at {
+		if at < 0 || e.Call < at && !last || e.Return <= at && last {
 			n++
 		}
 	}

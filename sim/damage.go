@@ -189,7 +189,7 @@ func (n *node) overwrite(topic int, partition int32, v *stored, at int64, bad []
 	if makesBatch(data, after, int(at), len(bad)) {
 		return false
 	}
-	var hit []span
+	var hit, posed []span
 	end := int64(0)
 	pos := int64(0)
 	for it := record.Batches(data); it.Next(); pos = end {
@@ -203,6 +203,9 @@ func (n *node) overwrite(topic int, partition int32, v *stored, at int64, bad []
 			return false
 		}
 		hit = append(hit, span{b.BaseOffset, b.NextOffset()})
+		if h, err := record.ParseHeader(after[pos:]); err == nil && h.BaseOffset != b.BaseOffset {
+			posed = append(posed, span{h.BaseOffset, h.NextOffset()})
+		}
 	}
 	if at+int64(len(bad)) > end { // what follows was not written yet, or was hit before
 		return false
@@ -210,6 +213,8 @@ func (n *node) overwrite(topic int, partition int32, v *stored, at int64, bad []
 	if err := n.disk.Corrupt(v.path, at, bad); err != nil {
 		return false // processes see another file under that name
 	}
+	part := n.w.ledger.part(topic, partition)
+	part.posed = append(part.posed, posed...)
 	for _, h := range hit {
 		n.w.ledger.hurt(topic, partition, h)
 		n.w.note(n.name, fmt.Sprintf("damaged: %s-%d offsets %d to %d (%s at %d)", t, partition, h.from, h.to, v.path, at))
@@ -370,9 +375,20 @@ func (l *ledger) hurt(topic int, partition int32, s span) {
 	p.hurts = append(p.hurts, s)
 }
 
+// posedAt reports whether a damaged header says that it is of an offset that others hold, and where that ends. Who asks for the offset may be given the damaged batch,
+// and be told so by its CRC, until the next start reads the log.
+func (p *partLedger) posedAt(offset record.Offset) (to record.Offset, ok bool) {
+	return reach(p.posed, offset)
+}
+
 // hurtAt reports whether an offset was hit, and where the batch that was hit ends.
 func (p *partLedger) hurtAt(offset record.Offset) (to record.Offset, ok bool) {
-	for _, h := range p.hurts {
+	return reach(p.hurts, offset)
+}
+
+// reach reports whether an offset lies in one of the spans, and where the last of them ends.
+func reach(spans []span, offset record.Offset) (to record.Offset, ok bool) {
+	for _, h := range spans {
 		if h.from <= offset && offset < h.to {
 			to, ok = max(to, h.to), true
 		}

@@ -34,6 +34,7 @@ type partLedger struct {
 	served   byOffset
 	last     []lastRead // what the last reader read, in order
 	hurts    []span     // offsets that damage has hit
+	posed    []span     // offsets that damaged headers say they are of
 	doubts   int        // wrong reads whose outcome nobody has seen yet
 }
 

@@ -236,6 +236,8 @@ func (r *reading) passOver(i int, received []proto.Received, err error) bool {
 	next := p.at + record.Offset(good)
 	if to, hit := part.hurtAt(next); hit {
 		next = to
+	} else if to, posed := part.posedAt(next); posed {
+		next = to
 	} else if part.doubts > 0 { // a wrong read, once
 		part.doubts--
 	} else if good == 0 {
