@@ -185,8 +185,8 @@ func (p *part) untold() []untold {
 // effort is how many steps Porcupine may take for each operation of a partition, with effortLeast in all: a budget of steps and not of time, so that the same
 // history has the same verdict everywhere. A history that fits takes two or three.
 const (
-	effort      = 300
-	effortLeast = 100_000
+	effort      = 5000
+	effortLeast = 1_000_000
 )
 
 // linearize asks Porcupine. draw gets a page with the orders that it tried, if there is none that fits.
