@@ -164,3 +164,26 @@ func TestEveryBitOfAnOpenIndex(t *testing.T) {
 		t.Errorf("%d bits", turned)
 	}
 }
+
+// A file of epochs whose entries all lie behind what it is used for says nothing of the batches that are there: the log contradicts it (seed 404213).
+func TestEpochsBehindTheLog(t *testing.T) {
+	disk, logged := besideLog(t, 12)
+	d := openDir(disk.Mount())
+	all, err := recoverAll(d)
+	check(t, err)
+	want := whatHolds(t, "undamaged", d, all[0], logged)
+	hit, logged := besideLog(t, 12)
+	fs := hit.Mount()
+	check(t, fs.Remove(testFolder+"/"+epochsFile))
+	file, err := fs.Create(testFolder + "/" + epochsFile)
+	check(t, err)
+	_, err = file.WriteAt([][]byte{[]byte("0\n1\n3 900\n")}, 0)
+	check(t, err)
+	check(t, file.SyncData())
+	d = openDir(hit.Mount())
+	all, err = recoverAll(d)
+	check(t, err)
+	if got := whatHolds(t, "behind", d, all[0], logged); got != want {
+		t.Errorf("%s\nwant %s", got, want)
+	}
+}

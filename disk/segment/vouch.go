@@ -122,9 +122,6 @@ var errState = errors.New("the log contradicts " + epochsFile)
 // vouchEpochs demands that the batches of the segment taken in last have the epochs that the file says, up to but not including end: that one of it begins where
 // an epoch does, and that those before it and at the end have the one before.
 func (r *recovery) vouchEpochs(sc *scanner, x *index, end record.Offset) error {
-	if len(r.epochs) == 0 {
-		return nil
-	}
 	first := max(r.log.segs[0].base, r.start) // of an epoch that begins before it the batches were deleted
 	small := newScanner(sc.file, sc.path, sc.end, readerChunk)
 	offsets := []record.Offset{end - 1}
