@@ -125,19 +125,7 @@ func (p *part) deeds() []porcupine.Operation {
 		add(u.by.Process, d, u.by.Call, u.shown)
 	}
 	p.tighten(out)
-	// Of what begins at the same time the order is that of the calls that were not narrowed: who was told the end first.
-	slices.SortStableFunc(out, func(a, b porcupine.Operation) int { return cmp.Compare(rank(a), rank(b)) })
 	return out
-}
-
-func rank(op porcupine.Operation) int {
-	switch op.Input.(*deed).kind {
-	case Latest:
-		return 0
-	case Produce:
-		return 1
-	}
-	return 2
 }
 
 // lived returns in which incarnations an acknowledged produce can have been.
