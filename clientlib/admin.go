@@ -38,6 +38,16 @@ func moved(code int16) errcode.Code {
 	return errcode.None
 }
 
+// anyMoved is the first of so many codes for which the request is to be tried again elsewhere.
+func anyMoved(n int, code func(i int) int16) errcode.Code {
+	for i := range n {
+		if c := moved(code(i)); c != errcode.None {
+			return c
+		}
+	}
+	return errcode.None
+}
+
 // ask sends a request and returns its answer as what it is.
 func ask[R kmsg.Response](ctx context.Context, a *Admin, req kmsg.Request, to proto.Target, again func(R) errcode.Code) (resp R, broker string, err error) {
 	o := Operation{Request: req, Target: to}

@@ -112,12 +112,7 @@ func (a *Admin) CreateTopics(ctx context.Context, validateOnly bool, topics ...N
 		req.Topics = append(req.Topics, newTopic(&topics[i]))
 	}
 	resp, broker, err := ask(ctx, a, req, proto.Controller(), func(r *kmsg.CreateTopicsResponse) errcode.Code {
-		for i := range r.Topics {
-			if code := moved(r.Topics[i].ErrorCode); code != errcode.None {
-				return code
-			}
-		}
-		return errcode.None
+		return anyMoved(len(r.Topics), func(i int) int16 { return r.Topics[i].ErrorCode })
 	})
 	if err != nil {
 		return nil, err
@@ -167,12 +162,7 @@ func (a *Admin) DeleteTopics(ctx context.Context, names ...string) ([]string, er
 		req.Topics = append(req.Topics, t)
 	}
 	resp, broker, err := ask(ctx, a, req, proto.Controller(), func(r *kmsg.DeleteTopicsResponse) errcode.Code {
-		for i := range r.Topics {
-			if code := moved(r.Topics[i].ErrorCode); code != errcode.None {
-				return code
-			}
-		}
-		return errcode.None
+		return anyMoved(len(r.Topics), func(i int) int16 { return r.Topics[i].ErrorCode })
 	})
 	if err != nil {
 		return nil, err
