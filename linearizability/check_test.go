@@ -397,3 +397,33 @@ func TestPictureOfOne(t *testing.T) {
 		}
 	}
 }
+
+// Two records of one process that lie in another order than they were sent: an order of operations explains it, the promise of exactly-once does not allow it.
+func TestOrderOfOneProcess(t *testing.T) {
+	h := History{
+		{Op: Produce, Process: 1, Topic: "t", Call: 1, Return: 6, Outcome: OK, Offset: 1, Values: []uint64{7}},
+		{Op: Produce, Process: 1, Topic: "t", Call: 2, Return: 5, Outcome: OK, Offset: 0, Values: []uint64{8}},
+		{Op: Final, Process: 2, Topic: "t", Call: 7, Return: 8, Next: 2, Offsets: []int64{0, 1}, Values: []uint64{8, 7}},
+	}
+	for g, forbidden := range map[Guarantee]int{ExactlyOnce: 1, AtLeastOnce: 0, AtMostOnce: 0} { // any order: each by itself
+		v := judged(t, h, Options{Guarantee: g})
+		if v.Forbidden[NonmonotonicSend] != forbidden || v.Allowed[NonmonotonicSend] != 1-forbidden || len(v.Forbidden) != forbidden {
+			t.Errorf("%s: forbidden %v, allowed %v", g, v.Forbidden, v.Allowed)
+		}
+	}
+}
+
+// A read was in flight as the power failed, and what it shows is written again to the same place: it was of the log before, which served nobody after that.
+func TestReadInFlightAsTheEndIsLost(t *testing.T) {
+	h := History{
+		{Op: Produce, Process: 1, Topic: "t", Call: 1, Return: 2, Outcome: OK, Values: []uint64{7}},
+		{Op: Produce, Process: 2, Topic: "t", Call: 3, Return: 20, Since: 15, Outcome: OK, Offset: 1, Values: []uint64{8}},
+		{Op: Poll, Process: 10, Topic: "t", Call: 4, Return: 8, Offset: 1, Next: 2, Offsets: []int64{1}, Values: []uint64{8}},
+		{Op: End, Topic: "t", Call: 6, Return: 10, Offset: 1},
+		{Op: Latest, Process: 11, Topic: "t", Call: 16, Return: 17, Offset: 1},
+		{Op: Final, Process: 11, Topic: "t", Call: 21, Return: 22, Next: 2, Offsets: []int64{0, 1}, Values: []uint64{7, 8}},
+	}
+	if v := judged(t, h, Options{}); !v.Good() {
+		t.Error(v.Findings)
+	}
+}
