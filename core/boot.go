@@ -59,8 +59,8 @@ func (c *Core) onBoot(b *Boot) {
 	m.committed = image.Empty()
 	m.replayer = image.NewReplayer(m.committed)
 	m.loadedTo = o.LogStart
-	limits := stream.RollLimits{Bytes: cfg.Metadata.SegmentBytes, Ms: cfg.Metadata.SegmentMs}
-	if m.quorum, m.state, err = quorum.Boot(c.self, log, b.QuorumState, newestEpoch(b.Snapshots), limits); err != nil {
+	var f quorum.Facts
+	if m.quorum, err = quorum.Boot(c.quorumConfig(), log, b.QuorumState, newestEpoch(b.Snapshots), c.random.Split(), int64(c.now.Mono), &f); err != nil {
 		c.halt("quorum-state: " + err.Error())
 		return
 	}
@@ -70,13 +70,22 @@ func (c *Core) onBoot(b *Boot) {
 		c.fx.Disk = append(c.fx.Disk, DiskOp{Kind: DiskSync, Stream: stream.Metadata, Generation: m.quorum.Generation})
 	} else {
 		m.created = true
-		c.fx.Stores = append(c.fx.Stores, Store{Slot: QuorumStateSlot, Version: 1, Bytes: m.state})
+		if o.Durable < o.LogEnd { // what this node fetches from is a claim: it must be durable
+			c.fx.Disk = append(c.fx.Disk, DiskOp{Kind: DiskSync, Stream: stream.Metadata, Generation: m.quorum.Generation})
+		}
 	}
+	c.carryOutQuorum(&f)
 	if m.reading = o.LogEnd > 0 || len(b.Snapshots) > 0 || b.Bootstrap; m.reading {
 		c.bootSources(b)
 	} else {
-		m.quorum.Loaded()
+		c.quorumStep(func(q *quorum.Quorum, now int64, f *quorum.Facts) { q.Loaded(now, f) })
 	}
+}
+
+func (c *Core) quorumConfig() quorum.Config {
+	return quorum.Config{Self: c.self, Voters: c.cfg.Voters(), ClusterID: c.clusterID, ElectionMs: c.cfg.Quorum.ElectionMs, FetchMs: c.cfg.Quorum.FetchMs,
+		BackoffMs: c.cfg.Quorum.BackoffMs, RetryMs: c.cfg.Quorum.RetryMs, MaxBytes: c.cfg.Quorum.FetchMaxBytes,
+		Limits: stream.RollLimits{Bytes: c.cfg.Metadata.SegmentBytes, Ms: c.cfg.Metadata.SegmentMs}}
 }
 
 func newestEpoch(list []Snapshot) record.Epoch {

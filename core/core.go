@@ -14,6 +14,7 @@ import (
 	"odradek/core/partition"
 	"odradek/core/prng"
 	"odradek/core/producer"
+	"odradek/core/quorum"
 	"odradek/core/record"
 	"odradek/core/stream"
 	"odradek/core/timer"
@@ -51,6 +52,9 @@ type Core struct {
 	produces  map[uint64]*pendingProduce
 	waiters   fetch.Waiters
 	sessions  fetch.Sessions
+	peers     map[uint64]*Request // of other nodes' quorum machines, by token; a connection has one such request at a time
+	calls     map[CallID]*calling
+	follow    []*metadataFetch // parked
 	reads     map[JobID]*pendingRead
 	producing producerIDs
 	promised  map[stream.ID]record.Offset // log starts in their directory's checkpoint, or about to be
@@ -115,6 +119,8 @@ const (
 	timerSnapshot                       // the next snapshot of the metadata by time
 	timerPoints                         // the next pass of checkpoints
 	timerMarks                          // the next look for high watermarks that moved
+	timerQuorum                         // what the metadata quorum waits for
+	timerFollow                         // a parked fetch of metadata
 )
 
 // New returns a core that waits for its Boot.
@@ -169,6 +175,10 @@ func (c *Core) Step(now Now, ev *Event, fx *Effects) {
 		c.onCheckpointed(ev.Stream, ev.Generation, ev.UpTo)
 	case EvStop:
 		c.onStop()
+	case EvAnswered:
+		c.onAnswered(ev.Call, ev.Answer)
+	case EvTruncated:
+		c.onTruncated(ev.Stream, ev.Generation, ev.Opened)
 	default:
 		panic(fmt.Sprintf("invariant: event of unknown kind %d", ev.Kind))
 	}
@@ -188,7 +198,7 @@ func (c *Core) Deadline() (Instant, bool) {
 func (c *Core) FetchSessions() fetch.SessionStats { return c.sessions.Stats() }
 
 func (c *Core) hasWork() bool {
-	return len(c.meta.replay) > 0 || (len(c.takeUps) > 0 && c.canTakeUp()) || len(c.retained) > 0 || c.asking || c.storing || c.buildingSnapshot()
+	return len(c.meta.replay) > 0 || c.canApply() || (len(c.takeUps) > 0 && c.canTakeUp()) || len(c.retained) > 0 || c.asking || c.storing || c.buildingSnapshot()
 }
 
 // work carries on with what is done in slices.
@@ -196,7 +206,9 @@ func (c *Core) work() {
 	if c.halted {
 		return
 	}
+	c.applySlice(workPerStep)
 	c.replaySlice(workPerStep)
+	c.maybeLead()
 	c.takeUpSlice(workPerStep)
 	c.retainSlice(workPerStep)
 	c.snapshotSlice()
@@ -234,6 +246,10 @@ func (c *Core) onTimeout() {
 			c.pointsDue()
 		case timerMarks:
 			c.marksDue()
+		case timerQuorum:
+			c.quorumStep(func(q *quorum.Quorum, now int64, f *quorum.Facts) { q.Timeout(now, f) })
+		case timerFollow:
+			c.metadataFetchDue(key.id)
 		}
 	}
 }

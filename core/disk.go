@@ -8,7 +8,9 @@ import (
 
 func (c *Core) onWritten(id stream.ID, g stream.Generation, upTo record.Offset) {
 	if id == stream.Metadata {
-		c.meta.quorum.OnWritten(g, upTo)
+		if c.meta.quorum.OnWritten(g, upTo) && c.meta.quorum.Active() {
+			c.wakeMetadataFetches()
+		}
 		return
 	}
 	if rep, ok := c.replicas[id]; ok {

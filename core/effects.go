@@ -11,7 +11,7 @@ import (
 )
 
 // Effects is what Steps want done. Step appends, whoever carries the effects out calls Reset. All of it may be carried out at once and in any
-// order, but for these (DESIGN §2.1): Disk is FIFO per stream, Stores per slot, Replies per connection; Publish is seen before any Reply of
+// order, but for these (DESIGN §2.1): Disk is FIFO per stream, Stores per slot, Replies per connection, Calls per node and lane; Publish is seen before any Reply of
 // the same or a later Step; extents of Replies are pinned before the next Step. Effects are plain data.
 type Effects struct {
 	Publish *image.Image // nil: nothing new
@@ -19,6 +19,7 @@ type Effects struct {
 	Stores  []Store
 	Jobs    []Job
 	Replies []Reply
+	Calls   []Call
 	Notes   []Note
 	Halts   []Halt
 }
@@ -29,9 +30,10 @@ func (fx *Effects) Reset() {
 	clear(fx.Stores)
 	clear(fx.Jobs)
 	clear(fx.Replies)
+	clear(fx.Calls)
 	clear(fx.Notes)
 	clear(fx.Halts)
-	*fx = Effects{Disk: fx.Disk[:0], Stores: fx.Stores[:0], Jobs: fx.Jobs[:0], Replies: fx.Replies[:0], Notes: fx.Notes[:0], Halts: fx.Halts[:0]}
+	*fx = Effects{Disk: fx.Disk[:0], Stores: fx.Stores[:0], Jobs: fx.Jobs[:0], Replies: fx.Replies[:0], Calls: fx.Calls[:0], Notes: fx.Notes[:0], Halts: fx.Halts[:0]}
 }
 
 // DiskKind says which fields of a DiskOp count.
@@ -42,7 +44,7 @@ const (
 	DiskCreate     DiskKind = iota + 1 // Dir, Topic: a folder and its partition.metadata, synced
 	DiskAppend                         // Generation, Batch, Sync, Index: completes with Written and, if Sync, Durable
 	DiskSync                           // Generation: completes with Durable up to what was written before it
-	DiskTruncate                       // Generation, To: drops offsets from To on, synced; completes with Durable(Generation, To)
+	DiskTruncate                       // Generation, To: drops offsets from To on; or All: everything, the log begins at Base. Synced; completes with Truncated
 	DiskRoll                           // Base, State, Index: a segment of that base offset begins; State is what lies below Base
 	DiskDelete                         // To: segments wholly below To; or All: the stream
 	DiskCheckpoint                     // Generation, State, Close: a Sync after which recovery may begin here; completes with Durable and Checkpointed
@@ -131,6 +133,30 @@ type Reply struct {
 	Body        kmsg.Response // every other key; its version is set by the connection
 }
 
+// Lane is one of the connections to another node: what waits on one does not hold up the others.
+type Lane uint8
+
+// The lanes.
+const (
+	LaneQuorum  Lane = iota + 1 // votes, and fetches of metadata
+	LaneControl                 // registration, heartbeats, changes of ISRs, forwarded requests
+	LaneFetch                   // fetches of records
+)
+
+// String returns the lane's word.
+func (l Lane) String() string { return [...]string{"?", "quorum", "control", "fetch"}[l] }
+
+// Call is a request to another node, or to this one. It completes with Answered, exactly once: without an answer if the connection cannot be made or breaks, or
+// the answer does not come in TimeoutMs. Calls of one node and lane go out in order, one at a time.
+type Call struct {
+	ID        CallID
+	Node      record.NodeID
+	Addr      string // host:port
+	Lane      Lane
+	TimeoutMs int32
+	Body      kmsg.Request // with its version; owned by the call
+}
+
 // NoteKind names a change of state that operators are told of.
 type NoteKind string
 
@@ -155,6 +181,7 @@ const (
 	NoteUnclean       NoteKind = "unclean-election"     // the last known leader leads, though it may lack records
 	NoteBadSnapshot   NoteKind = "snapshot-damaged"     // a metadata snapshot cannot be read; the one before it and the log serve
 	NoteNotTakenOver  NoteKind = "not-taken-over"       // what Kafka kept in this directory and this node does not act on
+	NoteFetchRefused  NoteKind = "fetch-refused"        // what a leader sent is not taken: it is damaged, or does not fit
 	NoteUnprotected   NoteKind = "access-not-enforced"  // stored ACLs or credentials protect nothing here
 )
 

@@ -26,7 +26,11 @@ type Now struct {
 type (
 	ConnID uint64 // a connection
 	JobID  uint64 // a Locate or Load
+	CallID uint64 // a request to another node
 )
+
+// LoopbackConn is the connection of calls that a node makes to itself.
+const LoopbackConn = ^ConnID(0)
 
 // EventKind says which fields of an Event count.
 type EventKind uint8
@@ -47,6 +51,8 @@ const (
 	EvTimeout                           // nothing: time has passed
 	EvCheckpointed                      // Stream, Generation, UpTo: recovery may begin there
 	EvStop                              // nothing: end in order; Note stopped follows
+	EvAnswered                          // Call, Answer
+	EvTruncated                         // Stream, Generation, Opened: the log as recovery would find it
 )
 
 // Event is one input of the core: plain data, printed by Append as one stable line. Two events are equal when their lines are.
@@ -67,6 +73,8 @@ type Event struct {
 	Request    *Request
 	Located    *Located
 	Loaded     *Loaded
+	Call       CallID
+	Answer     kmsg.Response // of Call; nil: none will come. The core owns it and what it aliases
 }
 
 // Boot is what a new incarnation knows before anything else: identity, configuration, directories and the metadata quorum's state. Nothing in

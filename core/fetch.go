@@ -14,6 +14,8 @@ type pendingRead struct {
 	correlation int32
 	fetch       *fetching
 	list        *listOffsets
+	metadata    *metadataFetch      // of the metadata log
+	result      *api.FetchResult    // of metadata, but for its records
 	places      []int               // of the job's partitions in the request
 	generations []stream.Generation // of the job's streams when it was asked
 }
@@ -31,6 +33,10 @@ type fetching struct {
 
 // onFetch answers at once, parks, or asks the disk where the bytes lie.
 func (c *Core) onFetch(r *Request) {
+	if isMetadataFetch(r.Fetch) {
+		c.onMetadataFetch(r)
+		return
+	}
 	a, code := c.askedBy(r)
 	if code != errcode.None {
 		c.reply(Reply{Conn: r.Conn, Correlation: r.Correlation, Key: api.Fetch, Fetch: &api.FetchResponse{Err: code}})
@@ -253,6 +259,10 @@ func (c *Core) onLocated(id JobID, located *Located) {
 		return
 	}
 	delete(c.reads, id)
+	if read.metadata != nil {
+		c.metadataLocated(read, located)
+		return
+	}
 	if read.list != nil {
 		c.finishListOffsets(read, located)
 		return

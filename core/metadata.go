@@ -2,7 +2,6 @@ package core
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"odradek/core/controller"
@@ -19,17 +18,21 @@ const metadataDir stream.DirID = 0
 // QuorumStateSlot holds the quorum's vote and epoch.
 var QuorumStateSlot = Slot{Dir: metadataDir, Name: stream.MetadataName + "-0/quorum-state"}
 
-// metadata is the metadata log and what follows from it. The replayer holds the working image: committed records and the uncommitted tail. The
-// committed image is what broker, query and policy read; it moves only when the high watermark does, and only to the end of whole transactions.
+// metadata is the metadata log and what follows from it. The replayer holds the working image: what is applied of the log. The committed image is what broker,
+// query and policy read; it moves only when the high watermark does, and only to the end of whole transactions. See tail.go.
 type metadata struct {
 	quorum    *quorum.Quorum
 	created   bool
-	state     []byte // quorum-state to be stored
+	state     Store // quorum-state that waits for the log's folder
 	replayer  *image.Replayer
 	bootstrap []image.Record // of bootstrap.checkpoint: how an empty log is to begin; nil: as this node does by itself
 	committed *image.Image
-	tail      []tailImage // uncommitted, by rising end
-	replay    []replayed  // records read back at boot, not yet replayed
+	open      []replayed  // committed records of a metadata transaction that has not ended
+	tail      []tailBatch // above the high watermark, by rising end
+	applied   int         // batches of tail that the working image holds
+	within    int         // records of tail[applied] that it holds besides
+	lead      bool        // leadership has begun: LeaderChange is appended when all of tail is applied
+	replay    []replayed  // records of a snapshot, not yet replayed
 	reading   bool        // the log is being read back
 	loading   JobID       // the Load in flight, 0 for none
 	loadedTo  record.Offset
@@ -42,18 +45,7 @@ type metadata struct {
 	builder   record.Builder
 }
 
-// tailImage is the working image after a batch: it becomes the committed one when end is committed.
-type tailImage struct {
-	end     record.Offset
-	img     *image.Image
-	bytes   int64
-	topics  []record.UUID // touched by the batch
-	configs []configResource
-	// defaults says that the batch changes what topics without entries of their own get.
-	defaults bool
-}
-
-// replayed is one record read back at boot.
+// replayed is one record and its place in the log.
 type replayed struct {
 	at     image.At
 	record image.Record
@@ -71,25 +63,10 @@ const (
 	stageReady
 )
 
-// metadataDurable is a completion on the metadata stream. The first one, at offset 0 of a new log, says that its folder exists.
-func (c *Core) metadataDurable(g stream.Generation, upTo record.Offset) {
-	m := &c.meta
-	if !m.created {
-		m.created = true
-		c.fx.Stores = append(c.fx.Stores, Store{Slot: QuorumStateSlot, Version: 1, Bytes: m.state})
-		return
-	}
-	if m.quorum.OnDurable(g, upTo) {
-		c.metadataCommitted()
-	}
-}
-
 func (c *Core) onStored(slot Slot, version uint64) {
 	switch {
 	case slot == QuorumStateSlot:
-		if version == 1 && c.meta.quorum.Stored() {
-			c.lead()
-		}
+		c.quorumStep(func(q *quorum.Quorum, now int64, f *quorum.Facts) { q.Stored(now, version, f) })
 	case slot.Name == CleanMark:
 		c.dirs[slot.Dir].marked = true
 	case strings.HasPrefix(slot.Name, SnapshotFolder+"/"):
@@ -136,6 +113,7 @@ func (c *Core) onLoaded(job JobID, loaded *Loaded) {
 	}
 }
 
+// decodeMetadata adds a batch of the log that was read back to the tail.
 func (c *Core) decodeMetadata(b *record.Batch) error {
 	from := c.meta.loadedTo // a snapshot may end within a batch
 	if b.BaseOffset > from || b.NextOffset() <= from {
@@ -144,33 +122,13 @@ func (c *Core) decodeMetadata(b *record.Batch) error {
 	if err := b.CheckCRC(); err != nil {
 		return err
 	}
-	c.snaps.bytes += int64(b.Size)
-	records := b.Records(nil, nil)
-	for records.Next() {
-		r := &records.Record
-		if b.BaseOffset+record.Offset(r.OffsetDelta) < from {
-			continue
-		}
-		if b.Control() { // of LeaderChange recovery put the epoch into the cache
-			control, err := parseControl(r)
-			if err == nil {
-				err = c.meta.quorum.Take(control)
-			}
-			if err != nil {
-				return err
-			}
-			continue
-		}
-		decoded, _, err := image.ParseRecord(r.Value)
-		if err == nil {
-			err = checkLevel(decoded)
-		}
-		if err != nil {
-			return err
-		}
-		c.meta.replay = append(c.meta.replay, replayed{image.At{Offset: b.BaseOffset + record.Offset(r.OffsetDelta), Epoch: b.LeaderEpoch, Timestamp: b.BaseTimestamp}, decoded})
+	t, err := c.decodeBatch(b, from)
+	if err == nil {
+		t.back = true
+		c.snaps.bytes += t.bytes
+		c.meta.tail = append(c.meta.tail, t)
 	}
-	return records.Err()
+	return err
 }
 
 // checkLevel refuses a metadata.version whose records this node may not know.
@@ -183,7 +141,7 @@ func checkLevel(r image.Record) error {
 	return nil
 }
 
-// replaySlice replays up to n records read back, then asks for more or begins to lead.
+// replaySlice replays up to n records of the snapshot and the log that are being read back, then asks for more.
 func (c *Core) replaySlice(n int) {
 	m := &c.meta
 	if !m.reading {
@@ -193,16 +151,12 @@ func (c *Core) replaySlice(n int) {
 	for i := range m.replay[:n] {
 		r := &m.replay[i]
 		if err := m.replayer.Apply(r.record, r.at); err != nil {
-			if c.snaps.reading != nil {
-				c.snapshotFailed(err)
-				return
-			}
-			c.halt("metadata log: " + err.Error())
+			c.snapshotFailed(err)
 			return
 		}
 	}
 	m.replay = m.replay[n:]
-	if len(m.replay) > 0 || m.loading != 0 {
+	if len(m.replay) > 0 || m.loading != 0 || c.canApply() {
 		return
 	}
 	if r := c.snaps.reading; r != nil && !r.footer {
@@ -216,119 +170,7 @@ func (c *Core) replaySlice(n int) {
 		return
 	}
 	m.reading, m.replay = false, nil
-	if m.quorum.Loaded() {
-		c.lead()
-	}
-}
-
-// lead begins this node's leadership of the metadata log: first of all its LeaderChange, whose commit commits everything before it.
-func (c *Core) lead() {
-	m := &c.meta
-	m.builder.Reset(record.PlainSpec(record.AttrControl))
-	m.builder.Append(c.now.Wall, record.AppendControlKey(nil, record.ControlLeaderChange), m.quorum.LeaderChange(), nil)
-	m.stage = stageLeading
-	m.stageAt = c.appendMetadataBatch(nil)
-}
-
-// appendMetadata makes one atomic batch of records, appends it and replays it into the working image. It returns the offset whose commit commits it.
-// Records have the versions of the finalized metadata.version. The caller has checked that the quorum is active; after that nothing can fail but the directory.
-func (c *Core) appendMetadata(records []image.Record) record.Offset {
-	m := &c.meta
-	level := c.working().Feature(image.MetadataVersion)
-	m.builder.Reset(record.PlainSpec(0))
-	var value []byte
-	for _, r := range records {
-		var err error
-		if value, err = image.AppendRecord(value[:0], r, image.VersionFor(r, level)); err != nil {
-			panic("invariant: own metadata record cannot be written: " + err.Error())
-		}
-		m.builder.Append(c.now.Wall, nil, value, nil)
-	}
-	return c.appendMetadataBatch(records)
-}
-
-func (c *Core) appendMetadataBatch(records []image.Record) record.Offset {
-	m := &c.meta
-	b, err := m.builder.Build(nil)
-	if err != nil {
-		panic("invariant: a metadata batch cannot be built: " + err.Error())
-	}
-	b.Data = slices.Clone(b.Data)
-	if m.quorum.Append(&b) {
-		c.fx.Disk = append(c.fx.Disk, DiskOp{Kind: DiskRoll, Stream: stream.Metadata, Base: b.BaseOffset})
-	}
-	c.dirs[metadataDir].free -= int64(b.Size)
-	c.fx.Disk = append(c.fx.Disk, DiskOp{Kind: DiskAppend, Stream: stream.Metadata, Generation: m.quorum.Generation, Batch: b, Sync: true})
-	tail := tailImage{end: b.NextOffset(), bytes: int64(b.Size)}
-	if records == nil {
-		m.replayer.Skip(image.At{Offset: b.LastOffset(), Epoch: b.LeaderEpoch, Timestamp: b.BaseTimestamp})
-	}
-	for i, r := range records {
-		if err := m.replayer.Apply(r, image.At{Offset: b.BaseOffset + record.Offset(i), Epoch: b.LeaderEpoch, Timestamp: b.BaseTimestamp}); err != nil {
-			panic("invariant: own metadata record does not replay: " + err.Error())
-		}
-		if id, ok := touchedTopic(r); ok && !slices.Contains(tail.topics, id) {
-			tail.topics = append(tail.topics, id)
-		}
-	}
-	tail.img = c.working()
-	c.configured(records, &tail)
-	m.tail = append(m.tail, tail)
-	return tail.end
-}
-
-// touchedTopic returns the topic that a record makes, changes or removes.
-func touchedTopic(r image.Record) (record.UUID, bool) {
-	switch r := r.(type) {
-	case *image.TopicRecord:
-		return r.ID, true
-	case *image.PartitionRecord:
-		return r.TopicID, true
-	case *image.PartitionChangeRecord:
-		return r.TopicID, true
-	case *image.RemoveTopicRecord:
-		return r.TopicID, true
-	}
-	return record.UUID{}, false
-}
-
-// working is the image that the controller decides by: committed records and the uncommitted tail.
-func (c *Core) working() *image.Image {
-	img, err := c.meta.replayer.Image()
-	if err != nil {
-		c.halt("metadata log: " + err.Error())
-		return c.meta.committed
-	}
-	return img
-}
-
-// metadataCommitted publishes what the high watermark now covers, then lets go the replies that waited for it.
-func (c *Core) metadataCommitted() {
-	m := &c.meta
-	hw := m.quorum.HighWatermark()
-	n := 0
-	for ; n < len(m.tail) && m.tail[n].end <= hw; n++ {
-		old := m.committed
-		m.committed = m.tail[n].img
-		c.snaps.bytes += m.tail[n].bytes
-		for _, id := range m.tail[n].topics {
-			c.noteTopic(old, id)
-			c.topicChanged(old, id)
-		}
-		c.noteConfigs(old, m.tail[n].configs)
-		if m.tail[n].defaults {
-			c.defaultsChanged()
-		}
-	}
-	if n == 0 {
-		return
-	}
-	m.tail = m.tail[:copy(m.tail, m.tail[n:])]
-	c.fx.Publish = m.committed
-	c.producing.granted(c, hw)
-	c.releaseReplies(hw)
-	c.advanceStage()
-	c.maybeSnapshot(false)
+	c.quorumStep(func(q *quorum.Quorum, now int64, f *quorum.Facts) { q.Loaded(now, f) })
 }
 
 // advanceStage carries the start of this incarnation on, as far as it goes.

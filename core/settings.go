@@ -25,10 +25,10 @@ func settingsOf(cfg *config.Topic) partition.Settings {
 		Retention: stream.Retention{Ms: cfg.RetentionMs, Bytes: cfg.RetentionSize}}
 }
 
-// configured enters what a batch of records configures: the topics named, or what topics get by default.
-func (c *Core) configured(records []image.Record, tail *tailImage) {
-	for _, r := range records {
-		set, ok := r.(*image.ConfigRecord)
+// configured enters what an applied batch configures: the topics named, or what topics get by default.
+func (tail *tailBatch) configured() {
+	for i := range tail.records {
+		set, ok := tail.records[i].record.(*image.ConfigRecord)
 		if !ok {
 			continue
 		}

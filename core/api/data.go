@@ -69,6 +69,7 @@ const (
 // FetchRequest is Fetch, versions 4–18.
 type FetchRequest struct {
 	ReplicaID    record.NodeID // NoNode for a consumer
+	ReplicaEpoch int64         // its broker epoch (KIP-903); −1: not said
 	MaxWaitMs    int32
 	MinBytes     int32
 	MaxBytes     int32
@@ -104,6 +105,7 @@ type FetchPartition struct {
 	LastFetchedEpoch record.Epoch
 	LogStart         record.Offset
 	MaxBytes         int32
+	HighWatermark    record.Offset // that a replica knows of (KIP-1166); MaxInt64: not said
 }
 
 // FetchResponse answers a FetchRequest. Its records are named by extents, never held.
@@ -125,12 +127,17 @@ type FetchResult struct {
 	HighWatermark record.Offset
 	LastStable    record.Offset
 	LogStart      record.Offset
-	CurrentLeader record.NodeID // hint for Err NOT_LEADER_OR_FOLLOWER and FENCED_LEADER_EPOCH, else NoNode
+	CurrentLeader record.NodeID // hint for Err NOT_LEADER_OR_FOLLOWER and FENCED_LEADER_EPOCH, and in every answer of the metadata log; else NoNode
 	CurrentEpoch  record.Epoch
 
 	Diverges       bool // what the client fetched last is not in the log, which parts from it here
 	DivergingEpoch record.Epoch
 	DivergingEnd   record.Offset
+
+	// Of the metadata log: what is below the log start is in this snapshot. SnapshotEpoch is NoEpoch where records are given.
+	HasSnapshot   bool
+	SnapshotEnd   record.Offset
+	SnapshotEpoch record.Epoch
 
 	Extents []stream.Extent // consecutive; together whole batches
 }

@@ -27,8 +27,19 @@ const (
 	ElectLeaders               Key = 43
 	IncrementalAlterConfigs    Key = 44
 	ListPartitionReassignments Key = 46
+	Vote                       Key = 52
+	BeginQuorumEpoch           Key = 53
+	EndQuorumEpoch             Key = 54
+	DescribeQuorum             Key = 55
+	AlterPartition             Key = 56
+	FetchSnapshot              Key = 59
 	DescribeCluster            Key = 60
 	DescribeProducers          Key = 61
+	BrokerRegistration         Key = 62
+	BrokerHeartbeat            Key = 63
+	UnregisterBroker           Key = 64
+	AllocateProducerIDs        Key = 67
+	AssignReplicasToDirs       Key = 73
 	ListConfigResources        Key = 74
 	DescribeTopicPartitions    Key = 75
 )

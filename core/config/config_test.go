@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"odradek/core/record"
 )
 
 func TestKeysAreSound(t *testing.T) {
@@ -48,11 +50,14 @@ func TestRefusalsNameTheWayOut(t *testing.T) {
 		{"zookeeper.connect", "h:2181", "is gone since Kafka 4"},
 		{"num.io.thread", "8", `did you mean "num.io.threads"?`},
 		{"num.io.threads", "eight", "Not a number of type INT"},
-		{"controller.quorum.voters", "1@a:9093,2@b:9093", "is not this node"},
+		{"controller.quorum.voters", "2@a:9093", "does not name node 1"},
+		{"controller.quorum.voters", "1@a:9093,1@b:9093", "names node 1 twice"},
+		{"controller.quorum.voters", "1@a", "is not ID@HOST:PORT"},
 		{"metadata.log.dir", "/x", "is not the first of log.dirs"},
 		{"log.roll.hours", "0", "must lie between 1"},
 		{"listeners", "", "listeners is empty"},
-		{"process.roles", "broker", "is not served yet"},
+		{"process.roles", "worker", "is neither broker nor controller"},
+		{"process.roles", "", "process.roles is empty"},
 		{"max.connections.per.ip.overrides", "10.0.0.7", "is not HOST:NUMBER"},
 		{"max.connections.per.ip.overrides", "10.0.0.7:many", "must be one from 0 to"},
 		{"max.connection.creation.rate", "0", "must lie between 1 and"},
@@ -152,6 +157,36 @@ func TestTopicNames(t *testing.T) {
 	for _, name := range []string{"", ".", "..", "a b", "ä", "a/b", strings.Repeat("x", 250), "__cluster_metadata"} {
 		if CheckTopicName(name) == nil {
 			t.Errorf("%q is allowed", name)
+		}
+	}
+}
+
+func TestClusters(t *testing.T) {
+	three := Entry{"controller.quorum.voters", "3@c:9093,1@[::1]:9093,2@b:9093"}
+	names, listeners := Entry{"controller.listener.names", "CONTROLLER"}, Entry{"listeners", "PLAINTEXT://h:9092,CONTROLLER://h:9093"}
+	n, err := ParseNode([]Entry{three, names, listeners})
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr, ok := n.Voter(1)
+	if got := n.Voters(); !slices.Equal(got, []record.NodeID{1, 2, 3}) || !ok || addr != "[::1]:9093" || n.Alone() {
+		t.Errorf("voters %v, the first at %q", got, addr)
+	}
+	if len(n.Listeners) != 1 || len(n.Controllers) != 1 || n.Controllers[0].Port != 9093 || n.InterBroker != "PLAINTEXT" {
+		t.Errorf("listeners %v, of the controller %v, of brokers %q", n.Listeners, n.Controllers, n.InterBroker)
+	}
+	for _, c := range []struct {
+		entries []Entry
+		want    string
+	}{
+		{[]Entry{three}, "controller.listener.names is empty"},
+		{[]Entry{three, names}, "none of [CONTROLLER] is in listeners"},
+		{[]Entry{{"process.roles", "broker"}}, "controller.quorum.voters is empty"},
+		{[]Entry{{"process.roles", "broker"}, three}, "names node 1, which is no controller"},
+		{[]Entry{{"process.roles", "controller"}, {"node.id", "4"}, three}, "does not name node 4"},
+	} {
+		if _, err := ParseNode(c.entries); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%v: %v, want %q", c.entries, err, c.want)
 		}
 	}
 }

@@ -17,7 +17,7 @@ type Listener struct {
 // plaintext is the one security protocol that is served.
 const plaintext = "PLAINTEXT"
 
-// listen sets what the node listens on and what it advertises. What belongs to the controller is left out: the only one of its quorum needs no address.
+// listen sets what the node listens on and what it advertises. The controller's listeners come apart; the only one of its quorum needs none, and opens none.
 func (n *Node) listen(v *values) error {
 	protocols, err := protocolMap(v.text("listener.security.protocol.map"))
 	if err != nil {
@@ -27,15 +27,19 @@ func (n *Node) listen(v *values) error {
 	parse := func(key string) (list []Listener, err error) {
 		all, err := parseListeners(key, v.text(key))
 		for _, l := range all {
-			if slices.Contains(controllers, l.Name) {
-				continue
-			}
 			protocol, ok := protocols[l.Name]
 			if !ok {
-				return nil, wrong(key, "%s: listener %s is not in listener.security.protocol.map: add %s:PLAINTEXT", key, l.Name, l.Name)
+				if !slices.Contains(controllers, l.Name) {
+					return nil, wrong(key, "%s: listener %s is not in listener.security.protocol.map: add %s:PLAINTEXT", key, l.Name, l.Name)
+				}
+				protocol = plaintext // Kafka's map has CONTROLLER so by default
 			}
 			if protocol != plaintext {
 				return nil, wrong(key, "%s: %s asks for %s, but only PLAINTEXT is served yet", key, l.Name, protocol)
+			}
+			if slices.Contains(controllers, l.Name) {
+				n.addController(key, l)
+				continue
 			}
 			list = append(list, l)
 		}
@@ -44,7 +48,10 @@ func (n *Node) listen(v *values) error {
 	if n.Listeners, err = parse("listeners"); err != nil {
 		return err
 	}
-	if len(n.Listeners) == 0 {
+	if err := n.checkControllers(controllers); err != nil {
+		return err
+	}
+	if len(n.Listeners) == 0 && n.Broker {
 		return wrong("listeners", "listeners is empty: name at least one address, such as PLAINTEXT://127.0.0.1:9092")
 	}
 	if n.Advertised, err = parse("advertised.listeners"); err != nil {
@@ -63,6 +70,28 @@ func (n *Node) listen(v *values) error {
 	}
 	if name := v.text("inter.broker.listener.name"); name != "" && !named(name) {
 		return wrong("inter.broker.listener.name", "inter.broker.listener.name=%s is not in listeners: name one of them", name)
+	} else if n.InterBroker = name; name == "" && len(n.Listeners) > 0 {
+		n.InterBroker = n.Listeners[0].Name
+	}
+	return nil
+}
+
+// addController notes a listener of the controller, unless this node needs none: it is no controller, or the only one.
+func (n *Node) addController(key string, l Listener) {
+	if key == "listeners" && n.Controller && !n.Alone() {
+		n.Controllers = append(n.Controllers, l)
+	}
+}
+
+func (n *Node) checkControllers(names []string) error {
+	if !n.Controller || n.Alone() {
+		return nil
+	}
+	if len(names) == 0 {
+		return wrong("controller.listener.names", "controller.listener.names is empty: the other controllers reach this one there, name one of listeners")
+	}
+	if len(n.Controllers) == 0 {
+		return wrong("controller.listener.names", "controller.listener.names: none of %v is in listeners: add %s://HOST:PORT", names, names[0])
 	}
 	return nil
 }

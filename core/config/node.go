@@ -1,8 +1,6 @@
 package config
 
 import (
-	"slices"
-	"strconv"
 	"strings"
 
 	"odradek/core/record"
@@ -18,10 +16,46 @@ type Metadata struct {
 	RetentionMs    int64
 }
 
+// Quorum is what holds among the controllers.
+type Quorum struct {
+	Voters        []Voter // rising ids; never empty
+	ElectionMs    int64
+	FetchMs       int64
+	BackoffMs     int64
+	RetryMs       int64
+	FetchMaxBytes int32
+}
+
+// Voter is one controller of controller.quorum.voters. Host is empty where the node is the only one and needs no address.
+type Voter struct {
+	ID   record.NodeID
+	Host string
+	Port int32
+}
+
+// Replication is what holds among the replicas of partitions, and between brokers and controller.
+type Replication struct {
+	HeartbeatMs      int64 // broker.heartbeat.interval.ms
+	SessionMs        int64 // broker.session.timeout.ms
+	LagMs            int64 // replica.lag.time.max.ms
+	WaitMs           int32 // replica.fetch.wait.max.ms
+	MinBytes         int32 // replica.fetch.min.bytes
+	MaxBytes         int32 // replica.fetch.max.bytes
+	ResponseMaxBytes int32 // replica.fetch.response.max.bytes
+	BackoffMs        int64 // replica.fetch.backoff.ms
+	Rebalance        bool  // auto.leader.rebalance.enable
+	RebalanceSeconds int64 // leader.imbalance.check.interval.seconds
+}
+
 // Node is a node's configuration.
 type Node struct {
 	NodeID               record.NodeID
-	Listeners            []Listener
+	Broker, Controller   bool // process.roles
+	Quorum               Quorum
+	Replication          Replication
+	Listeners            []Listener // of clients and brokers
+	Controllers          []Listener // of listeners, those of the controller
+	InterBroker          string     // name of the listener that brokers use among themselves
 	Advertised           []Listener // empty: the address the client reached us at
 	LogDirs              []string
 	Rack                 string // empty: none
@@ -101,6 +135,7 @@ func ParseNode(entries []Entry) (*Node, error) {
 			RetentionMs:    v.long("metadata.max.retention.ms"),
 		},
 	}
+	n.replicate(&v)
 	if err := n.identify(&v); err != nil {
 		return nil, err
 	}
@@ -117,8 +152,18 @@ func ParseNode(entries []Entry) (*Node, error) {
 
 // identify sets who the node is and where its data lie.
 func (n *Node) identify(v *values) error {
-	if roles := splitList(v.text("process.roles")); !slices.Equal(roles, []string{"broker", "controller"}) && !slices.Equal(roles, []string{"controller", "broker"}) {
-		return wrong("process.roles", "process.roles=%s is not served yet: leave it out or set broker,controller", v.text("process.roles"))
+	for _, role := range splitList(v.text("process.roles")) {
+		switch role {
+		case "broker":
+			n.Broker = true
+		case "controller":
+			n.Controller = true
+		default:
+			return wrong("process.roles", "process.roles: %q is neither broker nor controller", role)
+		}
+	}
+	if !n.Broker && !n.Controller {
+		return wrong("process.roles", "process.roles is empty: name broker, controller or both")
 	}
 	if old := v.long("broker.id"); old >= 0 {
 		if _, ok := v.set["node.id"]; ok && old != v.long("node.id") {
@@ -126,10 +171,8 @@ func (n *Node) identify(v *values) error {
 		}
 		n.NodeID = record.NodeID(old)
 	}
-	for _, voter := range splitList(v.text("controller.quorum.voters")) {
-		if id, _, ok := strings.Cut(voter, "@"); !ok || id != strconv.Itoa(int(n.NodeID)) {
-			return wrong("controller.quorum.voters", "controller.quorum.voters: %q is not this node, %d: a quorum of several nodes is not served yet", voter, n.NodeID)
-		}
+	if err := n.setVoters(v.text("controller.quorum.voters")); err != nil {
+		return err
 	}
 	if n.LogDirs = splitList(v.text("log.dirs")); len(n.LogDirs) == 0 {
 		n.LogDirs = splitList(v.text("log.dir"))

@@ -17,6 +17,7 @@ const (
 	LeaderNotAvailable          Code = 5
 	NotLeaderOrFollower         Code = 6
 	RequestTimedOut             Code = 7
+	ReplicaNotAvailable         Code = 9
 	MessageTooLarge             Code = 10
 	NetworkException            Code = 13
 	CoordinatorLoadInProgress   Code = 14
@@ -53,17 +54,29 @@ const (
 	FencedLeaderEpoch           Code = 74
 	UnknownLeaderEpoch          Code = 75
 	UnsupportedCompressionType  Code = 76
+	StaleBrokerEpoch            Code = 77
 	OffsetNotAvailable          Code = 78
 	PreferredLeaderNotAvailable Code = 80
 	EligibleLeadersNotAvailable Code = 83
 	ElectionNotNeeded           Code = 84
 	InvalidRecord               Code = 87
 	ThrottlingQuotaExceeded     Code = 89
+	InconsistentVoterSet        Code = 94
+	InvalidUpdateVersion        Code = 95
+	SnapshotNotFound            Code = 98
+	PositionOutOfRange          Code = 99
 	UnknownTopicID              Code = 100
+	DuplicateBrokerRegistration Code = 101
+	BrokerIDNotRegistered       Code = 102
 	InconsistentTopicID         Code = 103
+	InconsistentClusterID       Code = 104
 	FetchSessionTopicIDError    Code = 106
+	IneligibleReplica           Code = 107
+	NewLeaderElected            Code = 108
 	MismatchedEndpointType      Code = 114
 	UnsupportedEndpointType     Code = 115
+	InvalidRegistration         Code = 119
+	InvalidVoterKey             Code = 125
 )
 
 var codeNames = map[Code]string{
@@ -84,6 +97,7 @@ var codeNames = map[Code]string{
 	FetchSessionTopicIDError: "FETCH_SESSION_TOPIC_ID_ERROR",
 	TopicDeletionDisabled:    "TOPIC_DELETION_DISABLED", FencedLeaderEpoch: "FENCED_LEADER_EPOCH", UnknownLeaderEpoch: "UNKNOWN_LEADER_EPOCH",
 	UnsupportedCompressionType: "UNSUPPORTED_COMPRESSION_TYPE", OffsetNotAvailable: "OFFSET_NOT_AVAILABLE", InvalidRecord: "INVALID_RECORD",
+	StaleBrokerEpoch: "STALE_BROKER_EPOCH", InconsistentVoterSet: "INCONSISTENT_VOTER_SET", InvalidUpdateVersion: "INVALID_UPDATE_VERSION", SnapshotNotFound: "SNAPSHOT_NOT_FOUND", PositionOutOfRange: "POSITION_OUT_OF_RANGE", DuplicateBrokerRegistration: "DUPLICATE_BROKER_REGISTRATION", BrokerIDNotRegistered: "BROKER_ID_NOT_REGISTERED", InconsistentClusterID: "INCONSISTENT_CLUSTER_ID", IneligibleReplica: "INELIGIBLE_REPLICA", NewLeaderElected: "NEW_LEADER_ELECTED", InvalidRegistration: "INVALID_REGISTRATION", InvalidVoterKey: "INVALID_VOTER_KEY", ReplicaNotAvailable: "REPLICA_NOT_AVAILABLE",
 	PreferredLeaderNotAvailable: "PREFERRED_LEADER_NOT_AVAILABLE", EligibleLeadersNotAvailable: "ELIGIBLE_LEADERS_NOT_AVAILABLE", ElectionNotNeeded: "ELECTION_NOT_NEEDED",
 	ThrottlingQuotaExceeded: "THROTTLING_QUOTA_EXCEEDED", UnknownTopicID: "UNKNOWN_TOPIC_ID", MismatchedEndpointType: "MISMATCHED_ENDPOINT_TYPE", UnsupportedEndpointType: "UNSUPPORTED_ENDPOINT_TYPE", InconsistentTopicID: "INCONSISTENT_TOPIC_ID",
 }

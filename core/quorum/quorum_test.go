@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"odradek/core/image"
+	"odradek/core/prng"
 	"odradek/core/record"
 	"odradek/core/stream"
 )
@@ -16,11 +17,12 @@ func boot(state string) (*Quorum, image.QuorumState, error) {
 		bytes = []byte(state)
 	}
 	log := stream.NewLog(stream.Metadata, 0, 0, 9, 9, []stream.Segment{{}}, []stream.EpochStart{{Epoch: 4}})
-	q, next, err := Boot(1, log, bytes, 6, stream.RollLimits{Bytes: 1 << 20})
+	var f Facts
+	q, err := Boot(Config{Self: 1, Voters: []record.NodeID{1}, Limits: stream.RollLimits{Bytes: 1 << 20}}, log, bytes, 6, prng.FromNumber(1, 1), 0, &f)
 	if err != nil {
 		return nil, image.QuorumState{}, err
 	}
-	s, err := image.ParseQuorumState(next)
+	s, err := image.ParseQuorumState(f.Store)
 	return q, s, err
 }
 

@@ -43,6 +43,11 @@ func NewLog(id ID, dir DirID, start, end, durable record.Offset, segments []Segm
 // to the batch's base offset before it appends.
 func (l *Log) Append(b *record.Batch, epoch record.Epoch, limits RollLimits, now record.UnixMillis) (rolled bool) {
 	b.BaseOffset, b.LeaderEpoch = l.Log, epoch
+	return l.Accept(b, limits, now)
+}
+
+// Accept takes a batch that has its offset and leader epoch from the leader: at the log end or, where a compacted log has a gap, above it.
+func (l *Log) Accept(b *record.Batch, limits RollLimits, now record.UnixMillis) (rolled bool) {
 	if l.created == record.NoTimestamp {
 		l.created = now
 	}
@@ -50,7 +55,7 @@ func (l *Log) Append(b *record.Batch, epoch record.Epoch, limits RollLimits, now
 		l.index = limits.Index
 	}
 	if rolled = l.full(b, limits, now); rolled {
-		l.begin(now, limits.Index)
+		l.begin(b.BaseOffset, now, limits.Index)
 	}
 	active := &l.segments[len(l.segments)-1]
 	if active.Size == 0 {
@@ -61,14 +66,14 @@ func (l *Log) Append(b *record.Batch, epoch record.Epoch, limits RollLimits, now
 	active.Size += Pos(b.Size)
 	active.MaxTimestamp = max(active.MaxTimestamp, b.MaxTimestamp)
 	active.Index.add(pos, active.MaxTimestamp, l.index)
-	l.Epochs.Assign(epoch, b.BaseOffset)
+	l.Epochs.Assign(b.LeaderEpoch, b.BaseOffset)
 	l.Log = b.NextOffset()
 	return rolled
 }
 
-// begin makes a segment at the log end the active one.
-func (l *Log) begin(now record.UnixMillis, index IndexLimits) {
-	l.segments = append(l.segments, Segment{Base: l.Log, MaxTimestamp: record.NoTimestamp, Index: NoIndex})
+// begin makes a segment at base, the log end or above it, the active one.
+func (l *Log) begin(base record.Offset, now record.UnixMillis, index IndexLimits) {
+	l.segments = append(l.segments, Segment{Base: base, MaxTimestamp: record.NoTimestamp, Index: NoIndex})
 	l.first, l.created, l.jitter, l.index = record.NoTimestamp, now, 0, index
 }
 

@@ -34,7 +34,7 @@ func (l *Log) Expired(r Retention, now record.UnixMillis, committed record.Offse
 }
 
 // Rest begins an empty segment at the log end, so that the active one may go. The disk must be told to Roll.
-func (l *Log) Rest(now record.UnixMillis, index IndexLimits) { l.begin(now, index) }
+func (l *Log) Rest(now record.UnixMillis, index IndexLimits) { l.begin(l.Log, now, index) }
 
 // DeleteBelow moves the log start up to start, which is committed, and forgets the segments wholly below it. It reports whether any went: the disk must
 // then Delete below start.

@@ -1,0 +1,62 @@
+package core
+
+import (
+	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"odradek/core/quorum"
+	"odradek/core/record"
+	"odradek/core/stream"
+)
+
+// calling is a call under way: whose it is, and what it takes to read its answer.
+type calling struct {
+	node record.NodeID
+	body kmsg.Request
+	done func(c *Core, resp kmsg.Response) // resp is nil: no answer came. Called once
+}
+
+// callTimeoutMs bounds how long a node waits for another one's answer (Kafka's controller.quorum.request.timeout.ms).
+const callTimeoutMs = 2000
+
+// call asks another node, or this one, for something. done is called with the answer, exactly once in this incarnation.
+func (c *Core) call(node record.NodeID, addr string, lane Lane, body kmsg.Request, done func(*Core, kmsg.Response)) {
+	id := CallID(c.newID())
+	if c.calls == nil {
+		c.calls = map[CallID]*calling{}
+	}
+	c.calls[id] = &calling{node, body, done}
+	c.fx.Calls = append(c.fx.Calls, Call{ID: id, Node: node, Addr: addr, Lane: lane, TimeoutMs: callTimeoutMs, Body: body})
+}
+
+// onAnswered ends a call. What is not known is of an earlier incarnation.
+func (c *Core) onAnswered(id CallID, answer kmsg.Response) {
+	w, ok := c.calls[id]
+	if !ok {
+		return
+	}
+	delete(c.calls, id)
+	if answer != nil && answer.Key() != w.body.Key() {
+		answer = nil // of something else: none
+	}
+	w.done(c, answer)
+}
+
+// callQuorum sends what the quorum's machine asks of another voter.
+func (c *Core) callQuorum(call quorum.Call) {
+	addr, ok := c.cfg.Voter(call.To)
+	if !ok {
+		panic(fmt.Sprintf("invariant: a call to node %d, which is no voter", call.To))
+	}
+	c.call(call.To, addr, LaneQuorum, call.Body, func(c *Core, resp kmsg.Response) {
+		c.quorumStep(func(q *quorum.Quorum, now int64, f *quorum.Facts) { q.Answered(now, call, resp, f) })
+	})
+}
+
+// onTruncated goes on with a log that was cut.
+func (c *Core) onTruncated(id stream.ID, g stream.Generation, o *Opened) {
+	if id == stream.Metadata {
+		c.metadataTruncated(g, o)
+	}
+}
