@@ -44,6 +44,14 @@ func (l *line) sum(name string, b []byte) {
 	*l = strconv.AppendUint(*l, xxhash.Sum64(b), 16)
 }
 
+// upTo prints a completion that says how far a stream has come.
+func (l *line) upTo(word string, ev *Event) {
+	l.word(word)
+	l.stream(ev.Stream)
+	l.num("gen", int64(ev.Generation))
+	l.num("upto", int64(ev.UpTo))
+}
+
 // Append writes ev as one stable line without newline. Two events are equal when their lines are.
 func (ev *Event) Append(dst []byte) []byte {
 	l := line(dst)
@@ -56,15 +64,12 @@ func (ev *Event) Append(dst []byte) []byte {
 		ev.Opened.print(&l)
 	case EvRequest:
 		ev.Request.print(&l)
-	case EvWritten, EvDurable:
-		if ev.Kind == EvWritten {
-			l.word("Written")
-		} else {
-			l.word("Durable")
-		}
-		l.stream(ev.Stream)
-		l.num("gen", int64(ev.Generation))
-		l.num("upto", int64(ev.UpTo))
+	case EvWritten:
+		l.upTo("Written", ev)
+	case EvDurable:
+		l.upTo("Durable", ev)
+	case EvCheckpointed:
+		l.upTo("Checkpointed", ev)
 	case EvStored:
 		l.word("Stored")
 		ev.Slot.print(&l)
@@ -92,11 +97,6 @@ func (ev *Event) Append(dst []byte) []byte {
 	case EvConnClosed:
 		l.word("ConnClosed")
 		l.num("conn", int64(ev.Conn))
-	case EvCheckpointed:
-		l.word("Checkpointed")
-		l.stream(ev.Stream)
-		l.num("gen", int64(ev.Generation))
-		l.num("upto", int64(ev.UpTo))
 	case EvTimeout:
 		l.word("Timeout")
 	case EvStop:

@@ -62,6 +62,14 @@ func (p *producerIDs) granted(c *Core, hw record.Offset) {
 	}
 }
 
+// refuse ends a question whose record may never be committed.
+func (p *producerIDs) refuse(c *Core) {
+	for _, r := range p.waiting {
+		c.answerInit(r, record.NoProducer, errcode.CoordinatorNotAvailable)
+	}
+	p.asked, p.waiting = 0, nil
+}
+
 func (c *Core) answerInit(r *Request, id record.ProducerID, code errcode.Code) {
 	response := r.Body.ResponseKind().(*kmsg.InitProducerIDResponse)
 	response.ErrorCode, response.ProducerID, response.ProducerEpoch = int16(code), int64(id), -1

@@ -5,6 +5,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"odradek/core/errcode"
 	"odradek/core/quorum"
 	"odradek/core/record"
 	"odradek/core/stream"
@@ -86,9 +87,17 @@ func (c *Core) metadataDurable(g stream.Generation, upTo record.Offset) {
 	c.quorumStep(func(q *quorum.Quorum, now int64, f *quorum.Facts) { q.OnDurable(now, g, upTo, f) })
 }
 
-// leadershipEnded drops what only a leader has, and refuses who waited for it.
+// leadershipEnded drops what only a leader has, and refuses who waited for it: what they were told of may never be committed.
 func (c *Core) leadershipEnded() {
 	c.dropWorking()
+	for len(c.meta.parked) > 0 {
+		p := c.meta.parked[0]
+		c.meta.parked = c.meta.parked[1:]
+		c.timers.Cancel(timerKey{timerReply, p.id})
+		failAll(p.body, errcode.NotController)
+		c.answerParked(&p)
+	}
+	c.producing.refuse(c)
 }
 
 // acceptMetadata appends the batches that a leader sent. What does not fit is not taken: the next fetch asks for it again.
@@ -138,6 +147,12 @@ func (c *Core) metadataTruncated(g stream.Generation, o *Opened) {
 	}
 	log := stream.NewLog(stream.Metadata, metadataDir, o.LogStart, o.LogEnd, o.LogEnd, o.Segments, o.Epochs)
 	c.quorumStep(func(q *quorum.Quorum, now int64, f *quorum.Facts) { q.Reopened(now, log, newestEpoch(c.snaps.kept), f) })
+}
+
+// wantSnapshot is called when the leader has a snapshot instead of the next records.
+func (c *Core) wantSnapshot(id quorum.SnapshotID) {
+	c.halt(fmt.Sprintf("metadata log: the leader's begins above offset %d and has a snapshot up to %d, which cannot be fetched yet: copy it from the leader's directory",
+		c.meta.quorum.Ends.Log, id.End))
 }
 
 // onPeerRequest takes what another node of the quorum asks of this one's machine.

@@ -44,6 +44,8 @@ func (c *Core) onRequest(r *Request) {
 		c.onDescribeProducers(r)
 	case api.InitProducerID:
 		c.onInitProducerID(r)
+	case api.Vote, api.BeginQuorumEpoch, api.EndQuorumEpoch:
+		c.onPeerRequest(r)
 	default:
 		panic(fmt.Sprintf("invariant: a request of key %d reached the core", r.Key))
 	}

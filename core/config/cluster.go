@@ -1,7 +1,6 @@
 package config
 
 import (
-	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -70,7 +69,7 @@ func (n *Node) Alone() bool { return n.Controller && len(n.Quorum.Voters) == 1 }
 
 // Address writes host:port, an IPv6 address in brackets.
 func Address(host string, port int32) string {
-	if a, err := netip.ParseAddr(host); err == nil && a.Is6() {
+	if strings.IndexByte(host, ':') >= 0 {
 		host = "[" + host + "]"
 	}
 	return host + ":" + strconv.Itoa(int(port))

@@ -107,7 +107,8 @@ func TestWrongConfiguration(t *testing.T) {
 		"num.partitions=many":         {"num.partitions", "many"},
 		"num.partitions=0":            {"num.partitions", "1"},
 		"num.partitions":              {"num.partitions", "key=value"},
-		"process.roles=broker":        {"process.roles", "broker,controller"},
+		"process.roles=broker":        {"controller.quorum.voters", "ID@HOST:PORT"},
+		"process.roles=worker":        {"process.roles", "broker nor controller"},
 		"listeners=SSL://h:1":         {"SSL", "PLAINTEXT"},
 		"metadata.log.dir=b":          {"metadata.log.dir", "the first"},
 	} {

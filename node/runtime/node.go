@@ -93,6 +93,9 @@ type Node struct {
 // replyPins are the files that one reply's extents lie in.
 type replyPins struct{ pins []tcp.Pin }
 
+// errSeveral refuses what the core can do in part only: the quorum's machine is there, brokers do not take part in it yet (docs/CLUSTER.md).
+var errSeveral = errors.New("process.roles, controller.quorum.voters: a cluster of several nodes is not served yet: leave both out, or name this node alone")
+
 // wall is the time that stamps records.
 func wall() record.UnixMillis { return record.UnixMillis(time.Now().UnixMilli()) }
 
@@ -103,6 +106,9 @@ func Start(ctx context.Context, o Options) (*Node, error) {
 		entries[i] = config.Entry{Key: kv.Key, Value: kv.Value}
 	}
 	cfg, err := config.ParseNode(entries)
+	if err == nil && (!cfg.Alone() || !cfg.Broker) {
+		err = errSeveral
+	}
 	if err != nil {
 		return nil, err
 	}

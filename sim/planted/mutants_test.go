@@ -67,12 +67,12 @@ func TestDraw(t *testing.T) {
 	root := filepath.Join("..", "..")
 	var heads [3]string
 	for i, seed := range []uint64{1, 1, 2} {
-		all, err := drawMutants(root, &mutantFlags{seed: seed, only: "core/quorum"})
+		all, err := drawMutants(root, &mutantFlags{seed: seed, only: "core/timer"})
 		if err != nil || len(all) < 20 {
 			t.Fatal(len(all), err)
 		}
 		for j := range all {
-			if all[j].path != "core/quorum/quorum.go" {
+			if all[j].path != "core/timer/timer.go" {
 				t.Fatal(all[j].path)
 			}
 		}
