@@ -81,6 +81,14 @@ func (c *cluster) after(ns int64, who int, do func()) {
 
 func (c *cluster) delay() int64 { return int64(1+c.rng.N(30)) * ms }
 
+// disk is how long a write takes: mostly not long, at times so long that a crash finds it under way.
+func (c *cluster) disk() int64 {
+	if c.rng.Chance(200_000) {
+		return int64(1+c.rng.N(600)) * ms
+	}
+	return c.delay()
+}
+
 // run lets things happen until a time.
 func (c *cluster) run(until int64) {
 	for {
@@ -170,7 +178,7 @@ func (c *cluster) carryOut(i int, f *Facts) {
 	q := m.q
 	if f.Store != nil {
 		state, version := f.Store, f.Version
-		c.after(c.delay(), i, func() {
+		c.after(c.disk(), i, func() {
 			m.state = state
 			c.step(i, func(q *Quorum, f *Facts) { q.Stored(c.now, version, f) })
 		})
@@ -262,7 +270,7 @@ func (c *cluster) append(i int, b record.Batch) {
 	m.log = append(m.log, b)
 	n, upTo, g := len(m.log), b.NextOffset(), m.q.Generation
 	m.q.OnWritten(g, upTo)
-	c.after(c.delay(), i, func() {
+	c.after(c.disk(), i, func() {
 		if m.q.Generation == g {
 			m.synced = max(m.synced, n)
 		}

@@ -1,0 +1,143 @@
+package quorum
+
+import (
+	"testing"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"odradek/core/prng"
+	"odradek/core/record"
+	"odradek/core/stream"
+)
+
+// machine boots node self of three voters on a log of 9 offsets, epochs 1 and 4, and has its state stored and its log loaded.
+func machine(t *testing.T, self record.NodeID, state string) *Quorum {
+	t.Helper()
+	log := stream.NewLog(stream.Metadata, 0, 0, 9, 9, []stream.Segment{{}}, []stream.EpochStart{{Epoch: 1}, {Epoch: 4, Start: 5}})
+	var f Facts
+	q, err := Boot(Config{Self: self, Voters: []record.NodeID{1, 2, 3}, ElectionMs: 100, FetchMs: 200, BackoffMs: 50, RetryMs: 5, MaxBytes: 1 << 20, Limits: stream.RollLimits{Bytes: 1 << 20}},
+		log, []byte(state), record.NoEpoch, prng.FromNumber(1, 1), 0, &f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q.Stored(0, f.Version, &f)
+	q.Loaded(0, &f)
+	return q
+}
+
+const follows = `{"leaderId":2,"leaderEpoch":4,"votedId":-1,"votedDirectoryId":"AAAAAAAAAAAAAAAAAAAAAA","data_version":1}`
+
+func voteOf(r Reply) *kmsg.VoteResponseTopicPartition {
+	return &r.Body.(*kmsg.VoteResponse).Topics[0].Partitions[0]
+}
+
+// TestVoteIsStoredFirst: a vote that leaves before it is on the disk is given again after a power loss (row 37).
+func TestVoteIsStoredFirst(t *testing.T) {
+	q, asks := machine(t, 1, follows), machine(t, 3, follows)
+	var f Facts
+	q.Vote(1, 7, asks.voteRequest(1, 5, false).(*kmsg.VoteRequest), &f)
+	if len(f.Replies) != 0 || f.Store == nil {
+		t.Fatalf("%d replies, state %s", len(f.Replies), f.Store)
+	}
+	var after Facts
+	q.Stored(2, f.Version, &after)
+	if len(after.Replies) != 1 || !voteOf(after.Replies[0]).VoteGranted {
+		t.Fatalf("after it is stored: %+v", after.Replies)
+	}
+	var again Facts // and nobody else gets it
+	q.Vote(3, 8, machine(t, 2, follows).voteRequest(1, 5, false).(*kmsg.VoteRequest), &again)
+	if len(again.Replies) != 1 || voteOf(again.Replies[0]).VoteGranted {
+		t.Errorf("a second vote in epoch 5: %+v", again.Replies)
+	}
+}
+
+// TestObserversDoNotStand: who is no voter asks for no vote, however long it hears nothing (row 47), and gives none.
+func TestObserversDoNotStand(t *testing.T) {
+	q := machine(t, 9, follows)
+	for now := int64(0); now < 100_000*ms; now += 50 * ms {
+		var f Facts
+		q.Timeout(now, &f)
+		for _, call := range f.Calls {
+			if _, ok := call.Body.(*kmsg.FetchRequest); !ok {
+				t.Fatalf("an observer sends %T", call.Body)
+			}
+			q.Answered(now, call, nil, &f)
+		}
+	}
+	var f Facts
+	q.Vote(1, 7, machine(t, 3, follows).voteRequest(9, 5, false).(*kmsg.VoteRequest), &f)
+	if r := f.Replies[0].Body.(*kmsg.VoteResponse); r.ErrorCode == 0 {
+		t.Error("an observer votes")
+	}
+}
+
+// elect has q win epoch 5.
+func elect(t *testing.T, q *Quorum) {
+	t.Helper()
+	var f Facts
+	now := int64(1000 * ms)
+	q.Timeout(now, &f)
+	for range 2 { // pre-votes, then votes
+		calls := f.Calls
+		f = Facts{}
+		for _, call := range calls {
+			if req, ok := call.Body.(*kmsg.VoteRequest); ok {
+				resp := req.ResponseKind().(*kmsg.VoteResponse)
+				resp.Topics = []kmsg.VoteResponseTopic{{Partitions: []kmsg.VoteResponseTopicPartition{{VoteGranted: true, LeaderID: -1, LeaderEpoch: req.Topics[0].Partitions[0].CandidateEpoch}}}}
+				q.Answered(now, call, resp, &f)
+			}
+		}
+		if f.Store != nil {
+			q.Stored(now, f.Version, &f)
+		}
+	}
+	if !q.Active() || q.Epoch() != 5 {
+		t.Fatalf("%v of epoch %d", q.Role(), q.Epoch())
+	}
+}
+
+// TestOlderEpochsDoNotCommit: that a majority has a record of an older epoch commits nothing: another leader may still have it cut (Raft §5.4.2, row 40).
+func TestOlderEpochsDoNotCommit(t *testing.T) {
+	q := machine(t, 1, follows)
+	elect(t, q)
+	var f Facts
+	for _, replica := range []record.NodeID{2, 3} {
+		q.Fetch(2000*ms, Asked{Replica: replica, Epoch: 5, Offset: 9, LastEpoch: 4}, nil, nil, &f)
+	}
+	if q.HighWatermark() != 0 || q.Ready() {
+		t.Fatalf("committed up to %d before a batch of epoch 5", q.HighWatermark())
+	}
+	b := record.Batch{Size: 100, Count: 1}
+	q.Append(&b)
+	q.OnDurable(2001*ms, q.Generation, 10, &f)
+	if q.HighWatermark() != 0 {
+		t.Fatalf("committed up to %d by the leader alone", q.HighWatermark())
+	}
+	q.Fetch(2002*ms, Asked{Replica: 2, Epoch: 5, Offset: 10, LastEpoch: 5}, nil, nil, &f)
+	if q.HighWatermark() != 10 || !q.Ready() {
+		t.Fatalf("committed up to %d, want 10", q.HighWatermark())
+	}
+}
+
+// TestLateAnswers: an answer to a fetch of an earlier epoch says nothing of this one (row 22).
+func TestLateAnswers(t *testing.T) {
+	q := machine(t, 1, follows)
+	var f Facts
+	q.Timeout(10*ms, &f)
+	old := Call{To: 2, Body: q.fetchRequest()}
+	q.becomeFollower(20*ms, 6, 2, &f)
+	q.Stored(21*ms, f.Version, &f)
+	if !q.pull.busy {
+		t.Fatal("it does not fetch from the leader of epoch 6")
+	}
+	resp := kmsg.NewPtrFetchResponse()
+	p := kmsg.NewFetchResponseTopicPartition()
+	p.CurrentLeader.LeaderID, p.CurrentLeader.LeaderEpoch = 2, 4
+	p.DivergingEpoch.Epoch, p.DivergingEpoch.EndOffset = 1, 5
+	resp.Topics = []kmsg.FetchResponseTopic{{Partitions: []kmsg.FetchResponseTopicPartition{p}}}
+	var late Facts
+	q.Answered(22*ms, old, resp, &late)
+	if late.Cut || !q.pull.busy {
+		t.Errorf("an answer of epoch 4 has the log of epoch 6 cut to %d", late.To)
+	}
+}
