@@ -43,6 +43,7 @@ type serverConn struct {
 	holds   bool     // held has come and is not yet admitted
 	extents [][]byte // of the Fetch reply that is next: a Fetch is alone in flight
 	sums    []produceSum
+	heard   []heard
 	fetch   fetchAsked
 }
 
@@ -310,8 +311,10 @@ func (c *serverConn) reply(r *core.Reply, extents [][]byte) {
 		c.inspect(r)
 	}
 	if r.Fetch != nil {
+		c.hintedFetch(r.Fetch)
 		c.answeredFetch(r, extents)
 	}
+	c.inspectAnswer(r)
 	if err := c.machine.Reply(r); err != nil {
 		c.n.w.fail(Crash, "reply", "the core and the connection disagree: "+err.Error())
 		return
@@ -379,6 +382,7 @@ func (c *serverConn) close() {
 		return
 	}
 	c.lateFetch()
+	c.unheard()
 	c.machine.Close()
 	if c.holds && c.held.ID != record.NoFrame {
 		p.pool.Release(c.held.ID)

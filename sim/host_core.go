@@ -86,6 +86,7 @@ func (n *node) settleFrame(ev *core.Event) {
 func (n *node) carryOut() {
 	p, fx := n.p, &n.p.fx
 	if fx.Publish != nil {
+		n.checkImage(fx.Publish)
 		p.view.Image = fx.Publish
 		view := p.view
 		p.env = wire.NewEnv(&view, n.prepare)
@@ -107,6 +108,7 @@ func (n *node) carryOut() {
 		switch fx.Notes[i].Kind {
 		case core.NoteReady:
 			p.ready = true
+			n.checkRegistered()
 		case core.NoteStopped:
 			n.finishStop(fx.Notes[i].Fields[0].Value == "true")
 			return

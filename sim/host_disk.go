@@ -137,6 +137,7 @@ func (d *logDir) write() {
 		d.blocked = true
 	}
 	d.takeChanges()
+	d.checkMirror(ops[:done])
 	for i := range events {
 		ev := events[i]
 		n.tell(laneOf(&ev), ev)

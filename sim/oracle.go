@@ -78,6 +78,8 @@ func (n *node) broken(oracle string, o *watched, format string, args ...any) {
 func (n *node) observe(ev *core.Event) {
 	n.checkRefused(ev)
 	switch ev.Kind {
+	case core.EvRequest:
+		n.hear(ev.Request)
 	case core.EvDurable, core.EvCheckpointed:
 		if o := n.watch(ev.Stream); o != nil {
 			o.durable, o.promised = max(o.durable, ev.UpTo), max(o.promised, ev.UpTo)

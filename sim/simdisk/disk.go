@@ -20,6 +20,7 @@ package simdisk
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -257,6 +258,15 @@ func (d *Disk) Data(path string) ([]byte, error) {
 		return nil, err
 	}
 	return slices.Clone(n.data), nil
+}
+
+// Names returns the names in a directory as they are now, sorted; for oracles.
+func (d *Disk) Names(path string) ([]string, error) {
+	n, err := d.root.find(path)
+	if err != nil {
+		return nil, err
+	}
+	return slices.Sorted(maps.Keys(n.names)), nil
 }
 
 func (n *node) find(path string) (*node, error) {
