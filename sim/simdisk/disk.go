@@ -20,7 +20,6 @@ package simdisk
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -266,7 +265,12 @@ func (d *Disk) Names(path string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return slices.Sorted(maps.Keys(n.names)), nil
+	var names []string
+	for name := range n.names { // any order: sorted below
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names, nil
 }
 
 func (n *node) find(path string) (*node, error) {
