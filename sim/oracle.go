@@ -29,6 +29,7 @@ type watched struct {
 
 	// Of all processes.
 	promised record.Offset // told to be durable
+	pointed  int           // power losses before its last Checkpoint
 	deleted  bool
 }
 
@@ -82,6 +83,9 @@ func (n *node) observe(ev *core.Event) {
 		n.hear(ev.Request)
 	case core.EvDurable, core.EvCheckpointed:
 		if o := n.watch(ev.Stream); o != nil {
+			if ev.Kind == core.EvCheckpointed {
+				o.pointed = n.powers
+			}
 			o.durable, o.promised = max(o.durable, ev.UpTo), max(o.promised, ev.UpTo)
 			n.ends(ev.Stream, o)
 		}

@@ -8,8 +8,8 @@ import (
 	"odradek/core/stream"
 )
 
-// checkMirror: when the disk has carried out all that was asked of a stream, its files are what the core believes them to be, in size and number. Neither may keep a
-// segment that lies wholly below the log start: it would come back, or never go.
+// checkMirror: when the disk has carried out all that was asked of a stream, its files are what the core believes them to be, in size and number. When some
+// are deleted none is left that lies wholly below the log start. Those that a start finds there go when retention looks for them.
 func (d *logDir) checkMirror(ops []core.DiskOp) {
 	n := d.n
 	if n.w.cfg.BlackBox || d.lost || d.dir.Err() != nil {
@@ -40,7 +40,7 @@ func (d *logDir) checkMirror(ops []core.DiskOp) {
 			n.broken("mirror", o, "the files end at %d, the log at %d", view.Next(), s.LogEnd)
 		case bytes != s.Bytes:
 			n.broken("mirror", o, "the files at %v have %d bytes, the log %d", bases, bytes, s.Bytes)
-		case len(bases) > 1 && bases[1] <= s.LogStart:
+		case ops[i].Kind == core.DiskDelete && len(bases) > 1 && bases[1] <= s.LogStart:
 			n.broken("mirror", o, "the log begins at %d, and there are segments at %v", s.LogStart, bases)
 		}
 	}

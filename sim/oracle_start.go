@@ -102,6 +102,7 @@ func (n *node) rebuild(id stream.ID, o *core.Opened, w *watched) {
 		n.broken("S1", w, "recovery says that it ends at %d, its files at %d", o.LogEnd, end)
 	}
 	n.checkProducers(o, w, last)
+	n.checkWork(id, o, w)
 }
 
 // folderOf is where a recovered stream's files lie, with a slash.
