@@ -92,13 +92,15 @@ func (n *node) before(op simdisk.Op) error {
 	switch {
 	case n.armed[writeError] && op.Kind == simdisk.OpWrite && here:
 		n.disarm(writeError)
+		n.injected = op.Path
 		return vfs.ErrIO
 	case n.armed[shortWrite] && op.Kind == simdisk.OpWrite && here:
 		n.disarm(shortWrite)
+		n.injected = op.Path
 		n.disk.FailWrite(op.Path, op.Len*int64(n.keep)/int64(Second))
 	case n.armed[syncError] && (op.Kind == simdisk.OpSyncData && here || op.Kind == simdisk.OpSyncAll):
 		n.disarm(syncError)
-		n.synced = true
+		n.synced, n.injected = true, op.Path
 		return vfs.ErrIO
 	}
 	return nil

@@ -180,5 +180,6 @@ func (n *node) readExtents() [][][]byte {
 
 // prepare runs record.Prepare on a connection's behalf.
 func (n *node) prepare(policy *record.Policy, data []byte, frame record.FrameID) (record.Batch, *record.Refusal) {
+	n.checkPrepare(policy, data)
 	return n.p.prepare.Prepare(policy, n.wall(), data, frame)
 }

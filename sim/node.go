@@ -36,8 +36,9 @@ type node struct {
 	spoiled      map[string]bool // files that rot has hit
 
 	ailments
-	cut    bool // the power failed within the present event
-	synced bool // the process has failed an fsync: a page cache that lies must not outlive it
+	injected string // the path of an operation that was made to fail; "": none that was not looked for yet
+	cut      bool   // the power failed within the present event
+	synced   bool   // the process has failed an fsync: a page cache that lies must not outlive it
 }
 
 // reign is the last leader epoch in which a stream was appended to, and by which process.
@@ -68,6 +69,8 @@ type process struct {
 	where map[stream.ID]*logDir // of every stream that is, or was
 	jobs  []core.Job
 	told  map[lane]Time
+
+	heardInSessions map[toldPart]toldEnds // in fetch sessions
 }
 
 func newNode(w *World, id int32) *node {

@@ -81,6 +81,7 @@ func (n *node) observe(ev *core.Event) {
 	switch ev.Kind {
 	case core.EvRequest:
 		n.hear(ev.Request)
+		n.checkParked(ev)
 	case core.EvDurable, core.EvCheckpointed:
 		if o := n.watch(ev.Stream); o != nil {
 			if ev.Kind == core.EvCheckpointed {
@@ -101,6 +102,9 @@ func (n *node) observe(ev *core.Event) {
 	}
 	for i := range n.p.fx.Disk {
 		op := &n.p.fx.Disk[i]
+		if op.Kind == core.DiskAppend && !n.w.cfg.BlackBox {
+			n.checkTimestamps(op.Stream.String(), &op.Batch)
+		}
 		o := n.watch(op.Stream)
 		if o == nil {
 			continue

@@ -134,6 +134,9 @@ func (c *serverConn) compare(h *heard, r *core.Reply) {
 		for i := range r.Produce.Partitions {
 			p := &r.Produce.Partitions[i]
 			c.founded(h, p.Topic, p.Partition, p.Err)
+			if p.Err == errcode.RequestTimedOut && c.n.failed(p.Topic, p.Partition) {
+				c.n.w.fail(Correctness, "refused", fmt.Sprintf("%s: a produce to %s-%d is answered %v, and its directory was given up", c.ch.name, p.Topic, p.Partition, p.Err))
+			}
 			if p.Err == errcode.NotLeaderOrFollower {
 				c.hinted(p.Topic, p.Partition, p.CurrentLeader, p.CurrentEpoch, r.Produce.Nodes)
 			}
@@ -152,6 +155,16 @@ func (c *serverConn) founded(h *heard, topic string, partition int32, code errco
 			c.n.w.fail(Correctness, "refused", fmt.Sprintf("%s: %v of %s-%d is answered %v, and it was served all the time", c.ch.name, h.request.Key, topic, partition, code))
 		}
 	}
+}
+
+// failed reports whether a partition is here and its directory was given up.
+func (n *node) failed(topic string, partition int32) bool {
+	t, ok := n.p.view.Image.Topic(topic)
+	if !ok {
+		return false
+	}
+	s, ok := n.p.core.Look(stream.ID{Topic: t.ID, Partition: partition})
+	return ok && s.Failed
 }
 
 // trimmed: the low watermark that a DeleteRecords tells is where the log begins.

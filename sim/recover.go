@@ -109,7 +109,7 @@ func (n *node) claim(dir *segment.Dir, props segment.Properties, boot *core.Boot
 			return err
 		}
 	}
-	clean, err := dir.DropCleanMark()
+	clean, err := n.dropCleanMark(dir)
 	if err != nil {
 		return err
 	}
