@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"odradek/core"
+	"odradek/core/api"
 	"odradek/core/errcode"
 	"odradek/core/record"
 	"odradek/net/wire"
@@ -265,6 +266,9 @@ func (c *serverConn) serve(f wire.Frame) {
 		if v.Request != nil {
 			v.Request.Frame = record.NoFrame
 		}
+	}
+	if v.Submit && v.Request.Key == api.Metadata { // topics are not created by it here
+		c.n.w.fail(Correctness, "work", c.ch.name+": the core is asked for metadata that were published")
 	}
 	if v.Submit {
 		c.remember(v.Request)

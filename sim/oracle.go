@@ -29,7 +29,8 @@ type watched struct {
 
 	// Of all processes.
 	promised record.Offset // told to be durable
-	pointed  int           // power losses before its last Checkpoint
+	outlive  map[record.ProducerID]lastOf
+	pointed  int // power losses before its last Checkpoint
 	deleted  bool
 }
 
@@ -172,4 +173,8 @@ func (n *node) appended(o *watched, b *record.Batch) {
 		n.w.reach(markSequenceWrapped)
 	}
 	o.producers[b.ProducerID] = sequence{b.ProducerEpoch, next}
+	if o.outlive == nil {
+		o.outlive = map[record.ProducerID]lastOf{}
+	}
+	o.outlive[b.ProducerID] = lastOf{b.ProducerEpoch, b.LastOffset()}
 }

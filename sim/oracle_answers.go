@@ -120,6 +120,9 @@ func (c *serverConn) compare(h *heard, r *core.Reply) {
 			for j := range b.Topics[i].Partitions {
 				p := &b.Topics[i].Partitions[j]
 				c.founded(h, b.Topics[i].Topic, p.Partition, errcode.Code(p.ErrorCode))
+				if code, version := errcode.Code(p.ErrorCode), h.request.Body.GetVersion(); code == errcode.OffsetNotAvailable && version < 5 || code == errcode.LeaderNotAvailable && version >= 5 {
+					c.n.w.fail(Correctness, "refused", fmt.Sprintf("%s: ListOffsets v%d is answered %v", c.ch.name, version, code))
+				}
 			}
 		}
 	case *kmsg.DeleteRecordsResponse:

@@ -36,8 +36,23 @@ func (n *node) checkPrepare(policy *record.Policy, data []byte) {
 	bad := slices.Clone(data)
 	copy(bad[wrong.at:], wrong.bytes)
 	binary.BigEndian.PutUint32(bad[17:], crc32.Checksum(bad[21:], castagnoli))
+	n.checkOverlong(policy, data)
 	if _, refusal := n.p.prepare.Prepare(policy, n.wall(), bad, record.NoFrame); refusal == nil {
 		n.w.fail(Correctness, "prepare", fmt.Sprintf("a batch is taken that has %s", wrong.name))
+	}
+}
+
+// checkOverlong shows it the batch with a first record whose length takes six bytes, of which a number of 32 bits has at most five.
+func (n *node) checkOverlong(policy *record.Policy, data []byte) {
+	if data[22]&7 != 0 || len(data) == record.HeaderSize || data[record.HeaderSize] >= 0x80 {
+		return // compressed, or it takes more than one byte anyway
+	}
+	bad := slices.Insert(slices.Clone(data), record.HeaderSize+1, 0x80, 0x80, 0x80, 0x80, 0)
+	bad[record.HeaderSize] |= 0x80
+	binary.BigEndian.PutUint32(bad[8:], uint32(len(bad)-record.LogOverhead))
+	binary.BigEndian.PutUint32(bad[17:], crc32.Checksum(bad[21:], castagnoli))
+	if _, refusal := n.p.prepare.Prepare(policy, n.wall(), bad, record.NoFrame); refusal == nil {
+		n.w.fail(Correctness, "prepare", "a batch is taken with a record whose length has six bytes")
 	}
 }
 
