@@ -158,6 +158,12 @@ func (a *altering) grown(code errcode.Code, settled bool) {
 	}
 }
 
+// configTypes are the types of some configs, as Kafka describes them.
+var configTypes = map[string]kmsg.ConfigType{
+	"segment.bytes": kmsg.ConfigTypeInt, "segment.index.bytes": kmsg.ConfigTypeInt, "flush.ms": kmsg.ConfigTypeLong, "retention.bytes": kmsg.ConfigTypeLong,
+	"compression.type": kmsg.ConfigTypeString, "cleanup.policy": kmsg.ConfigTypeList, "preallocate": kmsg.ConfigTypeBoolean, "min.cleanable.dirty.ratio": kmsg.ConfigTypeDouble,
+}
+
 // described compares what is told with what was answered.
 func (a *altering) described(r *kmsg.DescribeConfigsResponseResource) {
 	if r.ErrorCode != 0 {
@@ -165,6 +171,9 @@ func (a *altering) described(r *kmsg.DescribeConfigsResponseResource) {
 		return
 	}
 	for _, c := range r.Configs {
+		if want, ok := configTypes[c.Name]; ok && c.ConfigType != want {
+			a.c.w.fail(Correctness, "configs", fmt.Sprintf("topic %s: %s is described as of type %v, and is %v", a.c.topic.Name, c.Name, c.ConfigType, want))
+		}
 		want, known := a.set[c.Name]
 		if own := c.Source == kmsg.ConfigSourceDynamicTopicConfig; known && (own != (want != "") || own && *c.Value != want) {
 			a.c.w.fail(Correctness, "configs", fmt.Sprintf("topic %s: %s was set to %q and is %q", a.c.topic.Name, c.Name, want, *c.Value))

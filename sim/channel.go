@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"odradek/core"
+	"odradek/core/api"
 	"odradek/core/errcode"
 	"odradek/core/record"
 	"odradek/net/wire"
@@ -43,6 +44,7 @@ type serverConn struct {
 	holds   bool     // held has come and is not yet admitted
 	extents [][]byte // of the Fetch reply that is next: a Fetch is alone in flight
 	sums    []produceSum
+	heard   []heard
 	fetch   fetchAsked
 }
 
@@ -265,6 +267,9 @@ func (c *serverConn) serve(f wire.Frame) {
 			v.Request.Frame = record.NoFrame
 		}
 	}
+	if v.Submit && v.Request.Key == api.Metadata { // topics are not created by it here
+		c.n.w.fail(Correctness, "work", c.ch.name+": the core is asked for metadata that were published")
+	}
 	if v.Submit {
 		c.remember(v.Request)
 		c.expectFetch(v.Request)
@@ -310,8 +315,10 @@ func (c *serverConn) reply(r *core.Reply, extents [][]byte) {
 		c.inspect(r)
 	}
 	if r.Fetch != nil {
+		c.hintedFetch(r.Fetch)
 		c.answeredFetch(r, extents)
 	}
+	c.inspectAnswer(r)
 	if err := c.machine.Reply(r); err != nil {
 		c.n.w.fail(Crash, "reply", "the core and the connection disagree: "+err.Error())
 		return
@@ -379,6 +386,7 @@ func (c *serverConn) close() {
 		return
 	}
 	c.lateFetch()
+	c.unheard()
 	c.machine.Close()
 	if c.holds && c.held.ID != record.NoFrame {
 		p.pool.Release(c.held.ID)

@@ -14,9 +14,10 @@ import (
 type churning struct {
 	c      *client
 	line   *line
-	there  bool // believed
-	sure   bool // the belief rests on an answer, and nothing was asked since whose answer was lost
-	left   int  // batches to produce before it is deleted
+	there  bool        // believed
+	id     record.UUID // of the topic; zero: not known
+	sure   bool        // the belief rests on an answer, and nothing was asked since whose answer was lost
+	left   int         // batches to produce before it is deleted
 	busy   bool
 	again  Time
 	rounds int
@@ -27,8 +28,8 @@ type churning struct {
 	asked, doubt uint32 // lives of the process that the last request went to, and of the last whose answer was lost
 }
 
-// churnTopic is the name. Invariant: no other client uses it.
-const churnTopic = "churn"
+// churnTopic is the name, with the first and the last of each kind of characters that a name may have. Invariant: no other client uses it.
+const churnTopic = "churn.aA_0-zZ9"
 
 func (r *churning) poll(now Time) kmsg.Request {
 	r.asked = r.line.ch.life
@@ -47,7 +48,19 @@ func (r *churning) poll(now Time) kmsg.Request {
 		return r.trim.request(&r.c.rng, r.c.opt.TimeoutMs)
 	}
 	r.busy = true
+	return r.remove()
+}
+
+// remove deletes the topic, every second one by its id, if that is known (KIP-516).
+func (r *churning) remove() kmsg.Request {
 	req := kmsg.NewPtrDeleteTopicsRequest()
+	if r.id != (record.UUID{}) && r.rounds%4 == 1 {
+		req.SetVersion(6)
+		t := kmsg.NewDeleteTopicsRequestTopic()
+		t.TopicID = r.id
+		req.TimeoutMillis, req.Topics = r.c.opt.TimeoutMs, append(req.Topics, t)
+		return req
+	}
 	req.SetVersion(5)
 	req.TimeoutMillis, req.TopicNames = r.c.opt.TimeoutMs, []string{churnTopic}
 	return req
@@ -55,7 +68,8 @@ func (r *churning) poll(now Time) kmsg.Request {
 
 func (r *churning) create() kmsg.Request {
 	req := kmsg.NewPtrCreateTopicsRequest()
-	req.SetVersion(5)
+	req.SetVersion(7)
+	r.id = record.UUID{}
 	req.TimeoutMillis = r.c.opt.TimeoutMs
 	t := kmsg.NewCreateTopicsRequestTopic()
 	t.Topic, t.NumPartitions, t.ReplicationFactor = churnTopic, 1, 1
@@ -69,9 +83,14 @@ func (r *churning) answered(_ kmsg.Request, resp kmsg.Response) {
 	r.busy, r.trim.busy = false, false
 	switch a := resp.(type) {
 	case *kmsg.CreateTopicsResponse:
+		r.id = a.Topics[0].TopicID
 		r.settled(true, errcode.Code(a.Topics[0].ErrorCode), errcode.TopicAlreadyExists)
 	case *kmsg.DeleteTopicsResponse:
-		r.settled(false, errcode.Code(a.Topics[0].ErrorCode), errcode.UnknownTopicOrPartition)
+		gone := errcode.UnknownTopicOrPartition
+		if a.Topics[0].Topic == nil { // asked for by its id
+			gone = errcode.UnknownTopicID
+		}
+		r.settled(false, errcode.Code(a.Topics[0].ErrorCode), gone)
 	case *kmsg.DeleteRecordsResponse:
 		r.trim.deleted(&a.Topics[0].Partitions[0])
 		r.again = r.c.w.now + Millisecond

@@ -329,6 +329,9 @@ func (n *node) checkLost(folder string, o *core.Opened) {
 	p := n.w.ledger.part(topic, partition)
 	for _, x := range o.Lost {
 		n.w.reach(markLostRange)
+		if x.From >= x.To {
+			n.w.fail(Correctness, "damage", fmt.Sprintf("%s: offsets from %d to %d are called lost, which are none: %s", folder, x.From, x.To, x.Why))
+		}
 		if x.To == o.LogEnd {
 			n.w.reach(markLostAtEnd)
 		}

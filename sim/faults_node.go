@@ -90,18 +90,29 @@ func (n *node) before(op simdisk.Op) error {
 	}
 	here := strings.HasPrefix(op.Path, n.failIn)
 	switch {
-	case n.armed[writeError] && op.Kind == simdisk.OpWrite && here:
+	case n.armed[writeError] && (op.Kind == simdisk.OpWrite || changesNames(op.Kind)) && here:
 		n.disarm(writeError)
+		n.injected = op.Path
 		return vfs.ErrIO
 	case n.armed[shortWrite] && op.Kind == simdisk.OpWrite && here:
 		n.disarm(shortWrite)
+		n.injected = op.Path
 		n.disk.FailWrite(op.Path, op.Len*int64(n.keep)/int64(Second))
-	case n.armed[syncError] && (op.Kind == simdisk.OpSyncData && here || op.Kind == simdisk.OpSyncAll):
+	case n.armed[syncError] && ((op.Kind == simdisk.OpSyncData || op.Kind == simdisk.OpSyncDir) && here || op.Kind == simdisk.OpSyncAll):
 		n.disarm(syncError)
-		n.synced = true
+		n.synced, n.injected = true, op.Path
 		return vfs.ErrIO
 	}
 	return nil
+}
+
+// changesNames reports whether an operation changes what a folder holds.
+func changesNames(kind simdisk.OpKind) bool {
+	switch kind {
+	case simdisk.OpCreate, simdisk.OpMkdir, simdisk.OpRename, simdisk.OpRemove, simdisk.OpTruncate:
+		return true
+	}
+	return false
 }
 
 func (n *node) disarm(k faultKind) {

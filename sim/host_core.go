@@ -86,6 +86,7 @@ func (n *node) settleFrame(ev *core.Event) {
 func (n *node) carryOut() {
 	p, fx := n.p, &n.p.fx
 	if fx.Publish != nil {
+		n.checkImage(fx.Publish)
 		p.view.Image = fx.Publish
 		view := p.view
 		p.env = wire.NewEnv(&view, n.prepare)
@@ -107,6 +108,7 @@ func (n *node) carryOut() {
 		switch fx.Notes[i].Kind {
 		case core.NoteReady:
 			p.ready = true
+			n.checkRegistered()
 		case core.NoteStopped:
 			n.finishStop(fx.Notes[i].Fields[0].Value == "true")
 			return
@@ -178,5 +180,6 @@ func (n *node) readExtents() [][][]byte {
 
 // prepare runs record.Prepare on a connection's behalf.
 func (n *node) prepare(policy *record.Policy, data []byte, frame record.FrameID) (record.Batch, *record.Refusal) {
+	n.checkPrepare(policy, data)
 	return n.p.prepare.Prepare(policy, n.wall(), data, frame)
 }

@@ -30,15 +30,16 @@ type logDir struct {
 	lost   bool // the core has given it up
 	failed bool // at the end of a stop: it has failed, whether the core knows or not
 
-	queue   []core.DiskOp
-	writing bool // an evWrite is coming
-	blocked bool // the first of queue waits for the round in flight
-	stores  []core.Store
-	storing bool
-	round   *segment.Round
-	steps   []int // of the round, still to be made
-	syncing bool  // an evSyncBegin is coming
-	changes []segment.FileChange
+	queue    []core.DiskOp
+	writing  bool // an evWrite is coming
+	blocked  bool // the first of queue waits for the round in flight
+	stores   []core.Store
+	storing  bool
+	round    *segment.Round
+	unsynced string // the path of a step that was made to fail; "": none was
+	steps    []int  // of the round, still to be made
+	syncing  bool   // an evSyncBegin is coming
+	changes  []segment.FileChange
 }
 
 // later schedules an event of the directory after a drawn delay.
@@ -137,6 +138,8 @@ func (d *logDir) write() {
 		d.blocked = true
 	}
 	d.takeChanges()
+	d.checkPassedOver()
+	d.checkMirror(ops[:done])
 	for i := range events {
 		ev := events[i]
 		n.tell(laneOf(&ev), ev)
@@ -220,9 +223,12 @@ func (d *logDir) nextStep() {
 func (d *logDir) syncStep() {
 	i := d.steps[len(d.steps)-1]
 	d.steps = d.steps[:len(d.steps)-1]
+	other := d.n.injected
+	d.n.injected = ""
 	if !d.n.w.cfg.broken.durableUnsynced && !d.round.Step(i) {
 		d.steps = d.steps[:0] // after a failure no further step is made
 	}
+	d.unsynced, d.n.injected = d.unsynced+d.n.injected, other // the end of the round says so
 	if !d.n.cut {
 		d.nextStep()
 	}
@@ -230,7 +236,9 @@ func (d *logDir) syncStep() {
 
 func (d *logDir) endSync() {
 	events := d.dir.EndSync(d.round, nil)
-	d.round, d.blocked = nil, false
+	d.n.injected += d.unsynced
+	d.round, d.blocked, d.unsynced = nil, false, ""
+	d.checkPassedOver()
 	d.takeChanges()
 	for i := range events {
 		d.n.tell(laneOf(&events[i]), events[i])
@@ -249,6 +257,7 @@ func (d *logDir) store() {
 	if d.n.cut {
 		return
 	}
+	d.checkPassedOver()
 	if ok && ev.Kind == core.EvStored {
 		delete(d.n.spoiled, d.root+s.Slot.Name) // it is another file now
 	}

@@ -26,16 +26,19 @@ type node struct {
 	skew  record.UnixMillis
 	p     *process // nil: none runs
 	// life counts starts and ends of processes. Events carry it: what was meant for a process that has ended does not happen.
-	life        uint32
-	powers      int  // power losses so far
-	pausedUntil Time // the process does nothing before
-	epochs      map[stream.ID]reign
-	watched     map[stream.ID]*watched
-	spoiled     map[string]bool // files that rot has hit
+	life         uint32
+	powers       int  // power losses so far
+	pausedUntil  Time // the process does nothing before
+	epochs       map[stream.ID]reign
+	terms        map[stream.ID]term // as they were published
+	nextProducer record.ProducerID
+	watched      map[stream.ID]*watched
+	spoiled      map[string]bool // files that rot has hit
 
 	ailments
-	cut    bool // the power failed within the present event
-	synced bool // the process has failed an fsync: a page cache that lies must not outlive it
+	injected string // the path of an operation that was made to fail; "": none that was not looked for yet
+	cut      bool   // the power failed within the present event
+	synced   bool   // the process has failed an fsync: a page cache that lies must not outlive it
 }
 
 // reign is the last leader epoch in which a stream was appended to, and by which process.
@@ -46,15 +49,16 @@ type reign struct {
 
 // process is one run of the node's program.
 type process struct {
-	core    *core.Core
-	fx      core.Effects
-	started Time
-	pool    *pool
-	prepare record.Preparer
-	view    query.View
-	env     *wire.Env
-	ready   bool
-	streams int // that recovery found
+	core        *core.Core
+	incarnation record.UUID
+	fx          core.Effects
+	started     Time
+	pool        *pool
+	prepare     record.Preparer
+	view        query.View
+	env         *wire.Env
+	ready       bool
+	streams     int // that recovery found
 	// stopping: the core is told to stop. What becomes of requests that it has not seen does not matter: they are lost with their connections.
 	stopping bool
 	conns    map[core.ConnID]*serverConn
@@ -65,10 +69,12 @@ type process struct {
 	where map[stream.ID]*logDir // of every stream that is, or was
 	jobs  []core.Job
 	told  map[lane]Time
+
+	heardInSessions map[toldPart]toldEnds // in fetch sessions
 }
 
 func newNode(w *World, id int32) *node {
-	n := &node{w: w, id: id, name: fmt.Sprintf("n%d", id), disk: simdisk.New(), life: 1, epochs: map[stream.ID]reign{}, watched: map[stream.ID]*watched{}, spoiled: map[string]bool{}, skew: record.UnixMillis(w.opt.SkewMs),
+	n := &node{w: w, id: id, name: fmt.Sprintf("n%d", id), disk: simdisk.New(), life: 1, epochs: map[stream.ID]reign{}, terms: map[stream.ID]term{}, watched: map[stream.ID]*watched{}, spoiled: map[string]bool{}, skew: record.UnixMillis(w.opt.SkewMs),
 		disks: w.source(forDisk + purpose(id)), rng: w.source(forNode + purpose(id)), ids: source(w.opt.Seed, forIDs+purpose(id))}
 	n.disk.Before, n.disk.Full, n.disk.Reads = n.before, n.full, n.mayRead
 	return n

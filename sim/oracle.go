@@ -29,6 +29,8 @@ type watched struct {
 
 	// Of all processes.
 	promised record.Offset // told to be durable
+	outlive  map[record.ProducerID]lastOf
+	pointed  int // power losses before its last Checkpoint
 	deleted  bool
 }
 
@@ -78,8 +80,14 @@ func (n *node) broken(oracle string, o *watched, format string, args ...any) {
 func (n *node) observe(ev *core.Event) {
 	n.checkRefused(ev)
 	switch ev.Kind {
+	case core.EvRequest:
+		n.hear(ev.Request)
+		n.checkParked(ev)
 	case core.EvDurable, core.EvCheckpointed:
 		if o := n.watch(ev.Stream); o != nil {
+			if ev.Kind == core.EvCheckpointed {
+				o.pointed = n.powers
+			}
 			o.durable, o.promised = max(o.durable, ev.UpTo), max(o.promised, ev.UpTo)
 			n.ends(ev.Stream, o)
 		}
@@ -95,6 +103,9 @@ func (n *node) observe(ev *core.Event) {
 	}
 	for i := range n.p.fx.Disk {
 		op := &n.p.fx.Disk[i]
+		if op.Kind == core.DiskAppend && !n.w.cfg.BlackBox {
+			n.checkTimestamps(op.Stream.String(), &op.Batch)
+		}
 		o := n.watch(op.Stream)
 		if o == nil {
 			continue
@@ -162,4 +173,8 @@ func (n *node) appended(o *watched, b *record.Batch) {
 		n.w.reach(markSequenceWrapped)
 	}
 	o.producers[b.ProducerID] = sequence{b.ProducerEpoch, next}
+	if o.outlive == nil {
+		o.outlive = map[record.ProducerID]lastOf{}
+	}
+	o.outlive[b.ProducerID] = lastOf{b.ProducerEpoch, b.LastOffset()}
 }

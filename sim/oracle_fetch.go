@@ -65,6 +65,7 @@ func (c *serverConn) answeredFetch(r *core.Reply, extents [][]byte) {
 		return
 	}
 	c.lateFetch()
+	c.n.repeated(q, r.Fetch)
 	at := c.fetch.at
 	c.fetch.request = nil
 	n, empty := c.n, len(extents) == 0

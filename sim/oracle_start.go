@@ -16,6 +16,9 @@ func (n *node) observeStart(opened []core.Event) {
 	if n.w.cfg.BlackBox {
 		return
 	}
+	for _, d := range n.p.dirs {
+		d.checkLeftovers()
+	}
 	found := map[stream.ID]bool{}
 	for i := range opened {
 		id, o := opened[i].Stream, opened[i].Opened
@@ -83,10 +86,11 @@ func (n *node) rebuild(id stream.ID, o *core.Opened, w *watched) {
 			return
 		}
 		ends := map[int64]record.Offset{} // position of each batch: its last offset
+		times := map[record.Offset]record.UnixMillis{}
 		pos := int64(0)
 		for it := record.Batches(data[:min(int64(s.Size), int64(len(data)))]); it.Next(); pos += int64(it.Batch.Size) {
 			b := it.Batch
-			ends[pos] = b.LastOffset()
+			ends[pos], times[b.LastOffset()] = b.LastOffset(), b.MaxTimestamp
 			end = b.NextOffset()
 			if b.NextOffset() > o.LogStart && epochs.At(max(b.BaseOffset, o.LogStart)) != b.LeaderEpoch {
 				n.broken("R10", w, "offset %d was appended in epoch %d; the cache says %d", b.BaseOffset, b.LeaderEpoch, epochs.At(b.BaseOffset))
@@ -97,11 +101,14 @@ func (n *node) rebuild(id stream.ID, o *core.Opened, w *watched) {
 			}
 		}
 		n.checkIndex(strings.TrimSuffix(path, ".log")+".index", s.Base, ends, w)
+		n.checkTimes(strings.TrimSuffix(path, ".log")+".timeindex", s.Base, times, w)
 	}
 	if len(o.Segments) > 0 && o.LogEnd > end && o.LogEnd > o.Segments[len(o.Segments)-1].Base || end > o.LogEnd || view.Next() != o.LogEnd {
 		n.broken("S1", w, "recovery says that it ends at %d, its files at %d", o.LogEnd, end)
 	}
 	n.checkProducers(o, w, last)
+	n.outlived(o, w)
+	n.checkWork(id, o, w)
 }
 
 // folderOf is where a recovered stream's files lie, with a slash.

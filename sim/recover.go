@@ -17,6 +17,7 @@ import (
 func (n *node) recoverDirs() ([]core.Event, error) {
 	p := n.p
 	boot := &core.Boot{NodeID: record.NodeID(n.id + 1), Incarnation: n.newUUID()}
+	p.incarnation = boot.Incarnation
 	n.ids.Bytes(boot.Seed[:])
 	boot.Config = append([]core.KeyValue{{Key: "node.id", Value: fmt.Sprint(boot.NodeID)}}, n.w.opt.Node...)
 	if err := n.openDirs(boot); err != nil {
@@ -108,7 +109,7 @@ func (n *node) claim(dir *segment.Dir, props segment.Properties, boot *core.Boot
 			return err
 		}
 	}
-	clean, err := dir.DropCleanMark()
+	clean, err := n.dropCleanMark(dir)
 	if err != nil {
 		return err
 	}

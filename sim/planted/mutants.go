@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -26,6 +27,7 @@ type mutantFlags struct {
 	jobs     int // mutants at once, each with one seed at a time
 	out      string
 	resume   bool
+	again    string
 	tests    bool
 	memory   int64
 	patience float64
@@ -36,18 +38,22 @@ func mutantsCommand(args []string) error {
 	var f mutantFlags
 	set := flag.NewFlagSet("mutants", flag.ExitOnError)
 	set.Uint64Var(&f.seed, "seed", 1, "of the draw")
-	set.IntVar(&f.count, "count", 200, "mutants that compile and differ from the tree")
+	set.IntVar(&f.count, "count", 200, "mutants that compile, differ from the tree and are run by the seeds")
 	set.StringVar(&f.only, "only", "", "draw from the files whose path begins so")
 	set.IntVar(&f.seeds, "seeds", 1000, "seeds of the simulator run against each mutant")
 	set.IntVar(&f.single, "single", 100, "of them of the profile single, which is slow; the others are of brief")
 	set.IntVar(&f.jobs, "jobs", 2, "mutants at once")
 	set.StringVar(&f.out, "out", ".mutants", "folder for results.txt and the coverage")
 	set.BoolVar(&f.resume, "resume", false, "go on with the results in the folder: what fewer seeds did not kill is tried again")
+	set.StringVar(&f.again, "again", "", "try these places of the draw alone, whatever became of them; several with commas; goes with --resume")
 	set.BoolVar(&f.tests, "tests", false, "run the unit tests against what no seed killed")
 	set.Int64Var(&f.memory, "memory", 2<<30, "bytes of the simulator at which a mutant counts as dead")
 	set.Float64Var(&f.patience, "patience", 1, "by how much the times are longer after which a mutant counts as hung")
 	if err := set.Parse(args); err != nil {
 		return err
+	}
+	if f.again != "" && !f.resume {
+		return errors.New("mutants: --again tries places of a draw that has results: want --resume, too")
 	}
 	if f.single < 0 || f.seeds <= f.single || f.jobs < 1 || f.count < 1 {
 		return errors.New("mutants: want --count and --jobs above 0, and --seeds above --single")
@@ -86,7 +92,13 @@ func runMutants(ctx context.Context, root string, t *tree, f *mutantFlags) error
 	if err != nil {
 		return err
 	}
-	s := &mutantSweep{f: f, all: all, log: log, reach: reach, same: same, again: log.again(f.seeds)}
+	s := &mutantSweep{f: f, all: all, log: log, reach: reach, same: same, again: log.again(f.seeds), want: f.count}
+	if f.again != "" {
+		if s.again, err = parsePlaces(f.again, len(all)); err != nil {
+			return err
+		}
+		s.want = 0
+	}
 	if err := s.work(ctx, root); err != nil {
 		return err
 	}
@@ -142,12 +154,25 @@ type mutantSweep struct {
 	log   *mutantLog
 	reach *reach
 	same  string // the sum of the simulator of the tree as it is
+	want  int    // so many are to count
 
 	mu       sync.Mutex
-	again    []int // those that fewer seeds did not kill
+	again    []int // to be tried before new ones are
 	next     int
 	under    int // way, of those that were not tried before
 	released *sync.Cond
+}
+
+// parsePlaces reads a list of places in the draw.
+func parsePlaces(list string, below int) (ids []int, err error) {
+	for text := range strings.SplitSeq(list, ",") {
+		id, err := strconv.Atoi(text)
+		if err != nil || id < 0 || id >= below {
+			return nil, fmt.Errorf("mutants: --again %q: want numbers below %d", list, below)
+		}
+		ids = append(ids, id)
+	}
+	return ids, nil
 }
 
 // take returns the next mutant. While those under way may be enough, it waits for them.
@@ -165,9 +190,9 @@ func (s *mutantSweep) take(ctx context.Context) (int, bool) {
 			s.next++
 		}
 		switch {
-		case counted >= s.f.count || s.next == len(s.all):
+		case counted >= s.want || s.next == len(s.all):
 			return 0, false
-		case counted+s.under < s.f.count:
+		case counted+s.under < s.want:
 			s.under++
 			s.next++
 			return s.next - 1, true

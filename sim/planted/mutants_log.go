@@ -21,8 +21,8 @@ type mutantResult struct {
 	reached, tests          string // by what it is run; what the unit tests say: killed, pass, or nothing where they were not asked
 }
 
-// counts reports whether it is one of the sample: what does not compile or differ is not.
-func (r *mutantResult) counts() bool { return r.fate != fateNoBuild && r.fate != fateSame }
+// counts reports whether it is one of the sample that seeds could kill: what does not compile or differ, and what no seed runs, is not.
+func (r *mutantResult) counts() bool { return r.fate == fateDead || r.fate == fateSurvived }
 
 func (r *mutantResult) line() string {
 	return strings.Join([]string{strconv.Itoa(r.id), r.place, r.operator, r.change, r.fate, r.by, r.seed, fmt.Sprintf("%.1f", r.seconds), r.reached, r.tests}, "\t")
@@ -123,7 +123,7 @@ func (l *mutantLog) inOrder() []mutantResult {
 	return all
 }
 
-// summary counts what became of the first so many of the draw.
+// summary counts what became of the first of the draw, until so many count.
 func (l *mutantLog) summary(count int) string {
 	fates := map[string]int{}
 	var left []string
@@ -140,10 +140,9 @@ func (l *mutantLog) summary(count int) string {
 			left = append(left, r.line())
 		}
 	}
-	reached := fates[fateDead] + fates[fateSurvived]
-	return fmt.Sprintf("%s\n%d mutants: %d dead, %d survived, %d not reached by any seed; besides, %d did not compile and %d changed nothing\ndead: %.1f %% of those reached, %.1f %% of all\n",
+	return fmt.Sprintf("%s\n%d mutants that seeds run: %d dead, %d survived; besides, %d not reached by any seed, %d did not compile and %d changed nothing\ndead: %.1f %% of those reached, %.1f %% of all\n",
 		strings.Join(left, "\n"), n, fates[fateDead], fates[fateSurvived], fates[fateNotReached], fates[fateNoBuild], fates[fateSame],
-		percent(fates[fateDead], reached), percent(fates[fateDead], n))
+		percent(fates[fateDead], n), percent(fates[fateDead], n+fates[fateNotReached]))
 }
 
 func percent(part, of int) float64 { return 100 * float64(part) / float64(max(of, 1)) }

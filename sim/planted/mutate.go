@@ -51,7 +51,7 @@ func mutantsOf(path, source string) ([]mutant, error) {
 	}
 	m := &mutator{files: files, path: path, source: source, bodies: map[*ast.BlockStmt]bool{}, switches: map[ast.Node]token.Pos{}, whole: map[ast.Expr]bool{}}
 	for _, d := range file.Decls {
-		if fn, ok := d.(*ast.FuncDecl); ok && fn.Body != nil && !leftOutFunction(fn) {
+		if fn, ok := d.(*ast.FuncDecl); ok && fn.Body != nil && !leftOutFunction(path, fn) {
 			m.bodies[fn.Body] = true
 			ast.Inspect(fn.Body, m.visit)
 		}

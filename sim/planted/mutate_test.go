@@ -83,7 +83,14 @@ func TestLeftOut(t *testing.T) {
 	if err != nil || len(found) > 0 {
 		t.Error(found, err)
 	}
-	for path, want := range map[string]bool{"core/fetch.go": true, "core/image/image.go": true, "disk/segment/cut.go": true, "core/fetch_test.go": false, "core/print.go": false,
+	printer := "package p\n\nfunc (x Extent) Append(dst []byte) []byte {\n\tdst = append(dst, '+')\n\treturn dst\n}\n"
+	if found, err = mutantsOf("core/stream/id.go", printer); err != nil || len(found) > 0 {
+		t.Error(found, err)
+	}
+	if found, err = mutantsOf("core/record/batch.go", printer); err != nil || len(found) != 1 {
+		t.Error(found, err)
+	}
+	for path, want := range map[string]bool{"core/fetch.go": true, "core/image/image.go": true, "disk/segment/cut.go": true, "core/fetch_test.go": false, "core/print.go": false, "core/takenover.go": false,
 		"disk/store/store.go": false, "core/testdata/x.txt": false, "coretwo/x.go": false} { // any order: each for itself
 		if isMutated(path) != want {
 			t.Errorf("%s: %t", path, !want)

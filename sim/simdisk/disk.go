@@ -259,6 +259,20 @@ func (d *Disk) Data(path string) ([]byte, error) {
 	return slices.Clone(n.data), nil
 }
 
+// Names returns the names in a directory as they are now, sorted; for oracles.
+func (d *Disk) Names(path string) ([]string, error) {
+	n, err := d.root.find(path)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for name := range n.names { // any order: sorted below
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
 func (n *node) find(path string) (*node, error) {
 	at := n
 	if path == "" {

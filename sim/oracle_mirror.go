@@ -1,0 +1,64 @@
+package sim
+
+import (
+	"strings"
+
+	"odradek/core"
+	"odradek/core/record"
+	"odradek/core/stream"
+)
+
+// checkMirror: when the disk has carried out all that was asked of a stream, its files are what the core believes them to be, in size and number. When some
+// are deleted none is left that lies wholly below the log start. Those that a start finds there go when retention looks for them.
+func (d *logDir) checkMirror(ops []core.DiskOp) {
+	n := d.n
+	if n.w.cfg.BlackBox || d.lost || d.dir.Err() != nil {
+		return
+	}
+	for i := range ops {
+		id := ops[i].Stream
+		o := n.watch(id)
+		if o == nil || o.hurt() || asksOf(ops[i+1:], id) || asksOf(d.queue, id) {
+			continue
+		}
+		s, here := n.p.core.Look(id)
+		view, there := d.dir.View(id)
+		if !here || !there || s.Failed {
+			continue
+		}
+		folder := n.folder(s.Topic, id.Partition)
+		names, _ := n.disk.Names(folder)
+		var bytes int64
+		var bases []record.Offset
+		for _, path := range logFiles(folder, names) {
+			data, _ := n.disk.Data(path)
+			bytes += int64(len(data))
+			bases = append(bases, baseOf(path))
+		}
+		switch {
+		case view.Next() != s.LogEnd:
+			n.broken("mirror", o, "the files end at %d, the log at %d", view.Next(), s.LogEnd)
+		case bytes != s.Bytes:
+			n.broken("mirror", o, "the files at %v have %d bytes, the log %d", bases, bytes, s.Bytes)
+		case ops[i].Kind == core.DiskDelete && len(bases) > 1 && bases[1] <= s.LogStart:
+			n.broken("mirror", o, "the log begins at %d, and there are segments at %v", s.LogStart, bases)
+		}
+	}
+}
+
+func asksOf(ops []core.DiskOp, id stream.ID) bool {
+	for i := range ops {
+		if ops[i].Stream == id {
+			return true
+		}
+	}
+	return false
+}
+
+// baseOf is the base offset in the name of a segment's file.
+func baseOf(path string) (base record.Offset) {
+	for _, digit := range strings.TrimSuffix(path[strings.LastIndexByte(path, '/')+1:], ".log") {
+		base = base*10 + record.Offset(digit-'0')
+	}
+	return base
+}

@@ -1,0 +1,35 @@
+package sim
+
+import (
+	"odradek/core"
+	"odradek/core/record"
+)
+
+// lastOf is the last batch that a producer has in a log.
+type lastOf struct {
+	epoch  int16
+	offset record.Offset
+}
+
+// outlived: a producer whose last batch was durable is known to each later process with that batch or a later one, be the batch still there or deleted: its next one
+// must be told from a retry. What was not durable may be gone.
+func (n *node) outlived(o *core.Opened, w *watched) {
+	known := map[record.ProducerID]lastOf{}
+	for i := range o.Producers {
+		if e := &o.Producers[i]; e.Count > 0 {
+			known[e.ID] = lastOf{e.Epoch, e.Batches[e.Count-1].LastOffset}
+		}
+	}
+	lost := record.Offset(-1)
+	for id, was := range w.outlive { // any order: a maximum, and each for itself
+		switch now, ok := known[id]; {
+		case was.offset >= w.promised || was.offset >= o.LogEnd:
+			delete(w.outlive, id)
+		case !ok || now.epoch < was.epoch || now.epoch == was.epoch && now.offset < was.offset:
+			lost = max(lost, was.offset)
+		}
+	}
+	if lost >= 0 {
+		n.broken("P4", w, "a producer's last batch was at offset %d, below %d, which is durable, and recovery does not know it", lost, w.promised)
+	}
+}

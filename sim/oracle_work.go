@@ -1,0 +1,39 @@
+package sim
+
+import (
+	"fmt"
+	"strings"
+
+	"odradek/core"
+	"odradek/core/record"
+	"odradek/core/stream"
+)
+
+// checkWork: a start reads no more of a log than it must. Below its recovery point segments are known by their indexes, and the rest of it by its epochs and its
+// snapshot; from there on every batch is read, of the segment that the point lies in perhaps all (decision 4). Where a file of the log has rotted, or something had
+// to be cut, more may be read; and after a power loss, which may take the files that belong to the point while they are replaced.
+func (n *node) checkWork(id stream.ID, o *core.Opened, w *watched) {
+	folder := n.folderOf(id, o)
+	for path := range n.spoiled { // any order: a disjunction
+		if strings.HasPrefix(path, folder) {
+			return
+		}
+	}
+	if w.pointed != n.powers || o.Cut > 0 || len(o.Lost) > 0 || n.spoiled[n.p.where[id].root+core.RecoveryPointCheckpoint] {
+		return
+	}
+	point, must := n.pointOf(id, o.Topic), int64(0)
+	for i := range o.Segments {
+		if i+1 == len(o.Segments) || o.Segments[i+1].Base > point {
+			must += int64(o.Segments[i].Size)
+		}
+	}
+	if o.Scanned > must {
+		n.broken("work", w, "the start reads %d bytes of batches; behind its recovery point %d there are no more than %d", o.Scanned, point, must)
+	}
+}
+
+// pointOf is the recovery point that a partition's directory has stored.
+func (n *node) pointOf(id stream.ID, topic string) record.Offset {
+	return n.p.where[id].entries(core.RecoveryPointCheckpoint)[fmt.Sprintf("%s %d", topic, id.Partition)]
+}
