@@ -159,7 +159,7 @@ func (r *churning) settled(there bool, code, already errcode.Code) {
 func (r *churning) begin() {
 	rng := &r.c.rng
 	r.left = rng.IntN(5)
-	r.trim = trimming{steps: rng.IntN(5)}
+	r.trim = trimming{topic: churnTopic, steps: rng.IntN(5)}
 }
 
 func (r *churning) lost() {

@@ -63,6 +63,10 @@ func (c *client) start() {
 		t := newAltering(c)
 		t.line = c.add("a", t)
 	}
+	if c.opt.Trims > 0 && (e == nil || !e.NoTrims) {
+		t := newTrimmer(c)
+		t.line = c.add("d", t)
+	}
 	c.poke()
 }
 

@@ -62,6 +62,7 @@ type ClientEdit struct {
 	Steady   bool   `json:"steady,omitempty"` // it reads, and neither seeks nor pauses nor is at something else
 	NoChurn  bool   `json:"no-churn,omitempty"`
 	NoAlters bool   `json:"no-alters,omitempty"`
+	NoTrims  bool   `json:"no-trims,omitempty"`
 }
 
 // Give is one batch: when it was given, and where the client's generator stood.

@@ -43,7 +43,7 @@ func TestEditsBreakNothing(t *testing.T) {
 			if rng.IntN(4) == 0 {
 				c.Batches = nil
 			}
-			c.NoReads, c.Steady, c.NoChurn, c.NoAlters = rng.IntN(4) == 0, rng.IntN(3) == 0, rng.IntN(2) == 0, rng.IntN(2) == 0
+			c.NoReads, c.Steady, c.NoChurn, c.NoAlters, c.NoTrims = rng.IntN(4) == 0, rng.IntN(3) == 0, rng.IntN(2) == 0, rng.IntN(2) == 0, rng.IntN(2) == 0
 		}
 		if e.CalmNet, e.CalmHD, e.Salt = rng.IntN(2) == 0, rng.IntN(2) == 0, rng.N(4); rng.IntN(2) == 0 {
 			e.Ends = Time(rng.N(uint64(e.Ends))) + 1

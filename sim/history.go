@@ -125,9 +125,9 @@ func (h *history) powerLost() {
 	}
 }
 
-// opened enters where a log ends that was recovered: elsewhere, if its topic is relaxed and the power failed, or if it is damaged; but never, of a durable topic, below
+// opened enters where a log begins and ends that was recovered: elsewhere, if its topic is relaxed and the power failed, or if it is damaged; but never, of a durable topic, below
 // what was acknowledged.
-func (h *history) opened(topic int, partition int32, end record.Offset) {
+func (h *history) opened(topic int, partition int32, start, end record.Offset) {
 	part := h.w.ledger.part(topic, partition)
 	call := h.lost[topic][partition]
 	if call == 0 {
@@ -137,6 +137,11 @@ func (h *history) opened(topic int, partition int32, end record.Offset) {
 		call, end = h.event(), max(end, part.ackedEnd)
 	}
 	h.lost[topic][partition] = 0
+	if lost := call < h.event(); lost && start == end && end > 0 {
+		// It ended below the start that DeleteRecords promised, or may have: whatever was there may be lost, with what was known of its producers, and the log goes on at start.
+		h.add(linearizability.Operation{Op: linearizability.End, Process: int(h.w.nodes[0].id), Call: call, Return: h.event(), Offset: 0}, topic, partition)
+		call = h.event()
+	}
 	h.add(linearizability.Operation{Op: linearizability.End, Process: int(h.w.nodes[0].id), Call: call, Return: h.event(), Offset: int64(end)}, topic, partition)
 }
 
@@ -168,7 +173,7 @@ func (h *history) soFar() linearizability.History {
 func (h *history) created(name string, partition int32) {
 	for i := range h.lost {
 		if h.w.opt.Topics[i].Name == name && int(partition) < len(h.lost[i]) && h.lost[i][partition] > 0 {
-			h.opened(i, partition, 0)
+			h.opened(i, partition, 0, 0)
 		}
 	}
 }

@@ -48,7 +48,7 @@ func (l *ledger) judgeRecord(client int, g *given) {
 	_, hit := part.hurtAt(g.offset)
 	start, _ := l.w.logStart(c.topic.Name, g.partition)
 	switch {
-	case g.offset < start && l.w.opt.Retains && last.hash == 0: // deleted, as its topic's configs ask for
+	case g.offset < start && l.w.opt.Deletes && last.hash == 0: // deleted, as its topic's configs or a client asked for
 	case last.hash == g.hash || hit && last.hash == 0: // or refused
 	case last.hash == 0:
 		l.w.fail(Correctness, "R9", fmt.Sprintf("%s-%d: %s was acknowledged at offset %d, which nobody finds", c.topic.Name, g.partition, g.name, g.offset))
@@ -73,7 +73,7 @@ func (l *ledger) judgePartition(topic int, partition int32) {
 			}
 			continue
 		}
-		if o.Acks == 0 || !o.Idempotent && (len(part.hurts) > 0 || l.w.opt.Retains) || o.InFlight > 1 && (len(part.hurts) > 0 || !o.Idempotent || !t.Durable() && l.w.counts[diskFull] > 0) {
+		if o.Acks == 0 || !o.Idempotent && (len(part.hurts) > 0 || l.w.opt.Deletes) || o.InFlight > 1 && (len(part.hurts) > 0 || !o.Idempotent || !t.Durable() && l.w.counts[diskFull] > 0) {
 			// Several under way and no sequence: a retry may overtake, and without acknowledgements so may what goes on the next connection. Nor does a sequence help where a relaxed topic has lost all it knew of a
 			// producer: of two batches under way it then takes the second, if it must refuse the first (Kafka does so too).
 			continue

@@ -28,6 +28,7 @@ const (
 	forNode     purpose = 0x200 // + node: delays of the host
 	forDisk     purpose = 0x300 // + node: what a power loss keeps
 	forIDs      purpose = 0x400 // + node: ids and seeds
+	forTrims    purpose = 0xa00 // + client; of the options: of client 0xff
 	forWhole    purpose = 0x800 // + client: how its machine is set
 	forReads    purpose = 0x900 // + client: what it does as a reader
 	forAlters   purpose = 0x600 // + client; of the options: of client 0xff
@@ -54,6 +55,7 @@ type Options struct {
 	Dirs     int // log directories
 	Index    Indexing
 	Retains  bool // topics lose what is old or too much
+	Deletes  bool // they do, or lose what a client has deleted
 	SyncAll  int  // a round of more steps is one SyncAll
 	Life     LongLife
 }
@@ -123,6 +125,7 @@ type ClientOptions struct {
 	MaxWaitMs     int32
 	Churn         int  // topics made and deleted besides
 	Alters        int  // changes of the topic's configs and partitions
+	Trims         int  // deletions of the topic's first records, and looks at where it begins
 	Sessions      bool // it reads in fetch sessions
 	Reset         proto.Reset
 	Linger        Time
@@ -176,6 +179,7 @@ func Draw(seed uint64, p Profile) Options {
 	drawAlters(&o)
 	drawMachines(&o)
 	drawRetention(&o)
+	drawTrims(&o)
 	drawLongLife(&o)
 	return o
 }
@@ -269,7 +273,7 @@ func drawSnapshots(seed uint64) []core.KeyValue {
 	}
 }
 
-// drawSessions has half of the seeds read in fetch sessions, some of them where there is room for one.
+// drawSessions has half of the seeds read in fetch sessions, some of them where there is room for few.
 func drawSessions(seed uint64, clients []ClientOptions) []core.KeyValue {
 	rng := source(seed, forSession)
 	if rng.IntN(2) == 0 {
@@ -278,7 +282,11 @@ func drawSessions(seed uint64, clients []ClientOptions) []core.KeyValue {
 	for i := range clients {
 		clients[i].Sessions = true
 	}
-	return []core.KeyValue{{Key: "max.incremental.fetch.session.cache.slots", Value: pick(&rng, "1000", "1000", "1")}}
+	slots := pick(&rng, "1000", "1000", "1")
+	if few := pick(&rng, "1", "2", "4", "6"); slots == "1" {
+		slots = few
+	}
+	return []core.KeyValue{{Key: "max.incremental.fetch.session.cache.slots", Value: slots}}
 }
 
 func drawTopic(rng *prng.Source, i int) TopicOptions {
@@ -336,8 +344,8 @@ func (o *Options) Lines() []string {
 	}
 	for i, c := range o.Clients {
 		out = append(out, fmt.Sprintf("client c%d topic=%s idempotent=%t acks=%d in-flight=%d codec=%s batches=%d of<=%d timeout=%s timeout.ms=%d "+
-			"produce=v%d fetch=v%d list-offsets=v%d metadata=v%d min=%d max=%d wait=%dms churn=%d alters=%d sessions=%t reset=%v linger=%s batch.size=%d buffer=%d", i, o.Topics[c.Topic].Name, c.Idempotent, c.Acks, c.InFlight, c.Codec, c.Batches, c.BatchMax,
-			c.Timeout, c.TimeoutMs, c.Versions.Produce, c.Versions.Fetch, c.Versions.ListOffsets, c.Versions.Metadata, c.MinBytes, c.MaxBytes, c.MaxWaitMs, c.Churn, c.Alters, c.Sessions,
+			"produce=v%d fetch=v%d list-offsets=v%d metadata=v%d min=%d max=%d wait=%dms churn=%d alters=%d trims=%d sessions=%t reset=%v linger=%s batch.size=%d buffer=%d", i, o.Topics[c.Topic].Name, c.Idempotent, c.Acks, c.InFlight, c.Codec, c.Batches, c.BatchMax,
+			c.Timeout, c.TimeoutMs, c.Versions.Produce, c.Versions.Fetch, c.Versions.ListOffsets, c.Versions.Metadata, c.MinBytes, c.MaxBytes, c.MaxWaitMs, c.Churn, c.Alters, c.Trims, c.Sessions,
 			c.Reset, c.Linger, c.BatchSize, c.BufferMemory))
 	}
 	out = append(out, fmt.Sprintf("network delay=%s..%s..%s slow=%d cut=%d", Time(o.Network.Least), Time(o.Network.Usual), Time(o.Network.Most), o.Network.Slow, o.Network.Cut))

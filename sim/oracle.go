@@ -79,6 +79,7 @@ func (n *node) broken(oracle string, o *watched, format string, args ...any) {
 // observe is shown every event of the core with its effects.
 func (n *node) observe(ev *core.Event) {
 	n.checkRefused(ev)
+	n.checkGivenUp(ev)
 	switch ev.Kind {
 	case core.EvRequest:
 		n.hear(ev.Request)

@@ -124,7 +124,7 @@ func (r *reading) outside(i int) bool {
 	start, known := r.c.w.logStart(r.c.topic.Name, int32(i))
 	_, hit := part.hurtAt(p.at)
 	return hit || r.excused(i) || // what was read is gone
-		r.c.w.opt.Retains && (!known || p.at < max(start, part.start)) || // or deleted
+		r.c.w.opt.Deletes && (!known || p.at < max(start, part.start)) || // or deleted
 		p.sought.kind == soughtOffset && p.at > p.sought.floor // or was never known to be there
 }
 
@@ -171,7 +171,7 @@ func (r *reading) found(i int, at record.Offset) {
 			return
 		}
 	}
-	if w.opt.Retains {
+	if w.opt.Deletes {
 		most = end // the log start that was told may not have outlived a power loss
 	}
 	if at < least || at > most {
@@ -328,7 +328,7 @@ func (r *reading) lost() {
 	for i := range r.parts {
 		p := &r.parts[i]
 		p.mark, p.behind = 0, 0
-		if r.c.w.opt.Retains {
+		if r.c.w.opt.Deletes {
 			p.start = 0
 		}
 	}

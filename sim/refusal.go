@@ -30,6 +30,7 @@ type refusal struct {
 	spoiled []string // other files
 	wiped   []bool   // by directory
 	halted  string   // why the node did not start
+	before  heldBefore
 }
 
 // refusalTime is how long a node has to start, or to refuse to.
@@ -51,11 +52,13 @@ func (w *World) beginRefusal() bool {
 	for _, c := range w.clients {
 		c.stop()
 	}
+	r.before.image = n.settled()
 	w.phase, w.refusal = phaseRefuse, r
 	w.opt.calm()
 	n.heals()
 	n.pausedUntil = 0
 	n.losePower()
+	r.before.logs = n.logsHeld()
 	for _, k := range lastFaults {
 		if drawn := w.faults[k].Drawn(); w.opt.Faults[k] > 0 {
 			w.decided(k, FromEnd, drawn)
@@ -173,6 +176,7 @@ func (w *World) judgeServed() {
 			w.fail(Correctness, "metadata", "topic "+t.Name+" is gone with a record that the disk changed")
 		}
 	}
+	w.judgeHeld()
 	list, _, _ := n.p.core.Inspect(core.Place{}, 1<<20, nil)
 	offline := len(r.inDir)
 	for _, s := range list {

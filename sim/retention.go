@@ -47,7 +47,8 @@ func (n *node) retention(topic string) (ms, size int64) {
 	return ms, size
 }
 
-// checkDeleted looks at segments of a client's topic that go: they must be committed, and too old, or more than is to be kept without them.
+// checkDeleted looks at segments of a client's topic that go: they must be committed, and
+// clients have asked for that, or they are too old, or more than is to be kept without them.
 func (n *node) checkDeleted(op *core.DiskOp, o *watched) {
 	if op.All || o.topic == nil {
 		if !op.All {
@@ -65,6 +66,10 @@ func (n *node) checkDeleted(op *core.DiskOp, o *watched) {
 	}
 	if op.To > s.HighWatermark {
 		n.broken("R6", o, "segments below %d are deleted, and the high watermark is %d", op.To, s.HighWatermark)
+	}
+	if op.To <= n.w.trimmed(o.topic.Name, op.Stream.Partition) {
+		n.w.reach(markTrimmed)
+		return
 	}
 	ms, size := n.retention(o.topic.Name)
 	d := n.p.where[op.Stream]

@@ -167,6 +167,9 @@ func (c *Sessions) Add(req *api.FetchRequest, results []api.FetchResult, now int
 // touch marks a session as used, and counts it anew.
 func (c *Sessions) touch(s *Session, now int64) {
 	c.unlink(s)
+	if s.newer != nil || s.older != nil {
+		panic("invariant: a fetch session stands at two places in the order of last use")
+	}
 	s.lastUsed, s.older = now, c.newest
 	if c.newest != nil {
 		c.newest.newer = s

@@ -67,14 +67,17 @@ func (s *Search) clients() bool {
 	for i := range s.Edit.Clients {
 		for _, change := range []func(c *sim.ClientEdit){
 			func(c *sim.ClientEdit) {
-				*c = sim.ClientEdit{NoReads: true, Steady: true, NoChurn: true, NoAlters: true}
+				*c = sim.ClientEdit{NoReads: true, Steady: true, NoChurn: true, NoAlters: true, NoTrims: true}
 			},
-			func(c *sim.ClientEdit) { c.NoReads, c.Steady, c.NoChurn, c.NoAlters = true, true, true, true },
-			func(c *sim.ClientEdit) { c.Steady, c.NoChurn, c.NoAlters = true, true, true },
+			func(c *sim.ClientEdit) {
+				c.NoReads, c.Steady, c.NoChurn, c.NoAlters, c.NoTrims = true, true, true, true, true
+			},
+			func(c *sim.ClientEdit) { c.Steady, c.NoChurn, c.NoAlters, c.NoTrims = true, true, true, true },
 			func(c *sim.ClientEdit) { c.NoReads, c.Steady = true, true },
 			func(c *sim.ClientEdit) { c.Steady = true },
 			func(c *sim.ClientEdit) { c.NoChurn = true },
 			func(c *sim.ClientEdit) { c.NoAlters = true },
+			func(c *sim.ClientEdit) { c.NoTrims = true },
 		} {
 			e := s.Edit.Clone()
 			if change(&e.Clients[i]); !alike(&e.Clients[i], &s.Edit.Clients[i]) {
@@ -86,7 +89,7 @@ func (s *Search) clients() bool {
 }
 
 func alike(a, b *sim.ClientEdit) bool {
-	return len(a.Batches) == len(b.Batches) && a.NoReads == b.NoReads && a.Steady == b.Steady && a.NoChurn == b.NoChurn && a.NoAlters == b.NoAlters
+	return len(a.Batches) == len(b.Batches) && a.NoReads == b.NoReads && a.Steady == b.Steady && a.NoChurn == b.NoChurn && a.NoAlters == b.NoAlters && a.NoTrims == b.NoTrims
 }
 
 // weather makes network and disk quick and even.

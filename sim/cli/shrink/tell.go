@@ -289,6 +289,9 @@ func (t *Story) left() (out []string) {
 		if o := &t.Options.Clients[i]; o.Alters > 0 && !c.NoAlters {
 			does += ", alters configurations"
 		}
+		if o := &t.Options.Clients[i]; o.Trims > 0 && !c.NoTrims {
+			does += ", deletes records"
+		}
 		if len(c.Batches) == 0 && c.NoReads {
 			does = "only makes its topic"
 		} else {
