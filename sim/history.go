@@ -19,7 +19,6 @@ type history struct {
 	sent  linearizability.History // produces, which go behind the rest
 	calls [][]int64               // by client and record: when it was given
 	lost  [][]int64               // by topic and partition: since when its end may be gone; 0: it is not
-	whole bool                    // the end of every partition is entered
 }
 
 func (h *history) init(w *World) {
@@ -151,22 +150,21 @@ type Record struct {
 func (r *Record) At(event int64) Time { return r.Times[max(0, min(event-1, int64(len(r.Times)-1)))] }
 
 // soFar is the history of a run that may have ended anywhere: of what was given and is not delivered nobody knows. Where the judges were not reached, nobody has read
-// everything at the end.
+// everything at the end, either.
 func (h *history) soFar() linearizability.History {
-	if !h.whole {
-		h.damages()
-	}
-	out := slices.Concat(h.ops, h.sent)
+	sent := slices.Clone(h.sent)
 	for client, all := range h.w.ledger.records {
 		o := &h.w.opt.Clients[client]
 		for i := range all {
 			if g := &all[i]; !g.acked && !g.refused {
-				out = append(out, linearizability.Operation{Op: linearizability.Produce, Process: client, Topic: h.w.opt.Topics[o.Topic].Name, Partition: g.partition, Acks: o.Acks,
+				sent = append(sent, linearizability.Operation{Op: linearizability.Produce, Process: client, Topic: h.w.opt.Topics[o.Topic].Name, Partition: g.partition, Acks: o.Acks,
 					Call: h.calls[client][i], Return: -1, Outcome: linearizability.Unknown, Offset: linearizability.NoOffset, Values: []uint64{valueOf(client, uint64(i)+1)}})
 			}
 		}
 	}
-	return out
+	// What one client gave in one event stands in the order in which it gave it.
+	slices.SortFunc(sent, func(a, b linearizability.Operation) int { return cmp.Compare(a.Values[0], b.Values[0]) })
+	return slices.Concat(h.ops, sent)
 }
 
 // created enters that a log is made: of one that was lost whole nothing is left.
@@ -180,17 +178,12 @@ func (h *history) created(name string, partition int32) {
 
 // judge shows the history to the judges.
 func (h *history) judge() {
-	h.whole = true
-	h.damages()
 	for topic := range h.w.opt.Topics {
 		for partition := range h.w.opt.Topics[topic].Partitions {
 			h.end(topic, partition)
 		}
 	}
-	// What one client gave in one event stands in the order in which it gave it.
-	slices.SortFunc(h.sent, func(a, b linearizability.Operation) int { return cmp.Compare(a.Values[0], b.Values[0]) })
-	h.ops, h.sent = append(h.ops, h.sent...), nil
-	v, err := linearizability.Check(h.ops, linearizability.Options{Draw: h.w.cfg.Draw})
+	v, err := linearizability.Check(h.soFar(), linearizability.Options{Draw: h.w.cfg.Draw})
 	if err != nil {
 		h.w.fail(Correctness, "page", err.Error())
 		return
@@ -206,22 +199,15 @@ func (h *history) judge() {
 	}
 }
 
-// damages enters what damage has hit.
-func (h *history) damages() {
-	for topic := range h.w.opt.Topics {
-		for partition := range h.w.opt.Topics[topic].Partitions {
-			for _, s := range h.w.ledger.part(topic, partition).hurts {
-				if s.to > s.from {
-					h.add(linearizability.Operation{Op: linearizability.Damaged, Call: h.event(), Return: h.event(), Offset: int64(s.from), Next: int64(s.to)}, topic, partition)
-				}
-			}
-		}
-	}
-}
-
-// end enters what the last reader read of a partition.
+// end enters what damage has hit in a partition, and what the last reader read of it.
 func (h *history) end(topic int, partition int32) {
 	part := h.w.ledger.part(topic, partition)
+	at := linearizability.Operation{Op: linearizability.Damaged, Call: h.event(), Return: h.event()}
+	for _, s := range part.hurts {
+		if at.Offset, at.Next = int64(s.from), int64(s.to); s.to > s.from {
+			h.add(at, topic, partition)
+		}
+	}
 	start, end, ok := h.w.bounds(h.w.opt.Topics[topic].Name, partition)
 	if !ok {
 		return // given up with its directory, or never made
@@ -232,6 +218,6 @@ func (h *history) end(topic int, partition int32) {
 			r.got(&h.w.ledger, last.offset, last.name)
 		}
 	}
-	h.add(linearizability.Operation{Op: linearizability.Final, Process: len(h.w.opt.Clients) + topic, Call: h.event(), Return: h.event(), Offset: int64(start), Next: int64(end),
-		Offsets: r.offsets, Values: r.values}, topic, partition)
+	at.Op, at.Process, at.Offset, at.Next, at.Offsets, at.Values = linearizability.Final, len(h.w.opt.Clients)+topic, int64(start), int64(end), r.offsets, r.values
+	h.add(at, topic, partition)
 }

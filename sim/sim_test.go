@@ -95,8 +95,8 @@ func TestGeneratorsAreSplit(t *testing.T) {
 func TestHistoriesThatEndAnywhere(t *testing.T) {
 	shared := NewCodec()
 	for seed := range uint64(60) {
-		o := Draw(seed, brief)
-		cut := int(seed%10+1) * 700
+		o := Draw(seed, Standard)
+		cut := int(seed%20+1) * 900
 		w := &World{cfg: Config{Options: o}, opt: &o, trace: newTrace(nil), codec: shared}
 		w.network = w.source(forNetwork)
 		w.begin()
