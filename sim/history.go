@@ -154,19 +154,22 @@ type Record struct {
 // At is when an event happened.
 func (r *Record) At(event int64) Time { return r.Times[max(0, min(event-1, int64(len(r.Times)-1)))] }
 
-// soFar is the history of a run that may have ended anywhere: of what was given and is not delivered nobody knows.
+// soFar is the history of a run that may have ended anywhere: of what was given and is not delivered nobody knows. Where the judges were not reached, nobody has read
+// everything at the end, either.
 func (h *history) soFar() linearizability.History {
-	out := slices.Concat(h.ops, h.sent)
+	sent := slices.Clone(h.sent)
 	for client, all := range h.w.ledger.records {
 		o := &h.w.opt.Clients[client]
 		for i := range all {
 			if g := &all[i]; !g.acked && !g.refused {
-				out = append(out, linearizability.Operation{Op: linearizability.Produce, Process: client, Topic: h.w.opt.Topics[o.Topic].Name, Partition: g.partition, Acks: o.Acks,
+				sent = append(sent, linearizability.Operation{Op: linearizability.Produce, Process: client, Topic: h.w.opt.Topics[o.Topic].Name, Partition: g.partition, Acks: o.Acks,
 					Call: h.calls[client][i], Return: -1, Outcome: linearizability.Unknown, Offset: linearizability.NoOffset, Values: []uint64{valueOf(client, uint64(i)+1)}})
 			}
 		}
 	}
-	return out
+	// What one client gave in one event stands in the order in which it gave it.
+	slices.SortFunc(sent, func(a, b linearizability.Operation) int { return cmp.Compare(a.Values[0], b.Values[0]) })
+	return slices.Concat(h.ops, sent)
 }
 
 // created enters that a log is made: of one that was lost whole nothing is left.
@@ -185,13 +188,7 @@ func (h *history) judge() {
 			h.end(topic, partition)
 		}
 	}
-	// What one client gave in one event stands in the order in which it gave it.
-	slices.SortFunc(h.sent, func(a, b linearizability.Operation) int { return cmp.Compare(a.Values[0], b.Values[0]) })
-	h.ops, h.sent = append(h.ops, h.sent...), nil
-	if h.w.cfg.History != nil {
-		h.w.cfg.History(h.ops)
-	}
-	v, err := linearizability.Check(h.ops, linearizability.Options{Draw: h.w.cfg.Draw})
+	v, err := linearizability.Check(h.soFar(), linearizability.Options{Draw: h.w.cfg.Draw})
 	if err != nil {
 		h.w.fail(Correctness, "page", err.Error())
 		return

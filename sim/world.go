@@ -98,8 +98,6 @@ type Config struct {
 	Edit *Edit
 	// Record takes the clients' history, however the run ends, and the times of its events; nil: not wanted.
 	Record *Record
-	// History takes what the clients wrote down, when the run has come so far; nil: not wanted.
-	History func(linearizability.History)
 
 	broken broken // tests only
 }

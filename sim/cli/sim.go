@@ -152,21 +152,26 @@ func one(out io.Writer, f *flags) error {
 			return fmt.Errorf("--trace: %w", err)
 		}
 		w := bufio.NewWriterSize(file, 1<<20)
-		cfg.Trace = func(line []byte) {
-			_, _ = w.Write(line) // Flush tells
-			told.keep(line)
+		cfg.Trace = func(entry []byte) {
+			for line := range traceLines(entry) {
+				_, _ = w.WriteString(line + "\n") // Flush tells
+			}
+			told.keep(entry)
 		}
 		closeTrace = func() error { return errors.Join(w.Flush(), file.Close()) }
 	}
-	kept := f.keep(&cfg)
+	write, err := f.keep(&cfg)
+	if err != nil {
+		return err
+	}
 	start := time.Now()
 	r := sim.Run(cfg)
 	wall := time.Since(start)
 	if err := closeTrace(); err != nil {
 		return fmt.Errorf("--trace: %w", err)
 	}
-	if *kept != nil {
-		return *kept
+	if err := write(); err != nil {
+		return err
 	}
 	if r.Outcome != sim.OK {
 		told.tell(out, f, cfg.Edit, &r)

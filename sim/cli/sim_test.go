@@ -6,9 +6,11 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
+	"odradek/linearizability"
 	"odradek/sim"
 )
 
@@ -25,6 +27,9 @@ func run(args ...string) (string, error) {
 
 var lastLine = regexp.MustCompile(`^seed=42 outcome=ok digest=([0-9a-f]{32}) events=\d+ faults=\d+ virtual=[\d.]+s wall=[\d.]+s$`)
 
+// everyLine of a trace says when, and who.
+var everyLine = regexp.MustCompile(`^(\d+ \S+ \S.*\n)+$`)
+
 func TestOneSeed(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "trace")
 	out, err := run("--seed", "42", "--trace", file)
@@ -36,7 +41,7 @@ func TestOneSeed(t *testing.T) {
 		t.Fatalf("printed:\n%s", out)
 	}
 	trace, err := os.ReadFile(file)
-	if err != nil || !bytes.Contains(trace, []byte("> Boot ")) || !bytes.Contains(trace, []byte("\nReply ")) {
+	if err != nil || !bytes.Contains(trace, []byte("> Boot ")) || !regexp.MustCompile(`\n\d+ n0 < Reply `).Match(trace) || !everyLine.Match(trace) {
 		t.Fatalf("trace of %d bytes: %v", len(trace), err)
 	}
 }
@@ -69,5 +74,32 @@ func TestStory(t *testing.T) {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%q is missing in:\n%s", want, out.String())
 		}
+	}
+}
+
+// A history is there however the run ended: these end where the node must refuse to start, before the judges look.
+func TestHistoryOfARunThatEnds(t *testing.T) {
+	for seed := uint64(0); ; seed++ {
+		o := sim.Draw(seed, sim.Standard)
+		if r := sim.Run(sim.Config{Options: o}); r.Judged > 0 {
+			continue
+		}
+		file := filepath.Join(t.TempDir(), "history")
+		if out, err := run("--seed", strconv.FormatUint(seed, 10), "--history", file); err != nil {
+			t.Fatal(err, out)
+		}
+		text, err := os.Open(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer text.Close()
+		h, err := linearizability.Read(text)
+		if err != nil || len(h) < 100 {
+			t.Fatalf("seed %d: %d operations: %v", seed, len(h), err)
+		}
+		if v, err := linearizability.Check(h, linearizability.Options{}); err != nil || !v.Good() {
+			t.Errorf("seed %d: %v %v", seed, v.Findings, err)
+		}
+		return
 	}
 }

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 
-	"odradek/linearizability"
 	"odradek/sim"
 )
 
@@ -27,19 +27,39 @@ type story struct {
 	schedule []string // faults, when they struck
 }
 
-func (s *story) keep(line []byte) {
-	s.ring[s.lines%lastLines] = string(line)
-	s.lines++
-	if bytes.Contains(line, []byte(" fault ")) {
-		s.schedule = append(s.schedule, strings.TrimSpace(string(line)))
+func (s *story) keep(entry []byte) {
+	for line := range traceLines(entry) {
+		s.ring[s.lines%lastLines] = line
+		s.lines++
+		if strings.Contains(line, " fault ") {
+			s.schedule = append(s.schedule, line)
+		}
+	}
+}
+
+// traceLines gives the lines of an entry of the trace. That of a step's effects has one for each effect: each gets the time and the node, so that what is grepped
+// out of a trace can be read.
+func traceLines(entry []byte) iter.Seq[string] {
+	text := strings.TrimSuffix(string(entry), "\n")
+	head, effects, _ := strings.Cut(text, "\n")
+	return func(yield func(string) bool) {
+		if !strings.HasSuffix(head, " ") { // an event, or a note: what it quotes may have several lines
+			yield(strings.ReplaceAll(text, "\n", "; "))
+			return
+		}
+		for effect := range strings.SplitSeq(effects, "\n") {
+			if !yield(head + "< " + effect) {
+				return
+			}
+		}
 	}
 }
 
 // tell prints how a seed failed: the trace's end, the faults, what last touched the partition that the invariant names, the invariant and how to run it again.
 func (s *story) tell(out io.Writer, f *flags, edit *sim.Edit, r *sim.Result) {
-	fmt.Fprintf(out, "\nthe last %d entries of the trace:\n", min(s.lines, lastLines))
+	fmt.Fprintf(out, "\nthe last %d lines of the trace:\n", min(s.lines, lastLines))
 	for i := max(0, s.lines-lastLines); i < s.lines; i++ {
-		fmt.Fprint(out, s.ring[i%lastLines])
+		fmt.Fprintln(out, s.ring[i%lastLines])
 	}
 	fmt.Fprintf(out, "\nfaults, by virtual time in ns:\n")
 	for _, line := range s.schedule {
@@ -80,10 +100,9 @@ func touched(f *flags, edit *sim.Edit, subject string) []string {
 		if !contains(names, entry) {
 			return
 		}
-		head, rest, _ := strings.Cut(strings.TrimRight(string(entry), "\n"), "\n")
-		for _, line := range append([]string{head}, strings.Split(rest, "\n")...) {
+		for line := range traceLines(entry) {
 			if contains(names, []byte(line)) {
-				ring = append(ring, head[:strings.IndexByte(head+" ", ' ')]+" "+strings.TrimPrefix(line, head[:strings.IndexByte(head+" ", ' ')]+" "))
+				ring = append(ring, line)
 			}
 		}
 		ring = ring[max(0, len(ring)-touchedLines):]
@@ -102,25 +121,26 @@ func contains(names [][]byte, text []byte) bool {
 	return false
 }
 
-// keep has a run write its history and its pages where the flags say. What could not be written is told when the run is over.
-func (f *flags) keep(cfg *sim.Config) *error {
-	failed := new(error)
-	if f.history != "" {
-		cfg.History = func(h linearizability.History) {
-			file, err := os.Create(f.history)
-			if err == nil {
-				err = errors.Join(h.Write(file), file.Close())
-			}
-			if err != nil {
-				*failed = fmt.Errorf("--history: %w", err)
-			}
-		}
-	}
+// keep has a run keep its history and draw its pages where the flags say. What it returns writes the history when the run is over, however it ended.
+func (f *flags) keep(cfg *sim.Config) (write func() error, err error) {
 	if f.pages != "" {
 		if err := os.MkdirAll(f.pages, 0o755); err != nil {
-			*failed = fmt.Errorf("--html: %w", err)
+			return nil, fmt.Errorf("--html: %w", err)
 		}
 		cfg.Draw = func(part string) (io.WriteCloser, error) { return os.Create(filepath.Join(f.pages, part+".html")) }
 	}
-	return failed
+	if f.history == "" {
+		return func() error { return nil }, nil
+	}
+	file, err := os.Create(f.history)
+	if err != nil {
+		return nil, fmt.Errorf("--history: %w", err)
+	}
+	cfg.Record = new(sim.Record)
+	return func() error {
+		if err := errors.Join(cfg.Record.History.Write(file), file.Close()); err != nil {
+			return fmt.Errorf("--history: %w", err)
+		}
+		return nil
+	}, nil
 }

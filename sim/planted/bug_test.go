@@ -113,6 +113,19 @@ func TestBugsFitTheTree(t *testing.T) {
 	}
 }
 
+// Whoever writes a bug's file finds there the names that it may have: of oracles that break an invariant, of those that fail a promise, and of the judges.
+func TestOraclesAreListed(t *testing.T) {
+	var out strings.Builder
+	if err := printOracles(&out); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"L4 ", "R12 ", "durable ", "log start ", "lost-write "} {
+		if !strings.Contains("\n"+out.String(), "\n"+want) {
+			t.Errorf("no %q in:\n%s", want, out.String())
+		}
+	}
+}
+
 func TestRounds(t *testing.T) {
 	edits := func(paths ...string) (list []edit) {
 		for _, p := range paths {

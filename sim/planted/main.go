@@ -7,6 +7,7 @@
 //	go run ./sim/planted --sample 4             so many, of those that an earlier run caught fastest
 //	go run ./sim/planted --compile              each compiles; no sweep
 //	go run ./sim/planted --only X --build FILE  the simulator with the bug, to run by hand: FILE sim --seed N
+//	go run ./sim/planted --oracles              no bug: the names of the oracles, and where each is
 //	go run ./sim/planted --page                 all, and write docs/PLANTED.md
 //	go run ./sim/planted mutants                no bugs by hand: 200 small changes that are drawn (docs/MUTANTS.md)
 package main
@@ -59,9 +60,17 @@ func main() {
 	flag.IntVar(&f.seeds, "seeds", 0, "sweep no more seeds than so many, whatever the class allows; for a first look")
 	flag.StringVar(&f.build, "build", "", "build the simulator with the bug of --only into this file, and sweep nothing")
 	flag.BoolVar(&f.compile, "compile", false, "see that each bug compiles, and sweep nothing")
+	oracles := flag.Bool("oracles", false, "print the name of every oracle, with a file that has it, and plant nothing")
 	page := flag.Bool("page", false, "write the table into docs/PLANTED.md")
 	flag.DurationVar(&f.patience, "patience", 30*time.Minute, "after which a sweep is given up")
 	flag.Parse()
+	if *oracles {
+		if err := printOracles(os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, "planted: "+err.Error())
+			os.Exit(1)
+		}
+		return
+	}
 	if err := run(os.Stdout, &f, *page); err != nil {
 		fmt.Fprintln(os.Stderr, "planted: "+err.Error())
 		os.Exit(1)

@@ -1,9 +1,13 @@
 package main
 
 import (
+	"fmt"
+	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"odradek/linearizability"
@@ -32,4 +36,17 @@ func oraclesOf(root string) (map[string]string, error) {
 		}
 	}
 	return oracles, err
+}
+
+// printOracles prints the names that the file of a bug may have, and where each oracle is.
+func printOracles(out io.Writer) error {
+	root, err := findRoot()
+	if err != nil {
+		return err
+	}
+	oracles, err := oraclesOf(root)
+	for _, name := range slices.Sorted(maps.Keys(oracles)) {
+		fmt.Fprintf(out, "%-22s %s\n", name, oracles[name])
+	}
+	return err
 }
