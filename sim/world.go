@@ -87,7 +87,7 @@ type Config struct {
 	Codec   *Codec            // nil: its own. Sharing one saves the making of encoders; it changes no result
 	// BlackBox switches off the oracle that looks at the platter: what is left knows only what clients see.
 	BlackBox bool
-	// JudgesOnly silences every oracle of the simulator: only the judges of histories, who know nothing of it, can refuse a run.
+	// JudgesOnly silences every oracle of broken promises: besides crashes and standstills only the judges of histories, who know nothing of the simulator, can refuse a run.
 	JudgesOnly bool
 	// Panic lets a panic through, for a debugger.
 	Panic bool

@@ -115,7 +115,7 @@ The same seed gives the same run, event for event. Exit codes: 0 ok, 20 crash (a
 	cmd.Flags().StringVar(&f.rate, "rate", sim.Standard.Rate, "usual, or low: few records and faults, long silences")
 	cmd.Flags().StringVar(&f.edit, "edit", "", "a file of decisions, as odradek sim shrink writes it: faults and batches are what it says")
 	cmd.Flags().BoolVar(&f.blackBox, "black-box", false, "judge by what clients see alone, not by what the disk holds")
-	cmd.Flags().BoolVar(&f.judges, "judges", false, "judge by the clients' histories alone, as odradek check does: no oracle of the simulator speaks")
+	cmd.Flags().BoolVar(&f.judges, "judges", false, "judge promises by the clients' histories alone, as odradek check does: besides, only a crash or a standstill ends the run")
 	cmd.AddCommand(shrinkCommand())
 	return cmd
 }
