@@ -37,7 +37,7 @@ func (r *recovery) readState(names []string, bases []record.Offset) error {
 	}
 	if at == record.NoOffset || l.epochs == nil || at <= bases[0] {
 		if l.epochs == nil && at > bases[0] {
-			r.producers = producerWindows{} // what is read from the start says it again
+			r.producers.below(bases[0]) // what is read from the start says the rest again
 		}
 		return nil
 	}
