@@ -29,6 +29,7 @@ func (n *node) outlived(id stream.ID, o *core.Opened, w *watched) {
 			delete(w.outlive, producer)
 		case !ok || now.epoch < was.epoch || now.epoch == was.epoch && now.offset < was.offset:
 			lost = max(lost, was.offset)
+			delete(w.outlive, producer) // where it may be forgotten it stays so
 		}
 	}
 	if lost >= 0 && w.pointed == n.powers && !n.spoiledIn(n.folderOf(id, o)) {
