@@ -115,7 +115,7 @@ type Opened struct {
 	LogEnd        record.Offset
 	Durable       record.Offset
 	HighWatermark record.Offset // checkpointed; LogStart if unknown
-	RecoveryPoint record.Offset // everything below needs no reading at the next start
+	RecoveryPoint record.Offset // everything below needs no reading at the next start, apart from what is Lost
 	Scanned       int64         // bytes of batches that recovery read
 	Lost          []OffsetRange // offsets whose bytes are damaged: rising, apart from one another. They are below LogEnd
 	Segments      []stream.Segment

@@ -107,7 +107,7 @@ func (n *node) rebuild(id stream.ID, o *core.Opened, w *watched) {
 		n.broken("S1", w, "recovery says that it ends at %d, its files at %d", o.LogEnd, end)
 	}
 	n.checkProducers(o, w, last)
-	n.outlived(o, w)
+	n.outlived(id, o, w)
 	n.checkWork(id, o, w)
 }
 

@@ -13,13 +13,7 @@ import (
 // snapshot; from there on every batch is read, of the segment that the point lies in perhaps all (decision 4). Where a file of the log has rotted, or something had
 // to be cut, more may be read; and after a power loss, which may take the files that belong to the point while they are replaced.
 func (n *node) checkWork(id stream.ID, o *core.Opened, w *watched) {
-	folder := n.folderOf(id, o)
-	for path := range n.spoiled { // any order: a disjunction
-		if strings.HasPrefix(path, folder) {
-			return
-		}
-	}
-	if w.pointed != n.powers || o.Cut > 0 || len(o.Lost) > 0 || n.spoiled[n.p.where[id].root+core.RecoveryPointCheckpoint] {
+	if n.spoiledIn(n.folderOf(id, o)) || w.pointed != n.powers || o.Cut > 0 || len(o.Lost) > 0 || n.spoiled[n.p.where[id].root+core.RecoveryPointCheckpoint] {
 		return
 	}
 	point, must := n.pointOf(id, o.Topic), int64(0)
@@ -31,6 +25,16 @@ func (n *node) checkWork(id stream.ID, o *core.Opened, w *watched) {
 	if o.Scanned > must {
 		n.broken("work", w, "the start reads %d bytes of batches; behind its recovery point %d there are no more than %d", o.Scanned, point, must)
 	}
+}
+
+// spoiledIn reports whether rot has hit a file of a folder.
+func (n *node) spoiledIn(folder string) bool {
+	for path := range n.spoiled { // any order: a disjunction
+		if strings.HasPrefix(path, folder) {
+			return true
+		}
+	}
+	return false
 }
 
 // pointOf is the recovery point that a partition's directory has stored.

@@ -365,11 +365,6 @@ func (r *recovery) opened() *core.Opened {
 	if r.from == r.point {
 		o.RecoveryPoint = durable // else the state that belongs to it is not on disk
 	}
-	for _, x := range o.Lost {
-		if !x.Gap { // a gap is found again without reading
-			o.RecoveryPoint = min(o.RecoveryPoint, x.From)
-		}
-	}
 	o.Durable = max(durable, o.LogStart)
 	o.HighWatermark = max(min(r.floor, l.next), o.LogStart)
 	for i := range l.segs {

@@ -127,21 +127,6 @@ func (e *producerWindow) add(a producer.Appended) {
 	e.Count++
 }
 
-// below forgets the batches from an offset on. Of those before it, which are deleted, nothing else tells.
-func (w producerWindows) below(start record.Offset) {
-	for _, e := range w { // any order: each for itself
-		kept := int8(0)
-		for _, a := range e.Batches[:e.Count] {
-			if a.LastOffset < start {
-				e.Batches[kept] = a
-				kept++
-			}
-		}
-		clear(e.Batches[kept:])
-		e.Count = kept
-	}
-}
-
 func (w producerWindows) entries() []producer.Entry {
 	var out []producer.Entry
 	for _, e := range w { // any order: sorted below

@@ -81,6 +81,27 @@ func TestDeletedProducersAreKnown(t *testing.T) {
 	}
 }
 
+// Where the file of epochs is not good all is read, and who has no batch there any more is known from the snapshot at the log's start alone, however new others are.
+func TestDeletedProducersWithoutEpochs(t *testing.T) {
+	disk := simdisk.New()
+	d := openDir(disk.Mount())
+	id := sid("a")
+	state := &core.LogState{Epochs: []stream.EpochStart{{Epoch: 0, Start: 0}}, Producers: []producer.Entry{{ID: 7, Count: 1,
+		Batches: [5]producer.Appended{{FirstSequence: 0, LastSequence: 1, BaseOffset: 0, LastOffset: 1, Timestamp: 1}}}}}
+	d.writeAll([]core.DiskOp{{Kind: core.DiskCreate, Stream: id, Topic: "orders"},
+		{Kind: core.DiskAppend, Stream: id, Batch: build(spec{n: 2, pid: 7})}, {Kind: core.DiskRoll, Stream: id, Base: 2, State: state},
+		{Kind: core.DiskAppend, Stream: id, Batch: build(spec{base: 2, n: 1, pid: -1})}, {Kind: core.DiskCheckpoint, Stream: id, State: state}})
+	d.syncAll()
+	d.Store(core.Store{Slot: core.Slot{Name: core.RecoveryPointCheckpoint}, Bytes: core.FormatCheckpoint([]core.CheckpointEntry{{Topic: "orders", Offset: 3}})})
+	d.writeAll([]core.DiskOp{{Kind: core.DiskDelete, Stream: id, To: 2}})
+	check(t, disk.Mount().Remove("orders-0/"+epochsFile))
+	all, err := recoverAll(openDir(disk.Mount()))
+	check(t, err)
+	if o := all[0]; o.LogStart != 2 || o.LogEnd != 3 || len(o.Producers) != 1 || o.Producers[0].ID != 7 {
+		t.Fatal(printOpened(o))
+	}
+}
+
 // After a checkpoint recovery reads what came behind it and no more; after a last one that closes, next to nothing, and changes no file.
 func TestRecoveryReadsFromThePoint(t *testing.T) {
 	disk := simdisk.New()

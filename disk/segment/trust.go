@@ -20,26 +20,22 @@ func (r *recovery) readState(names []string, bases []record.Offset) error {
 		r.from = r.point
 		return nil
 	}
-	if r.from = bases[0]; r.distrusts {
-		return nil
-	}
+	r.from = bases[0]
 	l := r.log
-	if slices.Contains(names, epochsFile) {
+	if !r.distrusts && slices.Contains(names, epochsFile) {
 		text, err := readSmall(r.dir.fs, l.folder+"/"+epochsFile, false)
 		if err != nil {
 			return err
 		}
 		l.epochs, _ = parseEpochs(text) // as good as none
 	}
-	at, err := r.readSnapshot(names, max(bases[0], r.point))
-	if err != nil {
-		return err
+	limit := max(bases[0], r.point)
+	if l.epochs == nil {
+		limit = bases[0] // all is read; of producers whose batches were deleted nothing else tells
 	}
-	if at == record.NoOffset || l.epochs == nil || at <= bases[0] {
-		if l.epochs == nil && at > bases[0] {
-			r.producers.below(bases[0]) // what is read from the start says the rest again
-		}
-		return nil
+	at, err := r.readSnapshot(names, limit)
+	if err != nil || at == record.NoOffset || at <= bases[0] {
+		return err
 	}
 	r.from = at
 	for _, e := range l.epochs {

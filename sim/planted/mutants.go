@@ -92,6 +92,9 @@ func runMutants(ctx context.Context, root string, t *tree, f *mutantFlags) error
 	if err != nil {
 		return err
 	}
+	if err := t.checkClean(ctx, f, same); err != nil {
+		return err
+	}
 	s := &mutantSweep{f: f, all: all, log: log, reach: reach, same: same, again: log.again(f.seeds), want: f.count}
 	if f.again != "" {
 		if s.again, err = parsePlaces(f.again, len(all)); err != nil {

@@ -84,6 +84,33 @@ func (t *tree) coverage(ctx context.Context, f *mutantFlags) (*reach, error) {
 	return r, err
 }
 
+// checkClean sees that nothing fires on the tree as it is, in the very seeds that mutants are tried with: with --resume the simulator may be another one than that
+// of the coverage, and what it calls dead would mean nothing. It is done once for each simulator.
+func (t *tree) checkClean(ctx context.Context, f *mutantFlags, sum string) error {
+	mark := filepath.Join(f.out, fmt.Sprintf("clean-%d-%d-%.16s", f.seeds, f.single, sum))
+	if _, err := os.Stat(mark); err == nil {
+		return nil
+	}
+	if err := t.quiet(ctx, f); err != nil {
+		return err
+	}
+	return os.WriteFile(mark, nil, 0o644)
+}
+
+// quiet runs the seeds on the simulator that is built; any that fails is an error.
+func (t *tree) quiet(ctx context.Context, f *mutantFlags) error {
+	for _, stage := range f.stages() {
+		found, err := t.seeds(ctx, stage, f.jobs, func(finding) bool { return true })
+		if err != nil {
+			return err
+		}
+		if len(found) > 0 {
+			return fmt.Errorf("the tree as it is fails in seed %d of %s: oracle %s: %s", found[0].seed, stage.profile, found[0].oracle, found[0].text)
+		}
+	}
+	return nil
+}
+
 func (t *tree) coverSeeds(ctx context.Context, f *mutantFlags, to string) error {
 	// The command itself must be among them: it is what writes the counts when it ends.
 	if err := t.run(ctx, "build", "-trimpath", "-cover", "-coverpkg=./sim/planted,"+mutatedPackages, "-o", simulator, "./sim/planted"); err != nil {
@@ -95,14 +122,8 @@ func (t *tree) coverSeeds(ctx context.Context, f *mutantFlags, to string) error 
 	}
 	t.env = []string{"GOCOVERDIR=" + dir}
 	defer func() { t.env = nil }()
-	for _, stage := range f.stages() {
-		found, err := t.seeds(ctx, stage, f.jobs, func(finding) bool { return true })
-		if err != nil {
-			return err
-		}
-		if len(found) > 0 {
-			return fmt.Errorf("the tree as it is fails in seed %d of %s: oracle %s: %s", found[0].seed, stage.profile, found[0].oracle, found[0].text)
-		}
+	if err := t.quiet(ctx, f); err != nil {
+		return err
 	}
 	return errors.Join(t.run(ctx, "tool", "covdata", "textfmt", "-i="+dir, "-o="+to), os.RemoveAll(dir))
 }
