@@ -186,38 +186,3 @@ func TestBadStateFiles(t *testing.T) {
 		}
 	}
 }
-
-// Without its file of epochs a log is read from its start; a producer whose batches lie below that is known by the snapshot alone, and stays known.
-func TestDeletedProducersWithoutEpochs(t *testing.T) {
-	disk := simdisk.New()
-	d := openDir(disk.Mount())
-	id := sid("a")
-	state := func(seven, eight record.Offset) *core.LogState {
-		s := &core.LogState{Epochs: []stream.EpochStart{{Epoch: 0, Start: 0}}, Producers: []producer.Entry{{ID: 7, Count: 1}}}
-		s.Producers[0].Batches[0] = producer.Appended{LastSequence: 1, LastOffset: seven, Timestamp: 1}
-		if eight > 0 {
-			s.Producers = append(s.Producers, producer.Entry{ID: 8, Count: 1})
-			s.Producers[1].Batches[0] = producer.Appended{BaseOffset: eight, LastOffset: eight, Timestamp: 1}
-		}
-		return s
-	}
-	d.writeAll([]core.DiskOp{{Kind: core.DiskCreate, Stream: id, Topic: "orders"},
-		{Kind: core.DiskAppend, Stream: id, Batch: build(spec{n: 2, pid: 7})}, {Kind: core.DiskRoll, Stream: id, Base: 2, State: state(1, 0)},
-		{Kind: core.DiskAppend, Stream: id, Batch: build(spec{base: 2, n: 1, pid: 8})}, {Kind: core.DiskCheckpoint, Stream: id, State: state(1, 2)}})
-	d.syncAll()
-	d.writeAll([]core.DiskOp{{Kind: core.DiskDelete, Stream: id, To: 2}})
-	d.syncAll()
-	d.Store(core.Store{Slot: core.Slot{Name: core.RecoveryPointCheckpoint}, Bytes: core.FormatCheckpoint([]core.CheckpointEntry{{Topic: "orders", Offset: 3}})})
-	good, err := recoverAll(openDir(disk.Mount()))
-	check(t, err)
-	f, err := disk.Mount().Open("orders-0/" + epochsFile)
-	check(t, err)
-	_, err = f.WriteAt([][]byte{{'x'}}, 0)
-	check(t, err)
-	bad, err := recoverAll(openDir(disk.Mount()))
-	check(t, err)
-	if g, b := good[0], bad[0]; g.LogStart != 2 || len(g.Producers) != 2 || b.RecoveryPoint == g.RecoveryPoint || len(b.Producers) != 2 || b.Producers[0] != g.Producers[0] ||
-		b.Producers[1].ID != 8 || b.Producers[1].Count != 1 || b.Producers[1].Batches[0].LastOffset != 2 {
-		t.Errorf("with epochs %s; without %s", printOpened(g), printOpened(b))
-	}
-}
