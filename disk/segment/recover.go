@@ -82,6 +82,7 @@ type recovery struct {
 	scanned   int64
 	cut       int64
 	lost      []core.OffsetRange
+	renewed   []record.Offset   // snapshots of producers that recovery wrote
 	first     record.UnixMillis // of the last segment's first batch
 	buf       []byte
 }
@@ -152,6 +153,11 @@ func (r *recovery) segment(base, next record.Offset) error {
 		r.lost = append(r.lost, core.OffsetRange{From: l.next, To: base, Gap: true,
 			Why: fmt.Sprintf("%s begins at offset %d and what is before it ends at %d", l.path(base), base, l.next)})
 		l.next = base
+	}
+	if base > r.from && len(l.segs) > 1 {
+		if err := r.renewSnapshot(base); err != nil {
+			return err
+		}
 	}
 	sc := &scanner{file: file, path: l.path(base), end: size, buf: r.window(size)}
 	if next != record.NoOffset && next <= r.from {
@@ -386,8 +392,13 @@ func (r *recovery) dropStrayState(names []string) error {
 			continue
 		}
 		l.snapshots = append(l.snapshots, at)
-		if at > r.point || at != r.from {
+		if (at > r.point || at != r.from) && !slices.Contains(l.unsynced, name) {
 			l.unsynced = append(l.unsynced, name)
+		}
+	}
+	for _, at := range r.renewed {
+		if !slices.Contains(l.snapshots, at) {
+			l.snapshots = append(l.snapshots, at)
 		}
 	}
 	slices.Sort(l.snapshots)

@@ -186,3 +186,38 @@ func TestBadStateFiles(t *testing.T) {
 		}
 	}
 }
+
+// A power loss that leaves the name of a snapshot without its bytes takes nothing from the producers: it is written anew, before the segments go of which it tells.
+func TestTornSnapshotOfWhatGoes(t *testing.T) {
+	for _, torn := range []string{"torn", "missing"} {
+		disk := simdisk.New()
+		d := openDir(disk.Mount())
+		id := sid("a")
+		state := &core.LogState{Epochs: []stream.EpochStart{{Epoch: 0, Start: 0}}, Producers: []producer.Entry{{ID: 7, Count: 1,
+			Batches: [5]producer.Appended{{LastSequence: 1, LastOffset: 1, Timestamp: 1}}}}}
+		d.writeAll([]core.DiskOp{{Kind: core.DiskCreate, Stream: id, Topic: "orders"},
+			{Kind: core.DiskAppend, Stream: id, Batch: build(spec{n: 2, pid: 7})}, {Kind: core.DiskRoll, Stream: id, Base: 2, State: state},
+			{Kind: core.DiskAppend, Stream: id, Batch: build(spec{base: 2, n: 1, pid: -1}), Sync: true}})
+		d.syncAll()
+		fs := disk.Mount()
+		name := testFolder + "/" + snapshotName(2)
+		if torn == "missing" {
+			check(t, fs.Remove(name))
+		} else {
+			f, err := fs.Open(name)
+			check(t, err)
+			_, err = f.WriteAt([][]byte{make([]byte, 20)}, 0)
+			check(t, err)
+		}
+		d = openDir(disk.Mount())
+		all, err := recoverAll(d)
+		check(t, err)
+		d.writeAll([]core.DiskOp{{Kind: core.DiskDelete, Stream: id, To: 2}})
+		disk.PowerLoss(func(int) int { return 0 })
+		all, err = recoverAll(openDir(disk.Mount()))
+		check(t, err)
+		if o := all[0]; o.LogStart != 2 || len(o.Producers) != 1 || o.Producers[0].ID != 7 {
+			t.Errorf("%s: %s", torn, printOpened(o))
+		}
+	}
+}

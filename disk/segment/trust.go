@@ -70,6 +70,22 @@ func (r *recovery) readSnapshot(names []string, limit record.Offset) (record.Off
 	return record.NoOffset, nil
 }
 
+// renewSnapshot sees that the snapshot at a segment's base is whole, since it is all that tells of producers when what is before it is deleted; a power loss may have
+// left its name without its bytes. What it must hold is known here: everything below is read.
+func (r *recovery) renewSnapshot(base record.Offset) error {
+	name := snapshotName(base)
+	text, err := readSmall(r.dir.fs, r.log.folder+"/"+name, false)
+	if err == nil {
+		if _, err = ParseSnapshot(text); err == nil {
+			return nil
+		}
+	} else if !errors.Is(err, vfs.ErrNotExist) {
+		return err
+	}
+	r.renewed = append(r.renewed, base)
+	return r.dir.replace(r.log, name, FormatSnapshot(r.producers.entries()))
+}
+
 func producerBatch(b *record.Batch) producer.Appended {
 	return producer.Appended{FirstSequence: b.BaseSequence, LastSequence: b.LastSequence(), BaseOffset: b.BaseOffset, LastOffset: b.LastOffset(),
 		Timestamp: b.MaxTimestamp}
