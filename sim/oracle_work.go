@@ -10,10 +10,10 @@ import (
 )
 
 // checkWork: a start reads no more of a log than it must. Below its recovery point segments are known by their indexes, and the rest of it by its epochs and its
-// snapshot; from there on every batch is read, of the segment that the point lies in perhaps all (decision 4). Where a file of the log has rotted, or something had
+// snapshot; from there on every batch is read, of the segment that the point lies in perhaps all (decision 4). Where the log or a file of it has rotted, or something had
 // to be cut, more may be read; and after a power loss, which may take the files that belong to the point while they are replaced.
 func (n *node) checkWork(id stream.ID, o *core.Opened, w *watched) {
-	if n.spoiledIn(n.folderOf(id, o)) || w.pointed != n.powers || o.Cut > 0 || len(o.Lost) > 0 || n.spoiled[n.p.where[id].root+core.RecoveryPointCheckpoint] {
+	if w.hurt() || n.spoiledIn(n.folderOf(id, o)) || w.pointed != n.powers || o.Cut > 0 || len(o.Lost) > 0 || n.spoiled[n.p.where[id].root+core.RecoveryPointCheckpoint] {
 		return
 	}
 	point, must := n.pointOf(id, o.Topic), int64(0)
