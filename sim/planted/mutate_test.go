@@ -87,7 +87,7 @@ func TestLeftOut(t *testing.T) {
 	if found, err = mutantsOf("core/stream/id.go", printer); err != nil || len(found) > 0 {
 		t.Error(found, err)
 	}
-	if found, err = mutantsOf("core/record/batch.go", printer); err != nil || len(found) != 1 {
+	if found, err = mutantsOf("core/record/header.go", printer); err != nil || len(found) != 1 {
 		t.Error(found, err)
 	}
 	for path, want := range map[string]bool{"core/fetch.go": true, "core/image/image.go": true, "disk/segment/cut.go": true, "core/fetch_test.go": false, "core/print.go": false, "core/takenover.go": false,
