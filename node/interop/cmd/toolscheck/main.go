@@ -18,10 +18,10 @@ import (
 var script string
 
 // common is the configuration of both: two partitions, so that a default is seen to be one; nothing is deleted by age in between.
-var common = map[string]string{"num.partitions": "2", "log.retention.check.interval.ms": "86400000"}
+var common = map[string]string{"num.partitions": "2", "log.retention.check.interval.ms": "86400000", "broker.session.timeout.ms": "120000"}
 
 // kafkaOnly keeps Kafka's own threads from doing something in between.
-var kafkaOnly = map[string]string{"log.cleaner.enable": "false", "log.initial.task.delay.ms": "86400000", "broker.session.timeout.ms": "120000"}
+var kafkaOnly = map[string]string{"log.cleaner.enable": "false", "log.initial.task.delay.ms": "86400000"}
 
 func main() {
 	verbose := flag.Bool("v", false, "print what each command prints")
