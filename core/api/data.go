@@ -69,7 +69,6 @@ const (
 // FetchRequest is Fetch, versions 4–18.
 type FetchRequest struct {
 	ReplicaID    record.NodeID // NoNode for a consumer
-	ReplicaEpoch int64         // its broker epoch (KIP-903); −1: not said
 	MaxWaitMs    int32
 	MinBytes     int32
 	MaxBytes     int32
@@ -105,7 +104,6 @@ type FetchPartition struct {
 	LastFetchedEpoch record.Epoch
 	LogStart         record.Offset
 	MaxBytes         int32
-	HighWatermark    record.Offset // that a replica knows of (KIP-1166); MaxInt64: not said
 }
 
 // FetchResponse answers a FetchRequest. Its records are named by extents, never held.
@@ -134,7 +132,7 @@ type FetchResult struct {
 	DivergingEpoch record.Epoch
 	DivergingEnd   record.Offset
 
-	// Of the metadata log: what is below the log start is in this snapshot. SnapshotEpoch is NoEpoch where records are given.
+	// Of the metadata log: what is below the log start is in this snapshot.
 	HasSnapshot   bool
 	SnapshotEnd   record.Offset
 	SnapshotEpoch record.Epoch
