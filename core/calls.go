@@ -30,6 +30,18 @@ func (c *Core) call(node record.NodeID, addr string, lane Lane, body kmsg.Reques
 	c.fx.Calls = append(c.fx.Calls, Call{ID: id, Node: node, Addr: addr, Lane: lane, TimeoutMs: callTimeoutMs, Body: body})
 }
 
+// askController asks the active controller for something, as far as this node knows one. done gets nil, possibly at once, when it knows none or no answer came:
+// who asks again does so after a while.
+func (c *Core) askController(body kmsg.Request, done func(*Core, kmsg.Response)) {
+	leader := c.meta.quorum.LeaderID()
+	addr, ok := c.cfg.Voter(leader)
+	if leader == record.NoNode || !ok {
+		done(c, nil)
+		return
+	}
+	c.call(leader, addr, LaneControl, body, done)
+}
+
 // onAnswered ends a call. What is not known is of an earlier incarnation.
 func (c *Core) onAnswered(id CallID, answer kmsg.Response) {
 	w, ok := c.calls[id]

@@ -69,6 +69,7 @@ const (
 // FetchRequest is Fetch, versions 4–18.
 type FetchRequest struct {
 	ReplicaID    record.NodeID // NoNode for a consumer
+	ReplicaEpoch int64         // broker epoch of the replica (KIP-903); −1: a consumer, or a version below 15
 	MaxWaitMs    int32
 	MinBytes     int32
 	MaxBytes     int32
