@@ -97,9 +97,14 @@ func (n *node) carryOut() {
 	}
 	n.queueDisk()
 	for i := range fx.Replies {
-		if c := p.conns[fx.Replies[i].Conn]; c != nil {
-			c.reply(&fx.Replies[i], extents[i])
+		if r := &fx.Replies[i]; r.Conn == core.LoopbackConn {
+			n.tell(lane{kind: core.EvAnswered}, p.loopback.Answer(r))
+		} else if c := p.conns[r.Conn]; c != nil {
+			c.reply(r, extents[i])
 		}
+	}
+	for i := range fx.Calls {
+		n.tell(lane{kind: core.EvRequest, conn: core.LoopbackConn}, p.loopback.Request(&fx.Calls[i]))
 	}
 	if !n.obeyHalts() {
 		return

@@ -63,6 +63,7 @@ type process struct {
 	stopping bool
 	conns    map[core.ConnID]*serverConn
 	last     core.ConnID
+	loopback core.Loopback
 	armed    Time // of the evTimer that is coming; 0: none
 
 	dirs  []*logDir             // by DirID

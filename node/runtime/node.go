@@ -72,10 +72,11 @@ type Node struct {
 	heavy    tcp.Turn
 
 	// Of whoever attends the mailbox.
-	fx    core.Effects
-	pins  []replyPins
-	armed core.Instant // what timer is set to, or noInstant
-	due   bool         // a Timeout for work that is due waits in the mailbox
+	fx       core.Effects
+	loopback core.Loopback
+	pins     []replyPins
+	armed    core.Instant // what timer is set to, or noInstant
+	due      bool         // a Timeout for work that is due waits in the mailbox
 
 	timer    *time.Timer
 	steps    atomic.Int64

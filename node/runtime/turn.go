@@ -70,12 +70,24 @@ func (n *Node) turn(events []core.Event) {
 		n.store.Do(n.fx.Disk, n.fx.Stores, n.fx.Jobs)
 	}
 	for i := range n.fx.Replies {
-		n.server.Reply(&n.fx.Replies[i], n.pins[i].pins)
+		if r := &n.fx.Replies[i]; r.Conn == core.LoopbackConn {
+			n.mailbox.put([]core.Event{n.loopback.Answer(r)}) // this goroutine attends: it is taken in a turn to come
+		} else {
+			n.server.Reply(r, n.pins[i].pins)
+		}
 	}
+	n.call()
 	n.report()
 	n.inspect()
 	n.arm()
 	n.traffic.busy.Add(int64(time.Since(began)))
+}
+
+// call sends what this node asks of itself.
+func (n *Node) call() {
+	for i := range n.fx.Calls {
+		n.mailbox.put([]core.Event{n.loopback.Request(&n.fx.Calls[i])})
+	}
 }
 
 // explain writes the last events before a broken invariant ends the process.
