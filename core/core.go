@@ -141,6 +141,7 @@ func New() *Core {
 	return &Core{
 		replicas: map[stream.ID]*replica{}, opened: map[stream.ID]*Opened{},
 		flushes: map[uint64]stream.ID{}, produces: map[uint64]*pendingProduce{}, reads: map[JobID]*pendingRead{},
+		snaps: snapshots{serving: map[JobID]servedSnapshot{}},
 	}
 }
 

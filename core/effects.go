@@ -181,16 +181,17 @@ const (
 	NoteDiskFull          NoteKind = "disk-full"        // clients' records are refused
 	NoteDiskRoom          NoteKind = "disk-room"        // they are taken again
 
-	NoteDamaged       NoteKind = "damaged"              // offsets of a log are lost; they answer CORRUPT_MESSAGE
-	NoteLogCut        NoteKind = "log-cut"              // recovery cut the tail of a log: an interrupted write
-	NoteStrayDeleted  NoteKind = "stray-deleted"        // a folder of a topic that is deleted
-	NoteConfigIgnored NoteKind = "topic-config-ignored" // stored configs of a topic do not act; for each the node's default holds
-	NoteUnclean       NoteKind = "unclean-election"     // the last known leader leads, though it may lack records
-	NoteBadSnapshot   NoteKind = "snapshot-damaged"     // a metadata snapshot cannot be read; the one before it and the log serve
-	NoteNotTakenOver  NoteKind = "not-taken-over"       // what Kafka kept in this directory and this node does not act on
-	NoteFetchRefused  NoteKind = "fetch-refused"        // what a leader sent is not taken: it is damaged, or does not fit
-	NoteCommittedCut  NoteKind = "committed-cut"        // a leader lacks records that were committed: an unclean election
-	NoteUnprotected   NoteKind = "access-not-enforced"  // stored ACLs or credentials protect nothing here
+	NoteDamaged         NoteKind = "damaged"              // offsets of a log are lost; they answer CORRUPT_MESSAGE
+	NoteLogCut          NoteKind = "log-cut"              // recovery cut the tail of a log: an interrupted write
+	NoteStrayDeleted    NoteKind = "stray-deleted"        // a folder of a topic that is deleted
+	NoteConfigIgnored   NoteKind = "topic-config-ignored" // stored configs of a topic do not act; for each the node's default holds
+	NoteUnclean         NoteKind = "unclean-election"     // the last known leader leads, though it may lack records
+	NoteBadSnapshot     NoteKind = "snapshot-damaged"     // a metadata snapshot cannot be read; the one before it and the log serve
+	NoteNotTakenOver    NoteKind = "not-taken-over"       // what Kafka kept in this directory and this node does not act on
+	NoteFetchRefused    NoteKind = "fetch-refused"        // what a leader sent is not taken: it is damaged, or does not fit
+	NoteSnapshotFetched NoteKind = "snapshot-fetched"     // the metadata log of the leader begins above this node's end: its snapshot is taken
+	NoteCommittedCut    NoteKind = "committed-cut"        // a leader lacks records that were committed: an unclean election
+	NoteUnprotected     NoteKind = "access-not-enforced"  // stored ACLs or credentials protect nothing here
 )
 
 // Note is one line of the operators' log: a change of state.

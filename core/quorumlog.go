@@ -146,13 +146,11 @@ func (c *Core) metadataTruncated(g stream.Generation, o *Opened) {
 		return
 	}
 	log := stream.NewLog(stream.Metadata, metadataDir, o.LogStart, o.LogEnd, o.LogEnd, o.Segments, o.Epochs)
+	if w := c.snaps.fetching; w != nil && w.stored {
+		c.readFetchedSnapshot(w, log)
+		return
+	}
 	c.quorumStep(func(q *quorum.Quorum, now int64, f *quorum.Facts) { q.Reopened(now, log, newestEpoch(c.snaps.kept), f) })
-}
-
-// wantSnapshot is called when the leader has a snapshot instead of the next records.
-func (c *Core) wantSnapshot(id quorum.SnapshotID) {
-	c.halt(fmt.Sprintf("metadata log: the leader's begins above offset %d and has a snapshot up to %d, which cannot be fetched yet: copy it from the leader's directory",
-		c.meta.quorum.Ends.Log, id.End))
 }
 
 // onPeerRequest takes what another node of the quorum asks of this one's machine.

@@ -42,6 +42,8 @@ func (c *Core) onRequest(r *Request) {
 		c.onDescribeProducers(r)
 	case api.InitProducerID:
 		c.onInitProducerID(r)
+	case api.FetchSnapshot:
+		c.onFetchSnapshot(r)
 	case api.Vote, api.BeginQuorumEpoch, api.EndQuorumEpoch:
 		c.onPeerRequest(r)
 	case api.DescribeQuorum:

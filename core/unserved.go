@@ -25,8 +25,6 @@ func (c *Core) refuseUnserved(r *Request) {
 		b.ErrorCode = code
 	case *kmsg.ControllerRegistrationResponse:
 		b.ErrorCode = code
-	case *kmsg.FetchSnapshotResponse:
-		b.ErrorCode = code
 	case *kmsg.ElectLeadersResponse:
 		b.ErrorCode = code
 	}
