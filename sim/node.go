@@ -57,6 +57,7 @@ type process struct {
 	prepare     record.Preparer
 	view        query.View
 	env         *wire.Env
+	booted      bool // the core knows who it is
 	ready       bool
 	streams     int // that recovery found
 	// stopping: the core is told to stop. What becomes of requests that it has not seen does not matter: they are lost with their connections.
@@ -75,13 +76,21 @@ type process struct {
 }
 
 func newNode(w *World, id int32) *node {
-	n := &node{w: w, id: id, name: fmt.Sprintf("n%d", id), disk: simdisk.New(), life: 1, epochs: map[stream.ID]reign{}, terms: map[stream.ID]term{}, watched: map[stream.ID]*watched{}, spoiled: map[string]bool{}, skew: record.UnixMillis(w.opt.SkewMs),
+	n := &node{w: w, id: id, name: fmt.Sprintf("n%d", id), disk: simdisk.New(), life: 1, epochs: map[stream.ID]reign{}, terms: map[stream.ID]term{}, watched: map[stream.ID]*watched{}, spoiled: map[string]bool{}, skew: record.UnixMillis(w.opt.Nodes[id].SkewMs),
 		disks: w.source(forDisk + purpose(id)), rng: w.source(forNode + purpose(id)), ids: source(w.opt.Seed, forIDs+purpose(id))}
 	n.disk.Before, n.disk.Full, n.disk.Reads = n.before, n.full, n.mayRead
 	return n
 }
 
 func (n *node) serving() bool { return n.p != nil && n.p.ready }
+
+// self is the node's node.id.
+func (n *node) self() record.NodeID { return record.NodeID(n.id + 1) }
+
+// listening reports whether connections are accepted: by a broker when it serves, by a controller as soon as it runs.
+func (n *node) listening(control bool) bool {
+	return n.p != nil && !n.p.stopping && (n.p.ready || control && n.p.booted)
+}
 
 // losePower takes the power from the disk. The process has ended from here on; the present event notices at its end.
 func (n *node) losePower() {

@@ -24,6 +24,8 @@ const (
 	forRetain   purpose = 5     // retention
 	forTopUp    purpose = 6     // faults besides those that kinds draw
 	forLongLife purpose = 7     // numbers near their end
+	forCluster  purpose = 8     // the id of a cluster
+	forPeers    purpose = 9     // options of several nodes
 	forClient   purpose = 0x100 // + client
 	forNode     purpose = 0x200 // + node: delays of the host
 	forDisk     purpose = 0x300 // + node: what a power loss keeps
@@ -42,7 +44,8 @@ func source(seed uint64, p purpose) prng.Source { return prng.FromNumber(seed, u
 type Options struct {
 	Seed     uint64
 	Profile  Profile
-	Node     []core.KeyValue // configuration of the node
+	Node     []core.KeyValue // configuration of every node
+	Nodes    []NodeOptions
 	Topics   []TopicOptions
 	Clients  []ClientOptions
 	Network  simnet.Weather
@@ -51,7 +54,6 @@ type Options struct {
 	Downtime Time   // longest time between the end of a process and the next
 	Safety   Time   // faults happen until then
 	Faults   [faultKinds]Time
-	SkewMs   int64
 	Dirs     int // log directories
 	Index    Indexing
 	Retains  bool // topics lose what is old or too much
@@ -168,7 +170,7 @@ func Draw(seed uint64, p Profile) Options {
 	}
 	drawDelays(&rng, &o)
 	o.Safety = p.safety(&rng)
-	o.SkewMs = int64(between(&rng, -30_000, 30_000))
+	o.Nodes = []NodeOptions{{Voter: true, Broker: true, SkewMs: int64(between(&rng, -30_000, 30_000))}}
 	o.Node = append(o.Node, drawSnapshots(seed)...)
 	o.Node = append(o.Node, drawSessions(seed, o.Clients)...)
 	drawFaults(&o)
@@ -333,7 +335,10 @@ func drawClient(rng *prng.Source, topic int, p Profile) ClientOptions {
 
 // Lines returns the options as text, one line for each part.
 func (o *Options) Lines() []string {
-	out := []string{fmt.Sprintf("seed=%d profile=%s rate=%s safety=%s downtime<=%s skew=%dms directories=%d", o.Seed, o.Profile.Name, o.Profile.Rate, o.Safety, o.Downtime, o.SkewMs, o.Dirs)}
+	out := []string{fmt.Sprintf("seed=%d profile=%s rate=%s safety=%s downtime<=%s directories=%d", o.Seed, o.Profile.Name, o.Profile.Rate, o.Safety, o.Downtime, o.Dirs)}
+	for i := range o.Nodes {
+		out = append(out, fmt.Sprintf("n%d %s", i, o.Nodes[i].line()))
+	}
 	for _, kv := range o.Node {
 		out = append(out, "node "+kv.Key+"="+kv.Value)
 	}

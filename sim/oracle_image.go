@@ -18,7 +18,7 @@ func (n *node) checkImage(img *image.Image) {
 	if n.w.cfg.BlackBox || n.w.refusal != nil { // damaged metadata may be the beginning of others
 		return
 	}
-	self := record.NodeID(n.id + 1)
+	self := n.self()
 	b, registered := img.Broker(self)
 	for t := range img.Topics() {
 		for i, p := range t.Partitions {
@@ -41,7 +41,7 @@ func (n *node) checkImage(img *image.Image) {
 
 // checkRegistered: a node that serves is registered as what it is.
 func (n *node) checkRegistered() {
-	b, ok := n.p.view.Image.Broker(record.NodeID(n.id + 1))
+	b, ok := n.p.view.Image.Broker(n.self())
 	switch {
 	case n.w.cfg.BlackBox:
 	case !ok || b.Fenced || b.Incarnation != n.p.incarnation:

@@ -119,7 +119,9 @@ type World struct {
 	heap    heap
 	trace   trace
 	network prng.Source
+	cluster string // id of a cluster of several nodes
 	nodes   []*node
+	cuts    [][]Time // by node that sends, by node that receives: nothing gets through before
 	clients []*client
 	links   []*channel
 	faults  [faultKinds]prng.Source
@@ -245,7 +247,7 @@ func (w *World) begin() {
 	w.past.init(w)
 	w.allowed = map[linearizability.Anomaly]int{}
 	w.decisions = Edit{Ends: o.Safety, Clients: make([]ClientEdit, len(o.Clients))}
-	w.nodes = append(w.nodes, newNode(w, 0))
+	w.found()
 	if w.cfg.Edit != nil {
 		w.decisions = w.cfg.Edit.Clone()
 		w.decisions.Faults = nil
@@ -257,7 +259,9 @@ func (w *World) begin() {
 	if err := w.nodes[0].liveThrough(&o.Life); err != nil {
 		w.fail(Crash, "life", err.Error())
 	}
-	w.after(0, event{kind: evStart, life: w.nodes[0].life})
+	for _, n := range w.nodes {
+		w.after(0, event{kind: evStart, who: n.id, life: n.life})
+	}
 	for i := range o.Clients {
 		w.clients = append(w.clients, newClient(w, int32(i), &o.Clients[i]))
 	}
