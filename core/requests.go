@@ -1,8 +1,6 @@
 package core
 
 import (
-	"fmt"
-
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"odradek/core/api"
@@ -46,8 +44,10 @@ func (c *Core) onRequest(r *Request) {
 		c.onInitProducerID(r)
 	case api.Vote, api.BeginQuorumEpoch, api.EndQuorumEpoch:
 		c.onPeerRequest(r)
+	case api.DescribeQuorum:
+		c.onDescribeQuorum(r)
 	default:
-		panic(fmt.Sprintf("invariant: a request of key %d reached the core", r.Key))
+		c.refuseUnserved(r)
 	}
 }
 
