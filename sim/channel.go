@@ -96,7 +96,7 @@ func (n *node) accept(ch *channel) {
 	p := n.p
 	p.last++
 	c := &serverConn{n: n, ch: ch, id: p.last, reader: wire.NewFrameReader(p.pool, wire.DefaultFrameMax)}
-	c.machine = wire.NewConn(wire.Info{Conn: c.id, Listener: listenerName(ch.control), Address: n.address(ch.control), Peer: ch.name, Principal: "User:ANONYMOUS"})
+	c.machine = wire.NewConn(wire.Info{Conn: c.id, Listener: listenerName(ch.control), Control: ch.control, Address: n.address(ch.control), Peer: ch.name, Principal: "User:ANONYMOUS"})
 	p.conns[c.id] = c
 	ch.server, ch.taken, ch.life, ch.powers, ch.since = c, true, n.life, n.powers, int64(n.w.events)
 	for side := range n.shut {
@@ -120,7 +120,7 @@ func (ch *channel) answered(e *event) {
 // send takes bytes that one side sends.
 func (ch *channel) send(from simnet.Side, p []byte) {
 	w := ch.w
-	ch.times = ch.net.Send(from, int64(w.now), p, &w.opt.Network, &w.network, ch.times[:0])
+	ch.times = ch.net.Send(from, int64(w.now), p, ch.weather(), &w.network, ch.times[:0])
 	for _, at := range ch.times {
 		w.at(event{kind: evArrive, at: Time(at), who: ch.id, n: uint64(from.Other())})
 	}
@@ -331,7 +331,9 @@ func (c *serverConn) reply(r *core.Reply, extents [][]byte) {
 		c.inspect(r)
 	}
 	if r.Fetch != nil {
-		c.hintedFetch(r.Fetch)
+		if c.ch.from == nil {
+			c.hintedFetch(r.Fetch)
+		}
 		c.answeredFetch(r, extents)
 	}
 	c.inspectAnswer(r)

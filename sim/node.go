@@ -33,6 +33,8 @@ type node struct {
 	terms        map[stream.ID]term // as they were published
 	nextProducer record.ProducerID
 	watched      map[stream.ID]*watched
+	ended        bool // it has stopped in order at the end of the run
+	log          metaLog
 	spoiled      map[string]bool // files that rot has hit
 
 	ailments
@@ -65,6 +67,7 @@ type process struct {
 	conns    map[core.ConnID]*serverConn
 	last     core.ConnID
 	loopback core.Loopback
+	peers    []*peer
 	armed    Time // of the evTimer that is coming; 0: none
 
 	dirs  []*logDir             // by DirID
@@ -139,6 +142,8 @@ func (n *node) handle(e *event) {
 		}
 	case evRoom:
 		n.tellRoom()
+	case evPeer:
+		n.p.peers[e.n].due(e.at)
 	case evJob:
 		n.job(core.JobID(e.n))
 	default:
@@ -170,6 +175,9 @@ func (n *node) down(why string) {
 	n.pausedUntil = 0
 	n.p = nil
 	n.w.breakLinks(n)
+	if n.ended {
+		return
+	}
 	n.w.after(Millisecond+Time(n.rng.N(uint64(n.w.opt.Downtime))), event{kind: evStart, who: n.id, life: n.life})
 }
 

@@ -15,7 +15,8 @@ type term struct{ leader, partition int32 }
 // checkImage looks at metadata that are about to be published: the node leads what lies in directories that it has, and nothing else; no epoch goes back, and
 // each change of a leader is one of the partition, too.
 func (n *node) checkImage(img *image.Image) {
-	if n.w.cfg.BlackBox || n.w.refusal != nil { // damaged metadata may be the beginning of others
+	n.checkSame(img)
+	if n.w.cfg.BlackBox || n.w.refusal != nil || !n.w.alone() { // damaged metadata may be the beginning of others
 		return
 	}
 	self := n.self()

@@ -121,23 +121,29 @@ type World struct {
 	network prng.Source
 	cluster string // id of a cluster of several nodes
 	nodes   []*node
+	admins  []*admin
+	quorum  quorumWatch
+	reigns  map[reigning]ruler
 	cuts    [][]Time // by node that sends, by node that receives: nothing gets through before
 	clients []*client
 	links   []*channel
-	faults  [faultKinds]prng.Source
-	more    prng.Source // topUp
-	counts  [faultKinds]int
-	marks   [markKinds]bool
-	phase   phase
-	refusal *refusal // from phaseRefuse on
-	healed  Time     // when faults stopped
-	ledger  ledger
-	past    history
-	allowed map[linearizability.Anomaly]int
-	judged  int
-	codec   *Codec
-	events  int
-	failure *failure
+
+	lossyUntil Time // packets between nodes are lost before
+	frozen     bool // a minority of the voters stays cut off while the others must get on
+	faults     [faultKinds]prng.Source
+	more       prng.Source // topUp
+	counts     [faultKinds]int
+	marks      [markKinds]bool
+	phase      phase
+	refusal    *refusal // from phaseRefuse on
+	healed     Time     // when faults stopped
+	ledger     ledger
+	past       history
+	allowed    map[linearizability.Anomaly]int
+	judged     int
+	codec      *Codec
+	events     int
+	failure    *failure
 
 	decisions Edit
 }
@@ -268,6 +274,9 @@ func (w *World) begin() {
 	for _, c := range w.clients {
 		c.start()
 	}
+	for i := range o.Admins {
+		w.admins = append(w.admins, newAdmin(w, int32(i)))
+	}
 	for k := range w.faults {
 		w.faults[k] = source(o.Seed, forFault+purpose(k))
 		if w.cfg.Edit == nil {
@@ -285,6 +294,12 @@ func (w *World) handle(e *event) {
 	switch e.kind {
 	case evClient:
 		w.clients[e.who].wake()
+	case evAdmin:
+		w.admins[e.who].wake()
+	case evHealed:
+		w.checkHealed()
+	case evRoll:
+		w.nodes[e.who].rolls()
 	case evFault:
 		w.inject(faultKind(e.n))
 	case evTopUp:
@@ -326,6 +341,9 @@ func (w *World) enter(p phase) {
 		w.opt.calm()
 		for _, n := range w.nodes {
 			n.heal()
+		}
+		if !w.alone() {
+			w.healWays()
 		}
 	case phaseRead:
 		for _, c := range w.clients {
