@@ -95,7 +95,7 @@ func (w *World) mendWays() {
 }
 
 // wipeInBudget empties a node's disk if what was promised outlives that: every other voter runs in the epoch of a leader that is not this node and has all that is
-// committed on its disk, so that neither a vote that is forgotten nor a record that is lost can count. A node that is no voter promises nothing.
+// committed on its disk, and all that this node has said to have, so that neither a vote that is forgotten nor a record that is lost can count. A node that is no voter promises nothing.
 func (n *node) wipeInBudget() bool {
 	w := n.w
 	if n.p == nil || !n.p.booted {
@@ -128,7 +128,7 @@ func (w *World) spares(n *node) bool {
 			return false
 		}
 		q := v.quorum()
-		if q.Epoch < epoch || q.Epoch != w.quorum.epoch || !w.quorum.holds(v) {
+		if q.Epoch < epoch || q.Epoch != w.quorum.epoch || !w.quorum.holds(v) || len(n.log.batches) > 0 && !v.platterHas(n.log.batches[len(n.log.batches)-1]) {
 			return false
 		}
 		if q.Leader == v.self() {

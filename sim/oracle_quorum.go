@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/cespare/xxhash/v2"
@@ -34,7 +35,8 @@ type metaLog struct {
 
 // quorumWatch is what is known of all nodes together, over all processes.
 type quorumWatch struct {
-	committed []metaBatch // by anybody's word
+	committed []metaBatch    // by anybody's word
+	in        []record.Epoch // by place in committed: the epoch whose leader made it so
 	leaders   map[record.Epoch]record.NodeID
 	epoch     record.Epoch // the latest with a leader
 	votes     map[vote]record.NodeID
@@ -140,7 +142,7 @@ func (q *quorumWatch) end() record.Offset {
 	return 0
 }
 
-// checkLeader: one leader in an epoch (Q1), which has all that is committed (leader completeness).
+// checkLeader: one leader in an epoch (Q1), which has all that was committed in earlier ones (leader completeness).
 func (n *node) checkLeader(q *core.QuorumState) {
 	w, l := n.w, &n.log
 	if q.Epoch < l.epoch {
@@ -162,15 +164,18 @@ func (n *node) checkLeader(q *core.QuorumState) {
 	if len(w.quorum.leaders) > 1 {
 		w.reach(markLeaderChanged)
 	}
-	if missing, ok := w.quorum.missing(n); ok {
+	if missing, ok := w.quorum.missing(n, q.Epoch); ok {
 		w.fail(Correctness, "Q3", fmt.Sprintf("%s leads in epoch %d, and has not the batch at %d of epoch %d, which is committed", n.name, q.Epoch, missing.base, missing.epoch))
 	}
 }
 
-// missing returns the first committed batch that a node has not; a log that begins with a snapshot has what lies below.
-func (q *quorumWatch) missing(n *node) (metaBatch, bool) {
+// missing returns the first batch that was committed before an epoch and that a node has not; a log that begins with a snapshot has what lies below.
+func (q *quorumWatch) missing(n *node, epoch record.Epoch) (metaBatch, bool) {
 	has := n.log.batches
-	for _, b := range q.committed {
+	for i, b := range q.committed {
+		if q.in[i] >= epoch {
+			break
+		}
 		for len(has) > 0 && has[0].base < b.base {
 			has = has[1:]
 		}
@@ -201,7 +206,7 @@ func (n *node) checkCommitted(q *core.QuorumState) {
 		} else if known || b.base < w.quorum.end() {
 			continue
 		}
-		w.quorum.committed = append(w.quorum.committed, b)
+		w.quorum.committed, w.quorum.in = append(w.quorum.committed, b), append(w.quorum.in, q.Epoch)
 		have := 0
 		for _, v := range w.voters() {
 			if v.platterHas(b) {
@@ -239,7 +244,7 @@ func (n *node) platterHas(b metaBatch) bool {
 
 // holds reports whether a node has all that is committed on its platter.
 func (q *quorumWatch) holds(n *node) bool {
-	if _, misses := q.missing(n); misses {
+	if _, misses := q.missing(n, math.MaxInt32); misses {
 		return false
 	}
 	return len(q.committed) == 0 || n.platterHas(q.committed[len(q.committed)-1])
