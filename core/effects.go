@@ -1,6 +1,8 @@
 package core
 
 import (
+	"strconv"
+
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"odradek/core/api"
@@ -140,11 +142,16 @@ type Lane uint8
 const (
 	LaneQuorum  Lane = iota + 1 // votes, and fetches of metadata
 	LaneControl                 // registration, heartbeats, changes of ISRs, forwarded requests
-	LaneFetch                   // fetches of records
+	LaneFetch                   // fetches of records into the first log directory; LaneFetch+1 into the second, and so on
 )
 
 // String returns the lane's word.
-func (l Lane) String() string { return [...]string{"?", "quorum", "control", "fetch"}[l] }
+func (l Lane) String() string {
+	if l > LaneFetch {
+		return "fetch-" + strconv.Itoa(int(l-LaneFetch))
+	}
+	return [...]string{"?", "quorum", "control", "fetch"}[l]
+}
 
 // Call is a request to another node, or to this one. It completes with Answered, exactly once: without an answer if the connection cannot be made or breaks, or
 // the answer does not come in TimeoutMs. Calls of one node and lane go out in order, one at a time.
@@ -182,6 +189,7 @@ const (
 	NoteBadSnapshot   NoteKind = "snapshot-damaged"     // a metadata snapshot cannot be read; the one before it and the log serve
 	NoteNotTakenOver  NoteKind = "not-taken-over"       // what Kafka kept in this directory and this node does not act on
 	NoteFetchRefused  NoteKind = "fetch-refused"        // what a leader sent is not taken: it is damaged, or does not fit
+	NoteCommittedCut  NoteKind = "committed-cut"        // a leader lacks records that were committed: an unclean election
 	NoteUnprotected   NoteKind = "access-not-enforced"  // stored ACLs or credentials protect nothing here
 )
 
