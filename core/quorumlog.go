@@ -85,6 +85,7 @@ func (c *Core) metadataDurable(g stream.Generation, upTo record.Offset) {
 		return
 	}
 	c.quorumStep(func(q *quorum.Quorum, now int64, f *quorum.Facts) { q.OnDurable(now, g, upTo, f) })
+	c.maybeSnapshot(false)
 }
 
 // leadershipEnded drops what only a leader has, and refuses who waited for it: what they were told of may never be committed.

@@ -244,12 +244,14 @@ func (c *Core) snapshotFailed(err error) {
 	c.readNewest()
 }
 
-// snapshotRead ends the reading of a snapshot whose records are all replayed: the log goes on from its end.
+// snapshotRead ends the reading of a snapshot whose records are all replayed: the log goes on from its end. What a snapshot holds is committed: the working image of a
+// leadership that ends goes back to it.
 func (c *Core) snapshotRead() {
 	m, r := &c.meta, c.snaps.reading
 	c.snaps.reading = nil
 	if r.snapshot.End > 0 {
 		m.replayer.Skip(r.at())
 	}
+	m.committed = c.working()
 	m.loadedTo = max(r.snapshot.End, m.quorum.Start)
 }

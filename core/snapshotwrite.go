@@ -32,6 +32,9 @@ func (c *Core) maybeSnapshot(timeUp bool) {
 		return
 	}
 	end := at.Offset + 1
+	if c.meta.quorum.Ends.Durable < end {
+		return // others have it on their disks; this one must not have a snapshot of what its own log may lose. When it has it, too, it comes here again
+	}
 	if n := len(s.kept); n > 0 && s.kept[n-1].End >= end {
 		return
 	}

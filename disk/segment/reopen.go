@@ -33,7 +33,7 @@ func (d *Dir) reopened(l *Log) (*core.Opened, error) {
 	return r.opened(), nil
 }
 
-// stateBefore takes up the newest good snapshot that is left, and the epochs before it.
+// stateBefore takes up the newest good snapshot that is left and that the file of epochs goes with, and the epochs before it.
 func (r *recovery) stateBefore() error {
 	l := r.log
 	if len(l.segs) == 0 {
@@ -43,7 +43,7 @@ func (r *recovery) stateBefore() error {
 	r.from = l.segs[0].base
 	for i := len(l.snapshots) - 1; i >= 0 && l.epochs != nil; i-- {
 		at := l.snapshots[i]
-		if at > l.next || at <= r.from {
+		if at > l.next || at > l.stateEnd || at <= r.from { // recovery may have written one of what it read, and no file of epochs with it
 			continue
 		}
 		text, err := readSmall(r.dir.fs, l.folder+"/"+snapshotName(at), false)
@@ -136,6 +136,7 @@ func (d *Dir) truncated(l *Log, op *core.DiskOp) (core.Event, error) {
 
 // cutEpochs leaves of the file of epochs what begins below to, durably: recovery needs it to trust in the snapshots that stay.
 func (d *Dir) cutEpochs(l *Log, to record.Offset) error {
+	l.stateEnd = min(l.stateEnd, to)
 	kept := stream.NewEpochs(l.epochs)
 	kept.TruncateTo(to)
 	if entries := kept.Entries(); len(entries) < len(l.epochs) {
