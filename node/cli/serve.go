@@ -34,14 +34,16 @@ const stopTimeout = 30 * time.Second
 
 // serveFlags say where the configuration lies.
 type serveFlags struct {
-	data   string
-	config string
-	set    []string
+	data    string
+	config  string
+	cluster string
+	set     []string
 }
 
 func (f *serveFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.data, "data", "odradek-data", "directory of the data, if log.dirs is not set")
 	cmd.Flags().StringVar(&f.config, "config", "", "a server.properties, as Kafka's")
+	cmd.Flags().StringVar(&f.cluster, "cluster-id", "", "cluster of directories that are new, as CLUSTER_ID; several nodes need the same")
 	cmd.Flags().StringArrayVar(&f.set, "set", nil, "configuration, key=value; may be given again")
 }
 
@@ -58,6 +60,8 @@ An acknowledged record is on the disk: flush.messages is 1 unless you say otherw
 		Example: `  odradek serve
   odradek serve --data /var/lib/odradek --set listeners=PLAINTEXT://0.0.0.0:9092 --set num.partitions=6
   odradek serve --config /etc/kafka/server.properties
+  odradek serve --set node.id=2 --set controller.quorum.voters=1@a:9093,2@b:9093,3@c:9093 --set controller.listener.names=CONTROLLER \
+    --set listeners=PLAINTEXT://b:9092,CONTROLLER://b:9093 --cluster-id 4L6g3nShT-eMCtK--X86sw
   odradek serve --set log.flush.interval.messages=10000     # Kafka's relaxed durability`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return serve(cmd.Context(), &f, cmd.ErrOrStderr()) },
@@ -110,6 +114,9 @@ func serve(ctx context.Context, f *serveFlags, out io.Writer) error {
 	}
 	tellIgnored(log, given)
 	options := runtime.Options{ClusterID: given.ClusterID, Log: log}
+	if f.cluster != "" {
+		options.ClusterID = f.cluster
+	}
 	for _, e := range given.Entries() {
 		options.Config = append(options.Config, core.KeyValue{Key: e.Key, Value: e.Value})
 	}
