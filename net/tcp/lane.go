@@ -3,7 +3,6 @@ package tcp
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"sync"
 	"time"
@@ -186,7 +185,7 @@ func (l *Lane) lost(k *link, err error) {
 func reasonOf(err error) string {
 	var op *net.OpError
 	if errors.As(err, &op) && op.Err != nil {
-		return fmt.Sprintf("%s: %v", op.Op, op.Err)
+		return op.Err.Error()
 	}
 	return err.Error()
 }

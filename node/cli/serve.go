@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	runtimego "runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -125,6 +126,10 @@ func serve(ctx context.Context, f *serveFlags, out io.Writer) error {
 	}
 	options.Events = strings.TrimRight(cfg.LogDirs[0], "/") + ".halt.log" // beside the directory: it may be the disk that fails
 	node, err := runtime.Start(ctx, options)
+	if err != nil && ctx.Err() != nil {
+		log.Info("stopped before it served")
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -206,17 +211,30 @@ func tuneProcess() {
 
 // banner tells a person what runs where, and what an acknowledgement means here.
 func banner(out io.Writer, node *runtime.Node, cfg *config.Node, adm *admin.Server) {
-	var addresses []string
+	var clients, controllers []string
 	for _, e := range node.Endpoints() {
-		addresses = append(addresses, e.Addr.String())
+		if slices.ContainsFunc(cfg.Controllers, func(l config.Listener) bool { return l.Name == e.Listener }) {
+			controllers = append(controllers, e.Addr.String())
+		} else {
+			clients = append(clients, e.Addr.String())
+		}
 	}
 	durability := "durable: acks=1 and acks=all wait for fsync (flush.messages=1, group commit)"
 	if !cfg.Topic.Durable() {
 		durability = fmt.Sprintf("relaxed: records are acknowledged before fsync (flush.messages=%d)", cfg.Topic.FlushMessages)
 	}
-	fmt.Fprintf(out, "Odradek is ready\n  clients     %s\n  data        %s\n  durability  %s\n", strings.Join(addresses, ", "), strings.Join(cfg.LogDirs, ", "), durability)
+	line := func(what, text string) {
+		if text != "" {
+			fmt.Fprintf(out, "  %-11s %s\n", what, text)
+		}
+	}
+	fmt.Fprintln(out, "Odradek is ready")
+	line("clients", strings.Join(clients, ", "))
+	line("controllers", strings.Join(controllers, ", "))
+	line("data", strings.Join(cfg.LogDirs, ", "))
+	line("durability", durability)
 	if adm != nil {
-		fmt.Fprintf(out, "  admin       http://%s\n", adm.Addr())
+		line("admin", "http://"+adm.Addr().String())
 	}
 }
 

@@ -167,7 +167,8 @@ func (n *Node) boot(ctx context.Context, boot *core.Boot) error {
 	n.view = query.View{Self: n.cfg.NodeID, ClusterID: boot.ClusterID, Config: n.cfg}
 	empty := n.view
 	empty.Image = image.Empty()
-	n.env.Store(wire.NewEnv(&empty, n.prepare)) // other controllers ask before there is an image
+	n.image.Store(empty.Image)
+	n.env.Store(wire.NewEnv(&empty, n.prepare)) // other controllers ask before there is an image of this one's own
 	n.mailbox.submit(events)
 	n.server.Serve()
 	select {
