@@ -58,6 +58,7 @@ type Node struct {
 	started time.Time
 	view    query.View
 	env     atomic.Pointer[wire.Env]
+	peers   peers
 	ready   chan struct{}
 	halted  chan string
 	ended   chan struct{}  // closed when the core does nothing more: it has stopped, or given the node up
@@ -89,13 +90,11 @@ type Node struct {
 	events      string      // Options.Events
 	stopSpace   context.CancelFunc
 	stopReport  sync.Once
+	readyOnce   sync.Once
 }
 
 // replyPins are the files that one reply's extents lie in.
 type replyPins struct{ pins []tcp.Pin }
-
-// errSeveral refuses what the core can do in part only: the quorum's machine is there, brokers do not take part in it yet (docs/CLUSTER.md).
-var errSeveral = errors.New("process.roles, controller.quorum.voters: a cluster of several nodes is not served yet: leave both out, or name this node alone")
 
 // wall is the time that stamps records.
 func wall() record.UnixMillis { return record.UnixMillis(time.Now().UnixMilli()) }
@@ -107,9 +106,6 @@ func Start(ctx context.Context, o Options) (*Node, error) {
 		entries[i] = config.Entry{Key: kv.Key, Value: kv.Value}
 	}
 	cfg, err := config.ParseNode(entries)
-	if err == nil && (!cfg.Alone() || !cfg.Broker) {
-		err = errSeveral
-	}
 	if err != nil {
 		return nil, err
 	}
@@ -118,6 +114,7 @@ func Start(ctx context.Context, o Options) (*Node, error) {
 	}
 	n := &Node{cfg: cfg, log: o.Log, core: core.New(), started: time.Now(), ready: make(chan struct{}), halted: make(chan string, 1), ended: make(chan struct{}), events: o.Events, index: o.Index,
 		armed: noInstant, stopSpace: func() {}, inspections: make(chan *inspection, 1), traffic: traffic{topics: map[string]*Traffic{}}}
+	n.peers = peers{n: n, lanes: map[laneID]*peerLane{}}
 	n.mailbox.init(n.turn)
 	n.prepares.New = func() any { return newPreparation(&n.codec, smallMax) }
 	n.large.init(&n.codec)
@@ -126,10 +123,13 @@ func Start(ctx context.Context, o Options) (*Node, error) {
 	n.timer.Stop() // arm sets it
 	boot, err := n.openDirs(o)
 	if err == nil {
+		err = n.listen(o.Sockets)
+	}
+	if err == nil {
 		err = n.boot(ctx, boot)
 	}
 	if err == nil {
-		err = n.listen(o.Sockets)
+		err = n.server.Add(addresses(cfg.Listeners))
 	}
 	if err != nil {
 		n.abandon()
@@ -165,7 +165,12 @@ func (n *Node) boot(ctx context.Context, boot *core.Boot) error {
 	}
 	boot.Streams = len(events) - 1
 	n.view = query.View{Self: n.cfg.NodeID, ClusterID: boot.ClusterID, Config: n.cfg}
+	empty := n.view
+	empty.Image = image.Empty()
+	n.image.Store(empty.Image)
+	n.env.Store(wire.NewEnv(&empty, n.prepare)) // other controllers ask before there is an image of this one's own
 	n.mailbox.submit(events)
+	n.server.Serve()
 	select {
 	case <-n.ready:
 	case reason := <-n.halted:
@@ -193,15 +198,12 @@ func (n *Node) Steps() int64 { return n.steps.Load() }
 
 // Stop ends the node cleanly: no new requests, those under way are answered, then the core closes every log, stores its checkpoints and marks the
 // directories. Clients that do not take their answers get half of ctx's time and are then left: what must not fail for their sake is the rest.
+//
+// Where there are other nodes the core goes first: they take its leaderships over while it still serves, and fetch what it writes last. A request that comes after that
+// gets no answer; its client asks another node.
 func (n *Node) Stop(ctx context.Context) error {
-	drain := ctx
-	if end, ok := ctx.Deadline(); ok {
-		var cancel context.CancelFunc
-		drain, cancel = context.WithTimeout(ctx, time.Until(end)/2)
-		defer cancel()
-	}
-	if err := n.server.Shutdown(drain); err != nil {
-		n.log.Warn("connections were closed with requests under way", "reason", err)
+	if n.cfg.Alone() {
+		n.drain(ctx)
 	}
 	n.stopSpace()
 	n.mailbox.submit([]core.Event{{Kind: core.EvStop}})
@@ -211,9 +213,31 @@ func (n *Node) Stop(ctx context.Context) error {
 	case <-ctx.Done():
 		err = fmt.Errorf("stopping: %w: the directories are not marked as clean", ctx.Err())
 	}
+	if !n.cfg.Alone() {
+		bounded, cancel := context.WithTimeout(ctx, lastReplies)
+		defer cancel()
+		_ = n.server.Shutdown(bounded)
+	}
 	n.timer.Stop()
+	n.peers.stop()
 	n.mailbox.close()
 	return errors.Join(err, n.unknown(n.store.Close(ctx)), n.unlock())
+}
+
+// lastReplies is how long replies may take to leave after the core has ended.
+const lastReplies = 200 * time.Millisecond
+
+// drain ends the connections when what is in flight is answered.
+func (n *Node) drain(ctx context.Context) {
+	drain := ctx
+	if end, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		drain, cancel = context.WithTimeout(ctx, time.Until(end)/2)
+		defer cancel()
+	}
+	if err := n.server.Shutdown(drain); err != nil {
+		n.log.Warn("connections were closed with requests under way", "reason", err)
+	}
 }
 
 // Kill leaves everything as it is, as the end of the process would: no sync that counts, no answer, the directories locked. For tests on a disk that can be
@@ -222,6 +246,7 @@ func (n *Node) Kill() {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	n.mailbox.close()
+	n.peers.stop()
 	_ = n.server.Shutdown(ctx)
 	n.stopSpace()
 	n.timer.Stop()
@@ -233,9 +258,15 @@ func (n *Node) abandon() {
 	n.stopSpace()
 	n.timer.Stop()
 	n.mailbox.close()
+	n.peers.stop()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if n.server != nil {
+		now, cancel := context.WithCancel(ctx)
+		cancel()
+		_ = n.server.Shutdown(now)
+	}
 	if n.store != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
 		_ = n.store.Close(ctx)
 	}
 	_ = n.unlock()

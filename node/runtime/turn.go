@@ -65,6 +65,9 @@ func (n *Node) turn(events []core.Event) {
 		view.Image = n.fx.Publish
 		n.image.Store(n.fx.Publish)
 		n.env.Store(wire.NewEnv(&view, n.prepare))
+		if !n.cfg.Broker {
+			n.serves() // a controller does when it knows the metadata
+		}
 	}
 	if len(n.fx.Disk)+len(n.fx.Stores)+len(n.fx.Jobs) > 0 {
 		n.store.Do(n.fx.Disk, n.fx.Stores, n.fx.Jobs)
@@ -81,13 +84,6 @@ func (n *Node) turn(events []core.Event) {
 	n.inspect()
 	n.arm()
 	n.traffic.busy.Add(int64(time.Since(began)))
-}
-
-// call sends what this node asks of itself.
-func (n *Node) call() {
-	for i := range n.fx.Calls {
-		n.mailbox.put([]core.Event{n.loopback.Request(&n.fx.Calls[i])})
-	}
 }
 
 // explain writes the last events before a broken invariant ends the process.
@@ -165,6 +161,9 @@ func (n *Node) arm() {
 	n.timer.Reset(wait)
 }
 
+// serves says that the node is ready, once.
+func (n *Node) serves() { n.readyOnce.Do(func() { close(n.ready) }) }
+
 // report tells operators what changed, and stops what the core gave up.
 func (n *Node) report() {
 	for i := range n.fx.Notes {
@@ -183,7 +182,7 @@ func (n *Node) report() {
 		n.log.Log(context.Background(), level, string(note.Kind), args...)
 		switch note.Kind {
 		case core.NoteReady:
-			close(n.ready)
+			n.serves()
 		case core.NoteUnclean:
 			n.traffic.unclean.Add(1)
 		case core.NoteStopped:
