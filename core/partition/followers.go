@@ -56,7 +56,6 @@ func (p *Partition) followerOf(id record.NodeID) *follower {
 // begin forgets what followers claimed to an earlier leader. The members of the ISR get a whole lag time to fetch.
 func (p *Partition) beginFollowers(now int64) {
 	p.followers = p.followers[:0]
-	p.proposed = nil
 	p.resetFollowers(now)
 }
 
@@ -76,7 +75,7 @@ func (p *Partition) inSync() record.Offset {
 	end := p.ownEnd()
 	for i := range p.followers {
 		f := &p.followers[i]
-		if slices.Contains(p.assigned.ISR, f.id) || slices.Contains(p.proposed, f.id) {
+		if slices.Contains(p.assigned.ISR, f.id) || slices.Contains(p.proposed, f.id) || slices.Contains(p.doubted, f.id) {
 			end = min(end, f.end)
 		}
 	}
@@ -109,7 +108,7 @@ func (p *Partition) Propose(now, lagMs int64, eligible Eligible) []Member {
 	if !p.Leading() || p.proposing {
 		return nil
 	}
-	list, changed := []Member{}, len(p.proposed) > 0
+	list, changed := []Member{}, len(p.doubted) > 0
 	for _, id := range p.assigned.Replicas {
 		member := slices.Contains(p.assigned.ISR, id)
 		epoch, ok := eligible(id)
@@ -151,8 +150,9 @@ func (p *Partition) Proposed(members []Member) {
 // Refused ends a proposal that was refused. If the same was asked before and nobody knows what became of that, it may still be on its way to the controller: its
 // members go on counting until the partition epoch is another one, which the next proposal brings about.
 func (p *Partition) Refused(unsure bool, facts *Facts) {
-	if p.proposing = false; !unsure {
-		p.proposed = nil
+	if unsure {
+		p.doubted = append(p.doubted, p.proposed...)
 	}
+	p.proposing, p.proposed = false, nil
 	p.advance(facts)
 }

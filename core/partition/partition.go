@@ -49,7 +49,8 @@ type Partition struct {
 	epochStart record.Offset // log end when this leadership began
 	hw         record.Offset
 	followers  []follower      // while it leads: of the other replicas, in the order of assignment
-	proposed   []record.NodeID // members of an AlterPartition that may come to be committed
+	proposed   []record.NodeID // members of the AlterPartition under way
+	doubted    []record.NodeID // members of earlier ones in this partition epoch that may still come to be committed
 	proposing  bool
 	cutting    bool         // the log is being cut: Reopened ends it
 	unsynced   int64        // records appended since the last sync was asked for, and those of which recovery did not know that they are durable
@@ -112,7 +113,7 @@ const (
 func (p *Partition) Assign(a Assignment, now int64, facts *Facts) (role Role) {
 	newEpoch := a.LeaderEpoch > p.assigned.LeaderEpoch || p.assigned.Leader == record.NoNode && a.Leader != record.NoNode
 	if a.PartitionEpoch != p.assigned.PartitionEpoch || newEpoch {
-		p.proposing, p.proposed = false, nil // the committed image answers, whatever it was
+		p.proposing, p.proposed, p.doubted = false, nil, nil // the committed image answers, whatever it was
 	}
 	p.assigned = a
 	p.assigned.ISR, p.assigned.Replicas = slices.Clone(a.ISR), slices.Clone(a.Replicas)
