@@ -19,7 +19,9 @@ type leadership struct {
 	mayJoin []record.NodeID                 // of the proposal under way
 	doubted []record.NodeID                 // of those that may still come to be committed
 	busy    bool
-	lost    bool // a proposal has had no answer
+	lost    bool                   // a proposal has had no answer
+	stale   map[record.NodeID]bool // fetched last as an earlier incarnation
+	min     int
 	epoch   record.Epoch
 	version int32
 	now     int64
@@ -60,7 +62,7 @@ func (l *leadership) check() {
 			end = min(end, has)
 		}
 	}
-	if len(l.isr) >= 2 {
+	if len(l.isr) >= l.min {
 		l.high = max(l.high, end)
 	}
 	if l.p.HighWatermark() != l.high {
@@ -76,7 +78,7 @@ func (l *leadership) check() {
 func (l *leadership) step() {
 	p, t := l.p, l.t
 	l.now += rapid.Int64Range(0, 40).Draw(t, "ms")
-	switch rapid.IntRange(0, 7).Draw(t, "kind") {
+	switch rapid.IntRange(0, 9).Draw(t, "kind") {
 	case 0, 1:
 		b := record.Batch{LastOffsetDelta: 1, Count: 2, Size: 100}
 		p.Append(&b, 0, l.now)
@@ -85,7 +87,7 @@ func (l *leadership) step() {
 		if p.Park(-1, b.NextOffset(), l.id, 0) {
 			l.waiting[l.id] = b.NextOffset()
 		}
-	case 2:
+	case 2, 9:
 		var facts Facts
 		p.OnDurable(p.Generation, record.Offset(rapid.IntRange(int(p.Ends.Durable), int(p.Ends.Log)).Draw(t, "durable")), &facts)
 		l.acked(&facts)
@@ -94,14 +96,19 @@ func (l *leadership) step() {
 		end := record.Offset(rapid.IntRange(max(int(l.ends[id]), 0), int(p.Ends.Log)).Draw(t, "claims"))
 		var facts Facts
 		l.ends[id] = end
-		p.Heard(id, 7, end, 0, l.now, &facts)
+		l.stale[id] = rapid.IntRange(0, 4).Draw(t, "stale") == 0
+		broker := int64(7)
+		if l.stale[id] {
+			broker = 6
+		}
+		p.Heard(id, broker, end, 0, l.now, &facts)
 		l.acked(&facts)
-	case 5:
+	case 5, 8:
 		l.propose()
 	case 6:
 		l.answer()
 	case 7:
-		if rapid.IntRange(0, 5).Draw(t, "elected") == 0 {
+		if rapid.IntRange(0, 4).Draw(t, "elected") == 0 {
 			l.lead()
 		}
 	}
@@ -123,7 +130,7 @@ func (l *leadership) propose() {
 		if m.ID == 1 || slices.Contains(l.isr, m.ID) {
 			continue
 		}
-		if end := l.ends[m.ID]; end < l.high || end < p.epochStart || m.ID == fenced {
+		if end := l.ends[m.ID]; end < l.high || end < p.epochStart || m.ID == fenced || l.stale[m.ID] {
 			l.t.Fatalf("%d is to join with %d; high watermark %d, the epoch begins at %d, fenced is %d", m.ID, end, l.high, p.epochStart, fenced)
 		}
 	}
@@ -169,8 +176,9 @@ func (l *leadership) answer() {
 // is proposed who lacks something below it.
 func TestMaximalISR(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		l := &leadership{t: t, isr: []record.NodeID{1, 2, 3}, waiting: map[uint64]record.Offset{}}
-		l.p = New(1, "t", stream.NewLog(stream.ID{}, 0, 0, 0, 0, nil, nil), 0, Settings{FlushMessages: 1, MinInsync: 2, Roll: stream.RollLimits{Bytes: 1 << 20}})
+		isr := rapid.SampledFrom([][]record.NodeID{{1}, {1, 2}, {1, 2, 3}}).Draw(t, "isr")
+		l := &leadership{t: t, isr: isr, min: rapid.IntRange(1, 2).Draw(t, "min.insync.replicas"), stale: map[record.NodeID]bool{}, waiting: map[uint64]record.Offset{}}
+		l.p = New(1, "t", stream.NewLog(stream.ID{}, 0, 0, 0, 0, nil, nil), 0, Settings{FlushMessages: 1, MinInsync: int32(l.min), Roll: stream.RollLimits{Bytes: 1 << 20}})
 		l.lead()
 		for range rapid.IntRange(1, 80).Draw(t, "steps") {
 			l.step()
