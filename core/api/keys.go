@@ -39,6 +39,7 @@ const (
 	BrokerHeartbeat            Key = 63
 	UnregisterBroker           Key = 64
 	AllocateProducerIDs        Key = 67
+	ControllerRegistration     Key = 70
 	AssignReplicasToDirs       Key = 73
 	ListConfigResources        Key = 74
 	DescribeTopicPartitions    Key = 75

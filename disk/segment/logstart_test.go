@@ -64,8 +64,8 @@ func TestCleanMark(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, there := range []bool{true, false} {
-		if clean, err := OpenDir(disk.Mount(), 0).DropCleanMark(); err != nil || clean != there {
-			t.Fatal(clean, err)
+		if clean, epoch, err := OpenDir(disk.Mount(), 0).DropCleanMark(); err != nil || clean != there || epoch != -1 {
+			t.Fatal(clean, epoch, err)
 		}
 	}
 	disk.PowerLoss(func(int) int { return 0 })
