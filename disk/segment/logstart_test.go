@@ -68,6 +68,11 @@ func TestCleanMark(t *testing.T) {
 			t.Fatal(clean, epoch, err)
 		}
 	}
+	for text, want := range map[string]int64{`{"version":0,"brokerEpoch":42}`: 42, `{ "brokerEpoch" : 42 }`: -1, `{"version":0, "brokerEpoch": 7, "x":1}`: 7, `{"brokerEpoch":-1}`: -1, "": -1} { // any order: each by itself
+		if got := brokerEpoch([]byte(text)); got != want {
+			t.Errorf("%s: %d", text, got)
+		}
+	}
 	disk.PowerLoss(func(int) int { return 0 })
 	if names, err := disk.Mount().List(""); err != nil || len(names) != 0 {
 		t.Fatalf("after a power loss: %v, %v", names, err)

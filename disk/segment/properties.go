@@ -1,10 +1,10 @@
 package segment
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"odradek/core"
 	"odradek/core/properties"
@@ -114,9 +114,14 @@ func (d *Dir) DropCleanMark() (clean bool, epoch int64, err error) {
 
 // brokerEpoch reads what Kafka's CleanShutdownFileHandler writes. A mark of an older release is empty.
 func brokerEpoch(text []byte) int64 {
-	var mark struct{ BrokerEpoch *int64 }
-	if json.Unmarshal(text, &mark) != nil || mark.BrokerEpoch == nil {
+	_, rest, _ := strings.Cut(string(text), `"brokerEpoch":`)
+	digits := strings.TrimLeft(rest, " ")
+	if i := strings.IndexAny(digits, ",} \n"); i >= 0 {
+		digits = digits[:i]
+	}
+	epoch, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil || epoch < 0 {
 		return -1
 	}
-	return *mark.BrokerEpoch
+	return epoch
 }
