@@ -44,7 +44,7 @@ func TestKeysAreKafkas(t *testing.T) {
 		"process.roles": "a node needs no configuration", "log.flush.interval.messages": "durable", "log.segment.delete.delay.ms": "see its key",
 		"queued.max.request.bytes": "everything has a limit", "broker.heartbeat.interval.ms": "decision 8", "broker.session.timeout.ms": "decision 8",
 		"controller.quorum.fetch.timeout.ms": "decision 8",
-		"log.retention.ms":         "log.retention.hours' default", "log.roll.ms": "log.roll.hours' default", "log.roll.jitter.ms": "log.roll.jitter.hours' default",
+		"log.retention.ms":                   "log.retention.hours' default", "log.roll.ms": "log.roll.hours' default", "log.roll.jitter.ms": "log.roll.jitter.hours' default",
 		"log.flush.interval.ms": "log.flush.scheduler.interval.ms' default", "listener.security.protocol.map": "the order of a map",
 	}
 	kafkas := map[string][]string{}
