@@ -141,7 +141,8 @@ type Lane uint8
 // The lanes.
 const (
 	LaneQuorum  Lane = iota + 1 // votes, and fetches of metadata
-	LaneControl                 // registration, heartbeats, changes of ISRs, forwarded requests
+	LaneControl                 // registration, heartbeats, changes of ISRs
+	LaneForward                 // requests of clients that the active controller decides: one that waits for its commit holds no heartbeat up
 	LaneFetch                   // fetches of records into the first log directory; LaneFetch+1 into the second, and so on
 )
 
@@ -150,7 +151,7 @@ func (l Lane) String() string {
 	if l > LaneFetch {
 		return "fetch-" + strconv.Itoa(int(l-LaneFetch))
 	}
-	return [...]string{"?", "quorum", "control", "fetch"}[l]
+	return [...]string{"?", "quorum", "control", "forward", "fetch"}[l]
 }
 
 // Call is a request to another node, or to this one. It completes with Answered, exactly once: without an answer if the connection cannot be made or breaks, or
@@ -171,6 +172,9 @@ type NoteKind string
 const (
 	NoteReady   NoteKind = "ready"   // the broker is unfenced: it serves
 	NoteStopped NoteKind = "stopped" // a Stop is carried out: the process may end
+
+	NoteFenced              NoteKind = "fenced"               // the active controller has not heard of a broker for too long
+	NoteRegistrationRefused NoteKind = "registration-refused" // by the active controller
 
 	NoteTopicCreated      NoteKind = "topic-created"
 	NoteTopicDeleted      NoteKind = "topic-deleted"
