@@ -81,6 +81,7 @@ func (n *node) observe(ev *core.Event) {
 	n.checkRefused(ev)
 	n.checkGivenUp(ev)
 	n.observeQuorum(ev)
+	n.observeReplicas()
 	switch ev.Kind {
 	case core.EvRequest:
 		n.hear(ev.Request)
@@ -117,6 +118,9 @@ func (n *node) observe(ev *core.Event) {
 			n.appended(o, &op.Batch)
 		case core.DiskRoll:
 			n.w.reach(markRolled)
+		case core.DiskTruncate: // what a follower had besides its leader
+			o.promised, o.durable = min(o.promised, op.To), min(o.durable, op.To)
+			o.producers, o.outlive = nil, nil
 		case core.DiskDelete:
 			o.deleted = o.deleted || op.All
 			n.checkDeleted(op, o)
@@ -137,7 +141,7 @@ func (n *node) ends(id stream.ID, o *watched) {
 		n.broken("R6", o, "log start %d, high watermark %d, durable %d, written %d, log end %d", s.LogStart, s.HighWatermark, s.Durable, s.Written, s.LogEnd)
 	case s.HighWatermark < o.hw || s.LogStart < o.start:
 		n.broken("R6", o, "high watermark %d and log start %d go back from %d and %d", s.HighWatermark, s.LogStart, o.hw, o.start)
-	case o.topic != nil && o.topic.Durable() && !s.Failed && s.HighWatermark > max(o.durable, s.LogStart):
+	case o.topic != nil && o.topic.Durable() && !s.Failed && s.HighWatermark > max(o.durable, s.LogStart) && (s.Leading || n.w.alone()): // a follower hears of it before its own disk is done
 		n.broken("R9", o, "the high watermark is %d, and no more than offsets below %d are durable", s.HighWatermark, o.durable)
 	}
 	o.hw, o.start = s.HighWatermark, s.LogStart
