@@ -32,6 +32,7 @@ type watched struct {
 	outlive  map[record.ProducerID]lastOf
 	pointed  int // power losses before its last Checkpoint
 	deleted  bool
+	cutting  uint32 // the process that has a cut of it under way; 0: none
 }
 
 // sequence is where a producer has come to.
@@ -94,6 +95,10 @@ func (n *node) observe(ev *core.Event) {
 			o.durable, o.promised = max(o.durable, ev.UpTo), max(o.promised, ev.UpTo)
 			n.ends(ev.Stream, o)
 		}
+	case core.EvTruncated:
+		if o := n.watch(ev.Stream); o != nil {
+			o.cutting = 0
+		}
 	case core.EvWritten:
 		if o := n.watch(ev.Stream); o != nil {
 			n.ends(ev.Stream, o)
@@ -120,7 +125,7 @@ func (n *node) observe(ev *core.Event) {
 			n.w.reach(markRolled)
 		case core.DiskTruncate: // what a follower had besides its leader
 			o.promised, o.durable = min(o.promised, op.To), min(o.durable, op.To)
-			o.producers, o.outlive = nil, nil
+			o.producers, o.outlive, o.cutting = nil, nil, n.life
 		case core.DiskDelete:
 			o.deleted = o.deleted || op.All
 			n.checkDeleted(op, o)

@@ -25,7 +25,7 @@ type metaBatch struct {
 
 // metaLog is a node's metadata log as its core has it, and how far the node says that it is committed.
 type metaLog struct {
-	batches []metaBatch // rising
+	batches []metaBatch   // rising
 	start   record.Offset // what lies below only a snapshot has
 	hw      record.Offset
 	checked int // of batches: those below hw
