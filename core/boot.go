@@ -169,6 +169,7 @@ func (c *Core) takeUp(id stream.ID) {
 		Replicas: p.Replicas, ISR: p.Isr}, c.nowMs(), &facts)
 	if role != partition.Unchanged {
 		c.beginRole(rep)
+		c.finishDeletings()
 	}
 	c.markSessions(id)
 	c.settle(rep, &facts)
