@@ -32,12 +32,13 @@ func (c *Core) onBoot(b *Boot) {
 	c.random = prng.New(b.Seed)
 	c.sessions = fetch.NewSessions(cfg.FetchSessions)
 	c.unopened = b.Streams
+	c.life.controller = record.NoNode
 	if err := checkDirectories(b.Dirs); err != nil {
 		c.halt(err.Error())
 		return
 	}
 	for _, d := range b.Dirs {
-		c.dirs = append(c.dirs, dirState{id: d.ID, path: d.Path, total: d.Total, free: d.Free})
+		c.dirs = append(c.dirs, dirState{id: d.ID, path: d.Path, total: d.Total, free: d.Free, clean: d.Clean, left: d.Epoch})
 	}
 	if b.Metadata.Damage != "" {
 		c.halt("metadata log: " + b.Metadata.Damage)
@@ -78,7 +79,7 @@ func (c *Core) onBoot(b *Boot) {
 	if m.reading = o.LogEnd > 0 || len(b.Snapshots) > 0 || b.Bootstrap; m.reading {
 		c.bootSources(b)
 	} else {
-		c.quorumStep(func(q *quorum.Quorum, now int64, f *quorum.Facts) { q.Loaded(now, f) })
+		c.metadataLoaded()
 	}
 }
 

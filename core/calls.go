@@ -22,24 +22,33 @@ const callTimeoutMs = 2000
 
 // call asks another node, or this one, for something. done is called with the answer, exactly once in this incarnation.
 func (c *Core) call(node record.NodeID, addr string, lane Lane, body kmsg.Request, done func(*Core, kmsg.Response)) {
+	c.callWithin(node, addr, lane, callTimeoutMs, body, done)
+}
+
+// callWithin is call with a bound of its own.
+func (c *Core) callWithin(node record.NodeID, addr string, lane Lane, timeoutMs int32, body kmsg.Request, done func(*Core, kmsg.Response)) {
 	id := CallID(c.newID())
 	if c.calls == nil {
 		c.calls = map[CallID]*calling{}
 	}
 	c.calls[id] = &calling{node, body, done}
-	c.fx.Calls = append(c.fx.Calls, Call{ID: id, Node: node, Addr: addr, Lane: lane, TimeoutMs: callTimeoutMs, Body: body})
+	c.fx.Calls = append(c.fx.Calls, Call{ID: id, Node: node, Addr: addr, Lane: lane, TimeoutMs: timeoutMs, Body: body})
 }
 
 // askController asks the active controller for something, as far as this node knows one. done gets nil, possibly at once, when it knows none or no answer came:
 // who asks again does so after a while.
 func (c *Core) askController(body kmsg.Request, done func(*Core, kmsg.Response)) {
+	c.askControllerOn(LaneControl, callTimeoutMs, body, done)
+}
+
+func (c *Core) askControllerOn(lane Lane, timeoutMs int32, body kmsg.Request, done func(*Core, kmsg.Response)) {
 	leader := c.meta.quorum.LeaderID()
 	addr, ok := c.cfg.Voter(leader)
 	if leader == record.NoNode || !ok {
 		done(c, nil)
 		return
 	}
-	c.call(leader, addr, LaneControl, body, done)
+	c.callWithin(leader, addr, lane, timeoutMs, body, done)
 }
 
 // onAnswered ends a call. What is not known is of an earlier incarnation.

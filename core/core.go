@@ -52,6 +52,10 @@ type Core struct {
 	produces  map[uint64]*pendingProduce
 	waiters   fetch.Waiters
 	sessions  fetch.Sessions
+	ctl       controlling
+	life      life
+	forwards  map[uint64]*forwarded
+	awaits    []awaited           // Metadata requests whose topics are made and not seen here yet
 	peers     map[uint64]*Request // of other nodes' quorum machines, by token; a connection has one such request at a time
 	calls     map[CallID]*calling
 	follow    []*metadataFetch // parked
@@ -72,7 +76,9 @@ type dirState struct {
 	free   int64 // bytes; debited by each append, set right by Space
 	full   bool  // operators were told
 	failed bool
-	marked bool // the clean mark is stored: nothing follows
+	marked bool  // the clean mark is stored: nothing follows
+	clean  bool  // the last stop was clean
+	left   int64 // the broker epoch that it was the stop of
 
 	// Invariant: replicas[rep.place] is the id of rep, for every replica of the directory.
 	replicas []stream.ID
@@ -111,16 +117,23 @@ type timerKey struct {
 type timerKind uint8
 
 const (
-	timerProduce   timerKind = iota + 1 // a produce's timeout.ms
-	timerFetch                          // a parked fetch's max_wait_ms
-	timerReply                          // a reply parked on the metadata log
-	timerRetention                      // the next look for segments to delete
-	timerFlush                          // flush.ms of a relaxed partition
-	timerSnapshot                       // the next snapshot of the metadata by time
-	timerPoints                         // the next pass of checkpoints
-	timerMarks                          // the next look for high watermarks that moved
-	timerQuorum                         // what the metadata quorum waits for
-	timerFollow                         // a parked fetch of metadata
+	timerProduce     timerKind = iota + 1 // a produce's timeout.ms
+	timerFetch                            // a parked fetch's max_wait_ms
+	timerReply                            // a reply parked on the metadata log
+	timerRetention                        // the next look for segments to delete
+	timerFlush                            // flush.ms of a relaxed partition
+	timerSnapshot                         // the next snapshot of the metadata by time
+	timerPoints                           // the next pass of checkpoints
+	timerMarks                            // the next look for high watermarks that moved
+	timerQuorum                           // what the metadata quorum waits for
+	timerFollow                           // a parked fetch of metadata
+	timerLife                             // the next registration or heartbeat
+	timerDirectories                      // directories are told again
+	timerLeave                            // a stop waits no longer for others to lead
+	timerSessions                         // a broker's session is over
+	timerRebalance                        // leaderships go back to first replicas
+	timerForward                          // a forwarded request is sent again
+	timerAutoCreated                      // topics are made and not seen here
 )
 
 // New returns a core that waits for its Boot.
@@ -250,7 +263,29 @@ func (c *Core) onTimeout() {
 			c.quorumStep(func(q *quorum.Quorum, now int64, f *quorum.Facts) { q.Timeout(now, f) })
 		case timerFollow:
 			c.metadataFetchDue(key.id)
+		default:
+			c.onClusterTimeout(key)
 		}
+	}
+}
+
+// onClusterTimeout fires what is due between broker and controller.
+func (c *Core) onClusterTimeout(key timerKey) {
+	switch key.kind {
+	case timerLife:
+		c.live()
+	case timerDirectories:
+		c.tellDirectories()
+	case timerLeave:
+		c.left()
+	case timerSessions:
+		c.sessionsDue()
+	case timerRebalance:
+		c.rebalanceDue()
+	case timerForward:
+		c.sendAgain(key.id)
+	case timerAutoCreated:
+		c.autoCreatedDue(key.id)
 	}
 }
 

@@ -139,12 +139,13 @@ type Lane uint8
 // The lanes.
 const (
 	LaneQuorum  Lane = iota + 1 // votes, and fetches of metadata
-	LaneControl                 // registration, heartbeats, changes of ISRs, forwarded requests
+	LaneControl                 // registration, heartbeats, changes of ISRs
 	LaneFetch                   // fetches of records
+	LaneForward                 // requests of clients that the active controller decides: one that waits for its commit holds no heartbeat up
 )
 
 // String returns the lane's word.
-func (l Lane) String() string { return [...]string{"?", "quorum", "control", "fetch"}[l] }
+func (l Lane) String() string { return [...]string{"?", "quorum", "control", "fetch", "forward"}[l] }
 
 // Call is a request to another node, or to this one. It completes with Answered, exactly once: without an answer if the connection cannot be made or breaks, or
 // the answer does not come in TimeoutMs. Calls of one node and lane go out in order, one at a time.
@@ -164,6 +165,9 @@ type NoteKind string
 const (
 	NoteReady   NoteKind = "ready"   // the broker is unfenced: it serves
 	NoteStopped NoteKind = "stopped" // a Stop is carried out: the process may end
+
+	NoteFenced              NoteKind = "fenced"               // the active controller has not heard of a broker for too long
+	NoteRegistrationRefused NoteKind = "registration-refused" // by the active controller
 
 	NoteTopicCreated      NoteKind = "topic-created"
 	NoteTopicDeleted      NoteKind = "topic-deleted"

@@ -101,7 +101,8 @@ type KeyValue struct{ Key, Value string }
 type Dir struct {
 	ID    record.UUID
 	Path  string
-	Clean bool // the last stop was clean: no scan was needed
+	Clean bool  // the last stop was clean: no scan was needed
+	Epoch int64 // Clean: of the broker that stopped
 	Free  int64
 	Total int64 // bytes of its file system; 0: unknown
 }

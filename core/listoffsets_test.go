@@ -22,7 +22,7 @@ func TestListOffsetsByTimeBelowALaggingWatermark(t *testing.T) {
 		{4, "0", record.NoOffset, errcode.LeaderNotAvailable}, {5, "0", record.NoOffset, errcode.OffsetNotAvailable}, {7, "12", record.NoOffset, errcode.OffsetNotAvailable},
 		{5, "12", 3, errcode.None}, {5, "20", record.NoOffset, errcode.None},
 	} {
-		n, _ := asking(t, "boot", "create topic=a", "boot streams=1", "hold durable", "opened topic=a end=20 hw="+c.hw)
+		n, _ := asking(t, "boot", "create topic=a", "boot streams=1", "hold data", "opened topic=a end=20 hw="+c.hw)
 		var jobs []Job
 		var replies []Reply
 		n.watch = func(fx *Effects) { jobs, replies = append(jobs, fx.Jobs...), append(replies, fx.Replies...) }
@@ -34,7 +34,7 @@ func TestListOffsetsByTimeBelowALaggingWatermark(t *testing.T) {
 		if len(jobs) != 1 {
 			t.Fatalf("%+v: jobs %+v", c, jobs)
 		}
-		n.command([]string{"release", "durable"}) // the watermark catches up while the disk looks: that says nothing of what was looked at
+		n.command([]string{"release", "data"}) // the watermark catches up while the disk looks: that says nothing of what was looked at
 		n.step(Event{Kind: EvLocated, Job: jobs[0].ID, Located: &Located{Partitions: []LocatedPartition{{Offset: c.found, Timestamp: -1, Epoch: -1}}}})
 		if len(replies) != 1 {
 			t.Fatalf("%+v: replies %+v", c, replies)

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 
-	"odradek/core/controller"
 	"odradek/core/errcode"
 	"odradek/core/image"
 	"odradek/core/quorum"
@@ -37,8 +36,6 @@ type metadata struct {
 	loading   JobID       // the Load in flight, 0 for none
 	loadedTo  record.Offset
 	stage     stage
-	stageAt   record.Offset // the stage ends when this is committed
-	broker    controller.Broker
 	tookUp    bool // what recovery found was taken up: checkpoint files are written anew
 	closing   bool // its last Checkpoint is under way
 	parked    []parkedReply
@@ -51,15 +48,14 @@ type replayed struct {
 	record image.Record
 }
 
-// stage is how far this incarnation has come. Each ends when what it appended is committed.
+// stage is how far this incarnation has come. Each ends by what the committed image shows.
 type stage uint8
 
 const (
-	stageBooting     stage = iota // storing the epoch, loading and replaying the log
-	stageLeading                  // LeaderChange appended
-	stageRegistering              // bootstrap and registration appended
+	stageBooting     stage = iota // loading the metadata log
+	stageRegistering              // not registered yet
 	stageRegistered               // waiting for the last Opened, taking partitions up
-	stageUnfencing                // unfence record appended
+	stageUnfencing                // wants to be unfenced
 	stageReady
 )
 
@@ -170,82 +166,12 @@ func (c *Core) replaySlice(n int) {
 		return
 	}
 	m.reading, m.replay = false, nil
+	c.metadataLoaded()
+}
+
+// metadataLoaded begins this incarnation's part in the cluster.
+func (c *Core) metadataLoaded() {
 	c.quorumStep(func(q *quorum.Quorum, now int64, f *quorum.Facts) { q.Loaded(now, f) })
-}
-
-// advanceStage carries the start of this incarnation on, as far as it goes.
-func (c *Core) advanceStage() {
-	m := &c.meta
-	committed := m.quorum.HighWatermark() >= m.stageAt
-	switch {
-	case m.stage == stageLeading && committed:
-		c.register()
-	case m.stage == stageRegistering && committed:
-		m.stage = stageRegistered
-		for t := range m.committed.Topics() {
-			for i := range t.Partitions {
-				c.takeUps = append(c.takeUps, stream.ID{Topic: t.ID, Partition: int32(i)})
-			}
-		}
-		c.maybeUnfence()
-	case m.stage == stageRegistered:
-		c.maybeUnfence()
-	case m.stage == stageUnfencing && committed && len(c.takeUps) == 0:
-		m.stage = stageReady
-		c.startRetention()
-		c.startCheckpoints()
-		c.armSnapshot()
-		c.cleanMetadata()
-		c.maybeSnapshot(false)
-		c.tellTakenOver()
-		c.note(NoteReady, KeyValue{"epoch", fmt.Sprint(m.quorum.Epoch())}, KeyValue{"topics", fmt.Sprint(m.committed.TopicCount())})
-	}
-}
-
-// register appends what a new leader owes the log (the end of an open transaction, the bootstrap of an empty log) and this incarnation's registration.
-func (c *Core) register() {
-	m := &c.meta
-	if m.replayer.Open() {
-		c.appendMetadata([]image.Record{controller.Abort()})
-	}
-	if c.working().Feature(image.MetadataVersion) == 0 {
-		c.appendMetadata(controller.Bootstrap(m.bootstrap, c.cfg.Topic.MinInsync))
-	}
-	m.broker = controller.Broker{ID: c.self, Incarnation: c.incarnation, Epoch: int64(m.quorum.Ends.Log), Endpoints: c.endpoints(), Rack: c.cfg.Rack}
-	m.stageAt = c.appendAll(controller.Register(c.working(), c.registration()))
-	m.stage = stageRegistering
-}
-
-func (c *Core) endpoints() []image.Endpoint {
-	list := c.cfg.Advertised
-	if len(list) == 0 {
-		list = c.cfg.Listeners
-	}
-	var out []image.Endpoint
-	for _, l := range list {
-		out = append(out, image.Endpoint{Name: l.Name, Host: l.Host, Port: uint16(l.Port)})
-	}
-	return out
-}
-
-// maybeUnfence asks to be unfenced once every recovered stream has been taken up and the checkpoints say so.
-func (c *Core) maybeUnfence() {
-	m := &c.meta
-	if m.stage != stageRegistered || c.unopened > 0 || len(c.takeUps) > 0 {
-		return
-	}
-	if !m.tookUp {
-		// What the checkpoints held counted for the streams that were found with their topic. Entries of others must be gone before a partition is made.
-		m.tookUp = true
-		c.dropStrays()
-		c.wantAll()
-		c.tellDirectories()
-	}
-	if !c.allStored() {
-		return
-	}
-	elected := controller.Elect(c.working(), c.registration())
-	c.tellUnclean(elected)
-	m.stageAt = c.appendAll(append([]image.Record{controller.Unfence(m.broker)}, elected...))
-	m.stage = stageUnfencing
+	c.meta.stage = stageRegistering
+	c.live()
 }

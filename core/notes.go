@@ -30,7 +30,9 @@ func (c *Core) noteTopic(old *image.Image, id record.UUID) {
 		if len(after.Partitions) > len(before.Partitions) {
 			c.note(NotePartitionsCreated, KeyValue{"topic", after.Name}, number("partitions", len(after.Partitions)), number("before", len(before.Partitions)))
 		}
-		c.noteLeaders(before, after)
+		if c.meta.stage == stageReady { // a start itself moves leaderships
+			c.noteLeaders(before, after)
+		}
 	}
 }
 

@@ -82,6 +82,26 @@ func failAll(body kmsg.Response, why errcode.Code) {
 		for i := range b.Topics {
 			b.Topics[i].ErrorCode, b.Topics[i].ErrorMessage = code, nil
 		}
+	case *kmsg.ElectLeadersResponse:
+		b.ErrorCode, b.Topics = code, nil
+	case *kmsg.UnregisterBrokerResponse:
+		b.ErrorCode, b.ErrorMessage = code, nil
+	case *kmsg.BrokerRegistrationResponse:
+		b.ErrorCode, b.BrokerEpoch = code, -1
+	case *kmsg.BrokerHeartbeatResponse:
+		b.ErrorCode, b.IsCaughtUp, b.IsFenced, b.ShouldShutdown = code, false, true, false
+	case *kmsg.ControllerRegistrationResponse:
+		b.ErrorCode = code
+	case *kmsg.AlterPartitionResponse:
+		b.ErrorCode, b.Topics = code, nil
+	case *kmsg.AllocateProducerIDsResponse:
+		b.ErrorCode, b.ProducerIDStart, b.ProducerIDLen = code, 0, 0
+	case *kmsg.AssignReplicasToDirsResponse:
+		b.ErrorCode, b.Directories = code, nil
+	case *kmsg.DescribeQuorumResponse:
+		b.ErrorCode = code
+	case *kmsg.FetchSnapshotResponse:
+		b.ErrorCode = code
 	case *kmsg.DeleteTopicsResponse:
 		for i := range b.Topics {
 			b.Topics[i].ErrorCode, b.Topics[i].ErrorMessage = code, nil
@@ -98,8 +118,6 @@ func failAll(body kmsg.Response, why errcode.Code) {
 		for i := range b.Topics {
 			b.Topics[i].ErrorCode, b.Topics[i].ErrorMessage = code, nil
 		}
-	case *kmsg.InitProducerIDResponse:
-		b.ErrorCode = code
 	}
 }
 

@@ -99,6 +99,10 @@ func (c *Core) here(id stream.ID, t *image.Topic, p *image.Partition) *replica {
 	if found {
 		rep.listed = everyFile // as the last incarnation may have left them
 	}
+	if c.meta.tookUp {
+		c.mayBeUntold(id)
+		c.tellDirectories()
+	}
 	return rep
 }
 
@@ -126,48 +130,10 @@ func (c *Core) onIOFailed(dir stream.DirID, id stream.ID, reason string) {
 		c.halt("the metadata log directory failed: " + reason)
 		return
 	}
-	if c.meta.stage >= stageRegistering && c.stop == serving {
-		c.appendAll(controller.DirectoryFailed(c.working(), c.registration(), d.id))
+	if c.life.epoch != 0 {
+		c.live() // the controller is told
 	}
 	c.maybeUnfence()
-}
-
-// registration is what the controller knows of this broker: its directories are those that stand.
-func (c *Core) registration() controller.Broker {
-	b := c.meta.broker
-	b.LogDirs = nil
-	for i := range c.dirs {
-		if !c.dirs[i].failed {
-			b.LogDirs = append(b.LogDirs, c.dirs[i].id)
-		}
-	}
-	return b
-}
-
-// tellDirectories writes down where recovery found the partitions of which the metadata log says nothing, or something else.
-func (c *Core) tellDirectories() {
-	if c.working().Feature(image.MetadataVersion) < image.MetadataVersionDirectories {
-		return // no record could
-	}
-	var records []image.Record
-	for t := range c.working().Topics() {
-		for i := range t.Partitions {
-			rep, ok := c.replicas[stream.ID{Topic: t.ID, Partition: int32(i)}]
-			if p := t.Partitions[i]; ok && p.DirectoryOf(c.self) != c.dirs[rep.Dir].id {
-				change := image.NewPartitionChange()
-				change.TopicID, change.PartitionID, change.Directories = t.ID, int32(i), slices.Clone(p.Directories)
-				change.Directories[slices.Index(p.Replicas, c.self)] = c.dirs[rep.Dir].id
-				switch failed := c.dirs[rep.Dir].failed; {
-				case failed && p.Leader == c.self:
-					change.Leader = record.NoNode
-				case !failed && p.Leader == record.NoNode && slices.Contains(p.Isr, c.self):
-					change.Leader = c.self // the directory that it was in is gone
-				}
-				records = append(records, change)
-			}
-		}
-	}
-	c.appendAll(records)
 }
 
 // appendAll appends records that need not be one atomic batch, and returns the offset whose commit commits the last.

@@ -139,6 +139,7 @@ func (b *Boot) print(l *line) {
 		}
 		if b.Dirs[i].Clean {
 			l.word(" clean")
+			l.num("epoch", b.Dirs[i].Epoch)
 		}
 	}
 	for _, path := range b.Absent {

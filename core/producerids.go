@@ -3,9 +3,7 @@ package core
 import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"odradek/core/controller"
 	"odradek/core/errcode"
-	"odradek/core/image"
 	"odradek/core/record"
 )
 
@@ -13,8 +11,7 @@ import (
 // record is committed, and what is left of it is lost with the incarnation.
 type producerIDs struct {
 	next, end record.ProducerID // of the block in use
-	asked     record.Offset     // commit of the block asked for; 0: none
-	first     record.ProducerID // of the block asked for
+	asking    bool              // the controller is asked for a block
 	waiting   []*Request
 }
 
@@ -29,45 +26,45 @@ func (c *Core) onInitProducerID(r *Request) {
 	case p.next < p.end:
 		c.answerInit(r, p.next, errcode.None)
 		p.next++
-	case !c.meta.quorum.Active():
-		c.answerInit(r, record.NoProducer, errcode.CoordinatorNotAvailable)
 	default:
 		p.waiting = append(p.waiting, r)
 		p.ask(c)
 	}
 }
 
+// ask has the controller give this broker a block. Its answer says that the block's record is committed.
 func (p *producerIDs) ask(c *Core) {
-	if p.asked != 0 {
+	if p.asking {
 		return
 	}
-	var grant image.Record
-	grant, p.first = controller.AllocateProducerIDs(c.working(), c.meta.broker)
-	p.asked = c.appendMetadata([]image.Record{grant})
+	p.asking = true
+	req := kmsg.NewPtrAllocateProducerIDsRequest()
+	req.BrokerID, req.BrokerEpoch = int32(c.self), c.life.epoch
+	c.askController(req, func(c *Core, resp kmsg.Response) {
+		p.asking = false
+		r, ok := resp.(*kmsg.AllocateProducerIDsResponse)
+		if !ok || r.ErrorCode != 0 || r.ProducerIDLen <= 0 {
+			p.refuse(c)
+			return
+		}
+		p.next, p.end = record.ProducerID(r.ProducerIDStart), record.ProducerID(r.ProducerIDStart)+record.ProducerID(r.ProducerIDLen)
+		for len(p.waiting) > 0 && p.next < p.end {
+			c.answerInit(p.waiting[0], p.next, errcode.None)
+			p.next++
+			p.waiting = p.waiting[1:]
+		}
+		if len(p.waiting) > 0 {
+			p.ask(c)
+		}
+	})
 }
 
-// granted takes the asked block into use once it is committed, and serves those who wait.
-func (p *producerIDs) granted(c *Core, hw record.Offset) {
-	if p.asked == 0 || hw < p.asked {
-		return
-	}
-	p.next, p.end, p.asked = p.first, p.first+controller.ProducerIDBlock, 0
-	for len(p.waiting) > 0 && p.next < p.end {
-		c.answerInit(p.waiting[0], p.next, errcode.None)
-		p.next++
-		p.waiting = p.waiting[1:]
-	}
-	if len(p.waiting) > 0 {
-		p.ask(c)
-	}
-}
-
-// refuse ends a question whose record may never be committed.
+// refuse has those who wait ask again: there is no controller, or it does not know this broker.
 func (p *producerIDs) refuse(c *Core) {
 	for _, r := range p.waiting {
-		c.answerInit(r, record.NoProducer, errcode.CoordinatorNotAvailable)
+		c.answerInit(r, record.NoProducer, errcode.CoordinatorLoadInProgress)
 	}
-	p.asked, p.waiting = 0, nil
+	p.waiting = nil
 }
 
 func (c *Core) answerInit(r *Request, id record.ProducerID, code errcode.Code) {

@@ -55,6 +55,7 @@ func (c *Core) carryOutQuorum(f *quorum.Facts) {
 		c.wakeMetadataFetches()
 	}
 	c.armQuorum()
+	c.leaderChanged()
 }
 
 // armQuorum sets the timer to what the quorum's machine waits for.
@@ -90,6 +91,7 @@ func (c *Core) metadataDurable(g stream.Generation, upTo record.Offset) {
 // leadershipEnded drops what only a leader has, and refuses who waited for it: what they were told of may never be committed.
 func (c *Core) leadershipEnded() {
 	c.dropWorking()
+	c.controlEnded()
 	for len(c.meta.parked) > 0 {
 		p := c.meta.parked[0]
 		c.meta.parked = c.meta.parked[1:]
@@ -97,7 +99,6 @@ func (c *Core) leadershipEnded() {
 		failAll(p.body, errcode.NotController)
 		c.answerParked(&p)
 	}
-	c.producing.refuse(c)
 }
 
 // acceptMetadata appends the batches that a leader sent. What does not fit is not taken: the next fetch asks for it again.

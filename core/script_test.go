@@ -32,7 +32,7 @@ type testNode struct {
 	now     Now
 	fx      Effects
 	out     *strings.Builder
-	held    map[string]bool             // "written", "durable"
+	held    map[string]bool             // "written", "durable"; "data": durable, of other streams than the metadata
 	waiting []Event                     // held completions, in order
 	ends    map[stream.ID]record.Offset // what was appended
 	stores  map[Slot]string
@@ -46,6 +46,8 @@ type testNode struct {
 	topics  map[string]record.UUID
 	session int32 // that a fetch was answered last
 	watch   func(*Effects)
+	self    Loopback
+	boots   int
 }
 
 type fields map[string]string
@@ -158,7 +160,8 @@ func (n *testNode) boot(f fields) {
 	if len(n.bases) > 0 {
 		meta.LogStart = n.bases[0]
 	}
-	boot := &Boot{ClusterID: "c", NodeID: 1, Incarnation: record.UUID{1}, Config: config,
+	n.boots++
+	boot := &Boot{ClusterID: "c", NodeID: 1, Incarnation: record.UUID{1, 15: byte(n.boots)}, Config: config,
 		Dirs: dirs, Streams: int(f.num("streams", 0)), QuorumState: n.state, Metadata: meta}
 	for _, name := range slices.Sorted(maps.Keys(n.files)) {
 		s := Snapshot{Bytes: int64(len(n.files[name]))}
@@ -272,6 +275,7 @@ func (n *testNode) step(ev Event) {
 	disk := append([]DiskOp(nil), n.fx.Disk...)
 	stores := append([]Store(nil), n.fx.Stores...)
 	jobs := append([]Job(nil), n.fx.Jobs...)
+	calls, replies := append([]Call(nil), n.fx.Calls...), append([]Reply(nil), n.fx.Replies...)
 	for i := range disk {
 		n.disk(&disk[i])
 	}
@@ -292,6 +296,14 @@ func (n *testNode) step(ev Event) {
 			n.complete(Event{Kind: EvLoaded, Job: j.ID, Loaded: &Loaded{Bytes: n.files[j.Slot.Name][j.Pos:]}})
 		} else if j.Kind == JobLoad {
 			n.complete(Event{Kind: EvLoaded, Job: j.ID, Loaded: &Loaded{Bytes: n.from(j.From)}})
+		}
+	}
+	for i := range calls {
+		n.step(n.self.Request(&calls[i]))
+	}
+	for i := range replies {
+		if replies[i].Conn == LoopbackConn {
+			n.step(n.self.Answer(&replies[i]))
 		}
 	}
 	if at, ok := n.core.Deadline(); ok && at <= n.now.Mono && (ev.Kind != EvTimeout || n.core.buildingSnapshot()) {
@@ -350,7 +362,7 @@ func (n *testNode) disk(op *DiskOp) {
 }
 
 func (n *testNode) complete(ev Event) {
-	if n.held["stored"] && ev.Kind == EvStored || n.held["written"] && ev.Kind == EvWritten || n.held["durable"] && ev.Kind == EvDurable ||
+	if n.held["stored"] && ev.Kind == EvStored || n.held["written"] && ev.Kind == EvWritten || n.held["durable"] && ev.Kind == EvDurable || n.held["data"] && ev.Kind == EvDurable && ev.Stream != stream.Metadata ||
 		n.held["checkpointed"] && ev.Kind == EvCheckpointed {
 		n.waiting = append(n.waiting, ev)
 		return

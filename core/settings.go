@@ -3,10 +3,7 @@ package core
 import (
 	"slices"
 
-	"github.com/twmb/franz-go/pkg/kmsg"
-
 	"odradek/core/config"
-	"odradek/core/errcode"
 	"odradek/core/image"
 	"odradek/core/partition"
 	"odradek/core/stream"
@@ -82,35 +79,3 @@ func (c *Core) configure(rep *replica) {
 
 // alterTimeoutMs bounds the wait for a change of configs: the requests name no bound (Kafka's controller takes request.timeout.ms).
 const alterTimeoutMs = 30000
-
-func (c *Core) onIncrementalAlterConfigs(r *Request) {
-	req := r.Body.(*kmsg.IncrementalAlterConfigsRequest)
-	c.alter(r, alterTimeoutMs, func(img *image.Image) ([]image.Record, kmsg.Response) {
-		return c.controller().IncrementalAlterConfigs(img, req)
-	})
-}
-
-func (c *Core) onAlterConfigs(r *Request) {
-	req := r.Body.(*kmsg.AlterConfigsRequest)
-	c.alter(r, alterTimeoutMs, func(img *image.Image) ([]image.Record, kmsg.Response) { return c.controller().AlterConfigs(img, req) })
-}
-
-func (c *Core) onCreatePartitions(r *Request) {
-	req := r.Body.(*kmsg.CreatePartitionsRequest)
-	c.alter(r, req.TimeoutMillis, func(img *image.Image) ([]image.Record, kmsg.Response) {
-		return c.controller().CreatePartitions(img, req)
-	})
-}
-
-// alter appends the records that decide makes of the working image and replies when they are committed; where nothing can be appended now, each part of the
-// reply says why.
-func (c *Core) alter(r *Request, timeoutMs int32, decide func(*image.Image) ([]image.Record, kmsg.Response)) {
-	if code := c.meta.quorum.CanAppend(); code != errcode.None {
-		_, response := decide(c.meta.committed)
-		failAll(response, code)
-		c.reply(Reply{Conn: r.Conn, Correlation: r.Correlation, Key: r.Key, Body: response})
-		return
-	}
-	records, response := decide(c.working())
-	c.commitThenReply(r, records, response, timeoutMs)
-}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"odradek/core/errcode"
+	"odradek/core/quorum"
 	"odradek/core/stream"
 )
 
@@ -26,6 +27,16 @@ func (c *Core) onStop() {
 	case c.meta.stage != stageReady:
 		c.stopped(false)
 		return
+	}
+	if !c.leave() {
+		c.beginStop()
+	}
+}
+
+// beginStop ends what this node does for others, and begins to close its logs.
+func (c *Core) beginStop() {
+	if !c.cfg.Alone() { // who leads the quorum names its successors
+		c.quorumStep(func(q *quorum.Quorum, now int64, f *quorum.Facts) { q.Stop(now, f) })
 	}
 	c.stop = stopDraining
 	c.takeUps, c.retained, c.producing.waiting = nil, nil, nil
@@ -56,7 +67,7 @@ func (c *Core) carryOnStopping() {
 		c.stop = stopMarks
 		for i := range c.dirs {
 			if !c.dirs[i].failed {
-				mark := fmt.Appendf(nil, `{"version":0,"brokerEpoch":%d}`, c.meta.broker.Epoch)
+				mark := fmt.Appendf(nil, `{"version":0,"brokerEpoch":%d}`, c.life.epoch)
 				c.fx.Stores = append(c.fx.Stores, Store{Slot: Slot{stream.DirID(i), CleanMark}, Version: 1, Bytes: mark})
 			}
 		}

@@ -147,8 +147,8 @@ func (c *Core) commitTail() {
 	m.applied -= n
 	m.tail = m.tail[:copy(m.tail, m.tail[n:])]
 	c.fx.Publish = m.committed
-	c.producing.granted(c, hw)
 	c.releaseReplies(hw)
+	c.answerAutoCreated()
 	c.advanceStage()
 	c.maybeSnapshot(false)
 }
@@ -197,10 +197,7 @@ func (c *Core) lead() {
 	m.lead = false
 	m.builder.Reset(record.PlainSpec(record.AttrControl))
 	m.builder.Append(c.now.Wall, record.AppendControlKey(nil, record.ControlLeaderChange), m.quorum.LeaderChange(), nil)
-	at := c.appendMetadataBatch(nil)
-	if m.stage == stageBooting {
-		m.stage, m.stageAt = stageLeading, at
-	}
+	c.appendMetadataBatch(nil)
 }
 
 // appendMetadata makes one atomic batch of records, appends it and replays it into the working image. It returns the offset whose commit commits it.

@@ -43,8 +43,8 @@ func (c *Core) tellTakenOver() {
 	add(&held, "group-configs", img.ConfigCount(image.ResourceGroup))
 	add(&held, "client-metrics-configs", img.ConfigCount(image.ResourceClientMetrics))
 	for b := range img.Brokers() {
-		if b.ID != c.self {
-			held = append(held, KeyValue{"broker", fmt.Sprintf("%d is registered, and no other broker takes part here", b.ID)})
+		if b.ID != c.self && c.cfg.Alone() && b.Fenced {
+			held = append(held, KeyValue{"broker", fmt.Sprintf("%d is registered and does not take part", b.ID)})
 		}
 	}
 	if len(held) > 0 {
@@ -88,7 +88,7 @@ func (c *Core) tellIgnored(topic string, ignored []config.Ignored) {
 // tellUnclean names the partitions that a last known leader takes up without being known to hold every committed record.
 func (c *Core) tellUnclean(elected []image.Record) {
 	for _, r := range elected {
-		if p := r.(*image.PartitionChangeRecord); p.RecoveryState == 1 {
+		if p, ok := r.(*image.PartitionChangeRecord); ok && p.RecoveryState == 1 && p.Leader >= 0 {
 			t, _ := c.working().TopicByID(p.TopicID)
 			c.note(NoteUnclean, KeyValue{"topic", t.Name}, KeyValue{"partition", fmt.Sprint(p.PartitionID)})
 		}

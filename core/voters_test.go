@@ -48,6 +48,7 @@ type voterNode struct {
 	replies map[int32]func(*Reply)
 	corr    int32
 	cuts    int
+	self    Loopback
 }
 
 func newVoters(t *testing.T, seed uint64) *voters {
@@ -104,7 +105,7 @@ func (v *voters) start(i int) {
 	n := v.nodes[i]
 	n.life++
 	n.log = n.log[:n.synced]
-	n.core, n.replies = New(), map[int32]func(*Reply){}
+	n.core, n.replies, n.self = New(), map[int32]func(*Reply){}, Loopback{}
 	port := func(id int) string { return fmt.Sprintf("%d@h%d:9093", id, id) }
 	boot := &Boot{ClusterID: "c", NodeID: record.NodeID(i), Incarnation: record.UUID{1, byte(i), byte(n.life)}, Seed: [32]byte{byte(i), byte(n.life)},
 		Config: []KeyValue{{"node.id", fmt.Sprint(i)}, {"controller.quorum.voters", port(0) + "," + port(1) + "," + port(2)},
@@ -166,6 +167,11 @@ func (v *voters) step(i int, ev Event) {
 		v.job(i, job)
 	}
 	for k := range fx.Replies {
+		if fx.Replies[k].Conn == LoopbackConn {
+			ev := n.self.Answer(&fx.Replies[k])
+			v.after(0, i, func() { v.step(i, ev) })
+			continue
+		}
 		if back := n.replies[fx.Replies[k].Correlation]; back != nil {
 			delete(n.replies, fx.Replies[k].Correlation)
 			back(&fx.Replies[k])
@@ -252,6 +258,13 @@ func (v *voters) send(from int, call Call) {
 	v.after(int64(call.TimeoutMs), from, func() { answer(nil) })
 	to := int(call.Node)
 	life := v.nodes[from].life
+	if to == from { // through its own door, as the runtime does
+		v.after(v.delay(), from, func() {
+			ev := v.nodes[from].self.Request(&call)
+			v.step(from, ev)
+		})
+		return
+	}
 	if v.apart[NodePair{from, to}] || v.nodes[to].core == nil {
 		return
 	}

@@ -43,16 +43,16 @@ func (n *node) checkTimes(path string, base record.Offset, times map[record.Offs
 }
 
 // dropCleanMark has a directory give up the mark of a clean stop, and compares what it says with the disk.
-func (n *node) dropCleanMark(dir *segment.Dir) (clean bool, err error) {
+func (n *node) dropCleanMark(dir *segment.Dir) (clean bool, epoch int64, err error) {
 	mark := n.rootOf(int(dir.ID())) + core.CleanMark
 	_, lacks := n.disk.Data(mark)
-	if clean, err = dir.DropCleanMark(); err != nil {
-		return clean, err
+	if clean, epoch, err = dir.DropCleanMark(); err != nil {
+		return clean, epoch, err
 	}
 	if _, gone := n.disk.Data(mark); clean != (lacks == nil) || gone == nil {
 		n.w.fail(Correctness, "stop", fmt.Sprintf("%s was there: %t; the start says %t, and it is gone: %t", mark, lacks == nil, clean, gone != nil))
 	}
-	return clean, nil
+	return clean, epoch, nil
 }
 
 // checkPassedOver: an error of a write or fsync of the directory's is never passed over, it is given up.

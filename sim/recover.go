@@ -109,7 +109,7 @@ func (n *node) claim(dir *segment.Dir, props segment.Properties, boot *core.Boot
 			return err
 		}
 	}
-	clean, err := n.dropCleanMark(dir)
+	clean, epoch, err := n.dropCleanMark(dir)
 	if err != nil {
 		return err
 	}
@@ -117,7 +117,7 @@ func (n *node) claim(dir *segment.Dir, props segment.Properties, boot *core.Boot
 	if clean {
 		n.w.reach(markCleanStart)
 	}
-	boot.Dirs = append(boot.Dirs, core.Dir{ID: props.DirectoryID, Path: "disk", Clean: clean, Free: free})
+	boot.Dirs = append(boot.Dirs, core.Dir{ID: props.DirectoryID, Path: "disk", Clean: clean, Epoch: epoch, Free: free})
 	return err
 }
 

@@ -23,7 +23,6 @@ const (
 //   - preallocate=true: Kafka gives a new segment all its bytes on the disk at once. Here only indexes have room set aside, and a log file's length is its data.
 //   - file.delete.delay.ms other than 0: Kafka keeps the files of a deleted segment for a minute because readers may be in them. Here who reads keeps them open,
 //     and the space is free at once; a delay would be a promise that they can be rescued.
-//   - unclean.leader.election.enable is kept: a partition's only replica is always in sync, so there is no election that could be unclean.
 //
 // Defaults are the node's keys of topicSynonyms.
 var TopicKeys = []Key{
@@ -61,7 +60,7 @@ var TopicKeys = []Key{
 	{Name: "segment.jitter.ms", Type: Long, Default: "0", Min: 0, Max: math.MaxInt64, Doc: "Most by which segment.ms is shortened, drawn for each segment, so that many partitions do not begin theirs at once."},
 	{Name: "segment.ms", Type: Long, Default: "604800000", Min: 1, Max: math.MaxInt64, Doc: "Age at which a segment is full. A produce decides it, by the time from the segment's first batch to its own; without timestamps, from " +
 		"the segment's beginning to now. Where nothing is produced no segment begins."},
-	{Name: "unclean.leader.election.enable", Type: Bool, Default: "false", Doc: "Whether a replica that is not in sync may lead. With one replica there is none."},
+	{Name: "unclean.leader.election.enable", Type: Bool, Default: "false", Doc: "Whether a replica that is not in sync may lead when none that is can: records may be lost."},
 }
 
 // Topic is the configuration of one topic.
@@ -76,6 +75,8 @@ type Topic struct {
 	RetentionSize int64 // retention.bytes
 	IndexInterval int32
 	IndexBytes    int32
+
+	UncleanElection bool
 
 	Compacted       bool // by Kafka, when the directory was its own: offsets are missing where records were
 	SegmentJitterMs int64
@@ -96,6 +97,7 @@ func ParseTopic(node *Node, entries []Entry) (Topic, error) {
 		return Topic{}, err
 	}
 	return Topic{
+		UncleanElection: v.flag("unclean.leader.election.enable"),
 		Policy: record.Policy{
 			MaxMessageBytes:      int32(v.long("max.message.bytes")),
 			LogAppendTime:        v.text("message.timestamp.type") == "LogAppendTime",

@@ -40,7 +40,7 @@ func parted(list string) []string {
 // TestAltersAgainstModel: after any sequence of both requests the image holds, and DescribeConfigs' settings say, what a map that is changed by hand does.
 func TestAltersAgainstModel(t *testing.T) {
 	s := state(t)
-	records, _ := s.CreateTopics(image.Empty(), create(topic("a")))
+	records, _ := s.CreateTopics(brokers(t, 1), create(topic("a")))
 	values := map[string][]string{"retention.ms": {"1", "2", "x", "-7"}, "flush.messages": {"1", "1000"}, "cleanup.policy": {"delete", "", "compact"},
 		"segment.bytes": {"300", "3"}, "no.such.key": {"1"}, "preallocate": {"false", "true"}}
 	keys := slices.Sorted(maps.Keys(values))
@@ -132,8 +132,8 @@ func TestAltersAgainstModel(t *testing.T) {
 
 func TestAlterRefusals(t *testing.T) {
 	s := state(t)
-	records, _ := s.CreateTopics(image.Empty(), create(topic("a")))
-	img := replay(t, image.Empty(), records)
+	records, _ := s.CreateTopics(brokers(t, 1), create(topic("a")))
+	img := replay(t, brokers(t, 1), records)
 	topicType, brokerType := kmsg.ConfigResourceTypeTopic, kmsg.ConfigResourceTypeBroker
 	null := step("retention.ms", set1, "")
 	null.Value = nil
@@ -179,9 +179,9 @@ func TestAlterRefusals(t *testing.T) {
 // What Kafka stored in a topic and does not act here stays, and the topic's other configs can be changed beside it.
 func TestAlterBesideWhatDoesNotAct(t *testing.T) {
 	s := state(t)
-	records, _ := s.CreateTopics(image.Empty(), create(topic("a")))
+	records, _ := s.CreateTopics(brokers(t, 1), create(topic("a")))
 	compact := "compact"
-	img := replay(t, image.Empty(), append(records, &image.ConfigRecord{ResourceType: image.ResourceTopic, ResourceName: "a", Name: "cleanup.policy", Value: &compact}))
+	img := replay(t, brokers(t, 1), append(records, &image.ConfigRecord{ResourceType: image.ResourceTopic, ResourceName: "a", Name: "cleanup.policy", Value: &compact}))
 	made, resp := s.IncrementalAlterConfigs(img, steps(kmsg.ConfigResourceTypeTopic, "a", step("retention.ms", set1, "1")))
 	if len(made) != 1 || resp.Resources[0].ErrorCode != 0 {
 		t.Errorf("%d records, %+v", len(made), resp.Resources[0])
@@ -218,8 +218,8 @@ func grow(name string, count int32, assignment ...[]int32) *kmsg.CreatePartition
 
 func TestCreatePartitions(t *testing.T) {
 	s := state(t)
-	records, _ := s.CreateTopics(image.Empty(), create(topic("a"))) // three
-	img := replay(t, image.Empty(), records)
+	records, _ := s.CreateTopics(brokers(t, 1), create(topic("a"))) // three
+	img := replay(t, brokers(t, 1), records)
 	for i, c := range []struct {
 		req  *kmsg.CreatePartitionsRequest
 		code errcode.Code

@@ -10,6 +10,7 @@ import (
 	"odradek/core/config"
 	"odradek/core/errcode"
 	"odradek/core/image"
+	"odradek/core/prng"
 	"odradek/core/record"
 )
 
@@ -19,7 +20,19 @@ func state(t *testing.T) *State {
 		t.Fatal(err)
 	}
 	n := byte(0)
-	return &State{Self: 1, Config: cfg, NewID: func() record.UUID { n++; return record.UUID{1, 15: n} }}
+	random := prng.FromNumber(1, 1)
+	s := &State{Self: 1, Incarnation: record.UUID{7}, ClusterID: "c", Config: cfg, NewID: func() record.UUID { n++; return record.UUID{1, 15: n} }, Random: &random, Sessions: &Sessions{}}
+	s.Sessions.Begin(image.Empty(), 0)
+	return s
+}
+
+// brokers is an image of unfenced brokers.
+func brokers(t *testing.T, ids ...record.NodeID) *image.Image {
+	records := []image.Record{&image.FeatureLevelRecord{Name: image.MetadataVersion, Level: MetadataVersion}}
+	for _, id := range ids {
+		records = append(records, &image.RegisterBrokerRecord{BrokerID: id, IncarnationID: record.UUID{byte(id)}, BrokerEpoch: int64(id), LogDirs: []record.UUID{{8, byte(id)}}})
+	}
+	return replay(t, image.Empty(), records)
 }
 
 func replay(t *testing.T, img *image.Image, records []image.Record) *image.Image {
@@ -54,8 +67,8 @@ func create(topics ...kmsg.CreateTopicsRequestTopic) *kmsg.CreateTopicsRequest {
 
 func TestCreateTopics(t *testing.T) {
 	s := state(t)
-	records, resp := s.CreateTopics(image.Empty(), create(topic("a", set("flush.messages", "100")), topic("b", func(t *kmsg.CreateTopicsRequestTopic) { t.NumPartitions = 1 })))
-	img := replay(t, image.Empty(), records)
+	records, resp := s.CreateTopics(brokers(t, 1), create(topic("a", set("flush.messages", "100")), topic("b", func(t *kmsg.CreateTopicsRequestTopic) { t.NumPartitions = 1 })))
+	img := replay(t, brokers(t, 1), records)
 	a, _ := img.Topic("a")
 	if resp.Topics[0].ErrorCode != 0 || resp.Topics[0].NumPartitions != 3 || a == nil || len(a.Partitions) != 3 || record.UUID(resp.Topics[0].TopicID) != a.ID {
 		t.Fatalf("topic a is %+v, told %+v", a, resp.Topics[0])
@@ -75,8 +88,8 @@ func TestCreateTopics(t *testing.T) {
 
 func TestCreateTopicsRefuses(t *testing.T) {
 	s := state(t)
-	records, _ := s.CreateTopics(image.Empty(), create(topic("taken"), topic("dotted.name")))
-	img := replay(t, image.Empty(), records)
+	records, _ := s.CreateTopics(brokers(t, 1), create(topic("taken"), topic("dotted.name")))
+	img := replay(t, brokers(t, 1), records)
 	number := func(partitions int32, factor int16) func(*kmsg.CreateTopicsRequestTopic) {
 		return func(t *kmsg.CreateTopicsRequestTopic) { t.NumPartitions, t.ReplicationFactor = partitions, factor }
 	}
@@ -129,8 +142,8 @@ func TestCreateTopicsRefuses(t *testing.T) {
 
 func TestDeleteTopics(t *testing.T) {
 	s := state(t)
-	records, created := s.CreateTopics(image.Empty(), create(topic("a"), topic("b")))
-	img := replay(t, image.Empty(), records)
+	records, created := s.CreateTopics(brokers(t, 1), create(topic("a"), topic("b")))
+	img := replay(t, brokers(t, 1), records)
 	req := kmsg.NewPtrDeleteTopicsRequest()
 	req.Version = 6
 	name := "a"
@@ -160,33 +173,5 @@ func TestDeleteTopics(t *testing.T) {
 		kmsg.DeleteTopicsRequestTopic{Topic: &never}, kmsg.DeleteTopicsRequestTopic{TopicID: [16]byte{9}})
 	if img = replay(t, img, records); img.TopicCount() != 0 {
 		t.Errorf("%d topics are left", img.TopicCount())
-	}
-}
-
-// TestRegisterRaisesEpochs: a new incarnation never leads in an epoch that it led before.
-func TestRegisterRaisesEpochs(t *testing.T) {
-	s := state(t)
-	img := replay(t, image.Empty(), Bootstrap(nil, 1)[1:2])
-	records, _ := s.CreateTopics(img, create(topic("a")))
-	img = replay(t, img, records)
-	b := Broker{ID: 1, Incarnation: record.UUID{7}, Epoch: 9, LogDirs: []record.UUID{{8}}}
-	img = replay(t, img, Register(img, b))
-	a, _ := img.Topic("a")
-	for i, p := range a.Partitions {
-		if p.LeaderEpoch != 1 || p.Leader != 1 {
-			t.Errorf("partition %d is led by %d in epoch %d", i, p.Leader, p.LeaderEpoch)
-		}
-	}
-	if r, _ := img.Broker(1); !r.Fenced {
-		t.Error("a new registration is not fenced")
-	}
-	img = replay(t, img, []image.Record{Unfence(b)})
-	if r, _ := img.Broker(1); r.Fenced {
-		t.Error("still fenced")
-	}
-	block, first := AllocateProducerIDs(img, b)
-	img = replay(t, img, []image.Record{block})
-	if _, second := AllocateProducerIDs(img, b); second != first+ProducerIDBlock {
-		t.Errorf("blocks begin at %d and %d", first, second)
 	}
 }

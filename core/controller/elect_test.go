@@ -4,6 +4,8 @@ import (
 	"reflect"
 	"testing"
 
+	"github.com/twmb/franz-go/pkg/kmsg"
+
 	"odradek/core/image"
 	"odradek/core/record"
 )
@@ -25,8 +27,8 @@ func TestElect(t *testing.T) {
 		{"in the ISR", false, image.PartitionRecord{Leader: -1, Isr: nodes(1)}, change(1, nil, nil, nil, image.RecoverySame)},
 		{"in the ISR, feature off", true, image.PartitionRecord{Leader: -1, Isr: nodes(1)}, change(1, nil, nil, nil, image.RecoverySame)},
 		{"in the ELR", false, image.PartitionRecord{Leader: -1, Elr: nodes(1)}, change(1, nodes(1), nodes(), nil, image.RecoverySame)},
-		{"in the ELR with others", false, image.PartitionRecord{Leader: -1, Elr: nodes(2, 1), LastKnownElr: nodes(2)},
-			change(1, nodes(1), nodes(2), nodes(), image.RecoverySame)},
+		{"in the ELR with others: as many in sync as must be, so they are behind now", false, image.PartitionRecord{Leader: -1, Elr: nodes(2, 1), LastKnownElr: nodes(2)},
+			change(1, nodes(1), nodes(), nodes(), image.RecoverySame)},
 		{"in the ELR, feature off", true, image.PartitionRecord{Leader: -1, Elr: nodes(1)}, nil},
 		{"the ISR is another's", false, image.PartitionRecord{Leader: -1, Isr: nodes(2), Elr: nodes(1)}, nil},
 		{"last known leader", false, image.PartitionRecord{Leader: -1, LastKnownElr: nodes(1)}, change(1, nodes(1), nil, nodes(), 1)},
@@ -46,11 +48,12 @@ func TestElect(t *testing.T) {
 		}
 		records := []image.Record{&image.FeatureLevelRecord{Name: image.MetadataVersion, Level: image.MetadataVersionLatest},
 			&image.TopicRecord{Name: "t", ID: record.UUID{5}}, &c.p}
+		records = append(records, &image.RegisterBrokerRecord{BrokerID: 1, LogDirs: []record.UUID{here}})
 		if !c.off {
 			records = append(records, &image.FeatureLevelRecord{Name: elrFeature, Level: 1})
 		}
 		img := replay(t, image.Empty(), records)
-		got := Elect(img, Broker{ID: 1, LogDirs: []record.UUID{here}})
+		got := state(t).Elect(img)
 		if c.want == nil && len(got) == 0 {
 			continue
 		}
@@ -70,9 +73,22 @@ func TestOldLevels(t *testing.T) {
 	s := state(t)
 	for _, level := range []int16{image.MetadataVersionMin, image.MetadataVersionDirectories - 1, image.MetadataVersionDirectories, image.MetadataVersionLatest} {
 		img := replay(t, image.Empty(), []image.Record{&image.FeatureLevelRecord{Name: image.MetadataVersion, Level: level}})
-		b := Broker{ID: 1, Incarnation: record.UUID{7}, LogDirs: []record.UUID{{8}}}
-		records, _ := s.CreateTopics(img, create(topic("a")))
-		for _, r := range append(records, append(Register(img, b), Unfence(b))...) {
+		var records []image.Record
+		take := func(more []image.Record) {
+			records, img = append(records, more...), replay(t, img, more)
+			s.Next += record.Offset(len(more))
+		}
+		registered, resp := s.RegisterBroker(img, BrokerRegistration(s.Config, "c", s.Incarnation, []record.UUID{{8}}, -1))
+		take(registered)
+		controller, _ := s.RegisterController(img, ControllerRegistration(s.Config, s.Incarnation))
+		take(controller)
+		unfenced, _ := s.Heartbeat(img, &kmsg.BrokerHeartbeatRequest{BrokerID: 1, BrokerEpoch: resp.BrokerEpoch, CurrentMetadataOffset: resp.BrokerEpoch})
+		take(unfenced)
+		created, _ := s.CreateTopics(img, create(topic("a")))
+		if take(created); len(registered) != 1 || len(unfenced) != 1 || len(created) != 4 {
+			t.Errorf("metadata.version %d: %d, %d and %d records", level, len(registered), len(unfenced), len(created))
+		}
+		for _, r := range records {
 			if _, err := image.AppendRecord(nil, r, image.VersionFor(r, level)); err != nil {
 				t.Errorf("metadata.version %d: %v", level, err)
 			}

@@ -5,7 +5,6 @@ import (
 
 	"odradek/core/errcode"
 	"odradek/core/image"
-	"odradek/core/record"
 )
 
 // CreatePartitions returns the records that add partitions to the topics of req and the reply that holds once they are committed.
@@ -60,23 +59,34 @@ func (s *State) createPartitions(img *image.Image, asked *kmsg.CreatePartitionsR
 		return nil, problem(errcode.InvalidReplicaAssignment, "Attempted to add %d additional partition(s), but only %d assignment(s) were specified.",
 			more, len(asked.Assignment))
 	}
-	for i := range asked.Assignment {
-		if wrong := s.checkReplicas(asked.Assignment[i].Replicas); wrong != nil {
-			return nil, wrong
-		}
-	}
-	records := make([]image.Record, 0, more)
-	for i := now; i < asked.Count; i++ {
-		records = append(records, s.partitionRecord(img, t.ID, i))
-	}
-	return records, nil
+	return s.morePartitions(img, t, asked)
 }
 
-// partitionRecord makes a partition with one replica: this broker, which leads it.
-func (s *State) partitionRecord(img *image.Image, topic record.UUID, index int32) *image.PartitionRecord {
-	p := &image.PartitionRecord{PartitionID: index, TopicID: topic, Replicas: []record.NodeID{s.Self}, Isr: []record.NodeID{s.Self}, Leader: s.Self}
-	if img.Feature(image.MetadataVersion) >= image.MetadataVersionDirectories {
-		p.Directories = []record.UUID{image.DirUnassigned}
+// morePartitions makes the partitions behind those that a topic has, with as many replicas each.
+func (s *State) morePartitions(img *image.Image, t *image.Topic, asked *kmsg.CreatePartitionsRequestTopic) ([]image.Record, *Problem) {
+	now, factor := int32(len(t.Partitions)), len(t.Partitions[0].Replicas)
+	records := make([]image.Record, 0, asked.Count-now)
+	for i := range asked.Assignment {
+		replicas := asked.Assignment[i].Replicas
+		if wrong := checkReplicas(img, replicas, factor); wrong != nil {
+			return nil, wrong
+		}
+		r, wrong := assigned(img, t.ID, now+int32(i), replicas)
+		if wrong != nil {
+			return nil, wrong
+		}
+		records = append(records, r)
 	}
-	return p
+	if asked.Assignment != nil {
+		return records, nil
+	}
+	placer := newPlacer(img, s.Random)
+	if wrong := placer.check(int16(factor)); wrong != nil {
+		return nil, wrong
+	}
+	for i := now; i < asked.Count; i++ {
+		r, _ := partitionRecord(img, t.ID, i, placer.place(factor))
+		records = append(records, r)
+	}
+	return records, nil
 }

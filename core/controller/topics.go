@@ -4,7 +4,6 @@ package controller
 
 import (
 	"fmt"
-	"slices"
 	"sort"
 	"strings"
 
@@ -13,6 +12,7 @@ import (
 	"odradek/core/config"
 	"odradek/core/errcode"
 	"odradek/core/image"
+	"odradek/core/prng"
 	"odradek/core/record"
 )
 
@@ -21,9 +21,15 @@ const MaxRecords = 10000
 
 // State is what the controller needs besides the image.
 type State struct {
-	Self   record.NodeID
-	Config *config.Node
-	NewID  func() record.UUID // from the core's own randomness
+	Self        record.NodeID
+	Incarnation record.UUID
+	ClusterID   string
+	Config      *config.Node
+	NewID       func() record.UUID // from the core's own randomness
+	Random      *prng.Source
+	Sessions    *Sessions
+	Now         int64         // monotonic time
+	Next        record.Offset // of the record that is written next
 }
 
 // CreateTopics returns the records that make the topics of req and the reply that holds once they are committed. Topics with an error get no records.
@@ -77,10 +83,10 @@ func (s *State) createTopic(img *image.Image, t *kmsg.CreateTopicsRequestTopic, 
 		if partitions != -1 || factor != -1 {
 			return nil, problem(errcode.InvalidRequest, "give either a replica assignment or numbers of partitions and replicas, not both")
 		}
-		if p := s.checkAssignment(t.ReplicaAssignment); p != nil {
+		if p := checkAssignment(img, t.ReplicaAssignment); p != nil {
 			return nil, p
 		}
-		partitions, factor = int32(len(t.ReplicaAssignment)), 1
+		partitions, factor = int32(len(t.ReplicaAssignment)), int16(len(t.ReplicaAssignment[0].Replicas))
 	}
 	if partitions == -1 {
 		partitions = s.Config.NumPartitions
@@ -93,8 +99,6 @@ func (s *State) createTopic(img *image.Image, t *kmsg.CreateTopicsRequestTopic, 
 		return nil, problem(errcode.InvalidPartitions, "the number of partitions must be positive, not %d", partitions)
 	case factor <= 0:
 		return nil, problem(errcode.InvalidReplicationFactor, "the replication factor must be positive, not %d", factor)
-	case factor > 1:
-		return nil, problem(errcode.InvalidReplicationFactor, "Unable to replicate the partition %d time(s): The target replication factor of %d cannot be reached because only 1 broker(s) are registered.", factor, factor)
 	case already+int(partitions)+len(t.Configs)+1 > MaxRecords:
 		return nil, problem(errcode.PolicyViolation, "one request may make at most %d partitions: split it", MaxRecords-1)
 	}
@@ -109,21 +113,45 @@ func (s *State) createTopic(img *image.Image, t *kmsg.CreateTopicsRequestTopic, 
 		return nil, problem(errcode.InvalidConfig, "%v", err)
 	}
 	id := s.NewID()
+	placed, wrong := s.placeTopic(img, t, id, partitions, factor)
+	if wrong != nil {
+		return nil, wrong
+	}
 	out.TopicID, out.NumPartitions, out.ReplicationFactor = id, partitions, factor
 	out.Configs = describeConfigs(s.Config, entries)
-	return s.topicRecords(img, t.Topic, id, partitions, entries), nil
+	return append(topicRecords(t.Topic, id, entries), placed...), nil
 }
 
-// topicRecords makes a topic in Kafka's order: TopicRecord, its ConfigRecords, its PartitionRecords.
-func (s *State) topicRecords(img *image.Image, name string, id record.UUID, partitions int32, entries []config.Entry) []image.Record {
-	records := make([]image.Record, 0, int(partitions)+len(entries)+1)
-	records = append(records, &image.TopicRecord{Name: name, ID: id})
+// placeTopic makes the partitions of a new topic: where the request says, or where they fit.
+func (s *State) placeTopic(img *image.Image, t *kmsg.CreateTopicsRequestTopic, id record.UUID, partitions int32, factor int16) ([]image.Record, *Problem) {
+	records := make([]image.Record, partitions)
+	for i := range t.ReplicaAssignment {
+		a := &t.ReplicaAssignment[i]
+		r, wrong := assigned(img, id, a.Partition, a.Replicas)
+		if wrong != nil {
+			return nil, wrong
+		}
+		records[a.Partition] = r
+	}
+	if len(t.ReplicaAssignment) > 0 {
+		return records, nil
+	}
+	placer := newPlacer(img, s.Random)
+	if wrong := placer.check(factor); wrong != nil {
+		return nil, wrong
+	}
+	for i := range records {
+		records[i], _ = partitionRecord(img, id, int32(i), placer.place(int(factor)))
+	}
+	return records, nil
+}
+
+// topicRecords makes a topic in Kafka's order: TopicRecord, its ConfigRecords, before its PartitionRecords.
+func topicRecords(name string, id record.UUID, entries []config.Entry) []image.Record {
+	records := []image.Record{&image.TopicRecord{Name: name, ID: id}}
 	for _, e := range entries {
 		value := e.Value
 		records = append(records, &image.ConfigRecord{ResourceType: image.ResourceTopic, ResourceName: name, Name: e.Key, Value: &value})
-	}
-	for i := range partitions {
-		records = append(records, s.partitionRecord(img, id, i))
 	}
 	return records
 }
@@ -148,34 +176,19 @@ func checkName(img *image.Image, name string) *Problem {
 	return nil
 }
 
-func (s *State) checkAssignment(list []kmsg.CreateTopicsRequestTopicReplicaAssignment) *Problem {
+func checkAssignment(img *image.Image, list []kmsg.CreateTopicsRequestTopicReplicaAssignment) *Problem {
 	seen := make([]bool, len(list))
+	factor := 0
 	for i := range list {
 		a := &list[i]
 		if a.Partition < 0 || int(a.Partition) >= len(list) || seen[a.Partition] {
 			return problem(errcode.InvalidReplicaAssignment, "partitions must be numbered 0 to %d, once each", len(list)-1)
 		}
 		seen[a.Partition] = true
-		if wrong := s.checkReplicas(a.Replicas); wrong != nil {
+		if wrong := checkReplicas(img, a.Replicas, factor); wrong != nil {
 			return wrong
 		}
-	}
-	return nil
-}
-
-// checkReplicas checks the replicas that a request gives to one partition, in Kafka's order: from the smallest number on.
-func (s *State) checkReplicas(replicas []int32) *Problem {
-	if len(replicas) == 0 {
-		return problem(errcode.InvalidReplicaAssignment, "The manual partition assignment includes an empty replica list.")
-	}
-	sorted := slices.Sorted(slices.Values(replicas))
-	for i, broker := range sorted {
-		if broker != int32(s.Self) {
-			return problem(errcode.InvalidReplicaAssignment, "The manual partition assignment includes broker %d, but no such broker is registered.", broker)
-		}
-		if i > 0 {
-			return problem(errcode.InvalidReplicaAssignment, "The manual partition assignment includes the broker %d more than once.", broker)
-		}
+		factor = len(a.Replicas)
 	}
 	return nil
 }

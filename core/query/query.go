@@ -40,8 +40,6 @@ func Answer(v *View, body kmsg.Request, at api.Reached) (kmsg.Response, bool) {
 		return DescribeTopicPartitions(v, req), true
 	case *kmsg.ListConfigResourcesRequest:
 		return ListConfigResources(v, req), true
-	case *kmsg.ElectLeadersRequest:
-		return ElectLeaders(v, req), true
 	case *kmsg.ListPartitionReassignmentsRequest:
 		return ListPartitionReassignments(v, req), true
 	case *kmsg.FindCoordinatorRequest:

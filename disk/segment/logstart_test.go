@@ -64,8 +64,13 @@ func TestCleanMark(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, there := range []bool{true, false} {
-		if clean, err := OpenDir(disk.Mount(), 0).DropCleanMark(); err != nil || clean != there {
-			t.Fatal(clean, err)
+		if clean, epoch, err := OpenDir(disk.Mount(), 0).DropCleanMark(); err != nil || clean != there || epoch != -1 {
+			t.Fatal(clean, epoch, err)
+		}
+	}
+	for text, want := range map[string]int64{`{"version":0,"brokerEpoch":42}`: 42, `{ "brokerEpoch" : 42 }`: -1, `{"version":0, "brokerEpoch": 7, "x":1}`: 7, `{"brokerEpoch":-1}`: -1, "": -1} { // any order: each by itself
+		if got := brokerEpoch([]byte(text)); got != want {
+			t.Errorf("%s: %d", text, got)
 		}
 	}
 	disk.PowerLoss(func(int) int { return 0 })

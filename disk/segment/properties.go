@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"odradek/core"
 	"odradek/core/properties"
@@ -96,13 +97,31 @@ func (p *Properties) Belongs(node record.NodeID, cluster string) error {
 func (d *Dir) TakeUpClean() { d.clean = true }
 
 // DropCleanMark removes the mark of a clean stop, durably, before anything is written: were it to stay, Kafka would trust indexes that it did not write. It
-// reports whether the mark was there.
-func (d *Dir) DropCleanMark() (clean bool, err error) {
-	if err := d.fs.Remove(core.CleanMark); errors.Is(err, vfs.ErrNotExist) {
-		return false, nil
+// reports whether the mark was there, and the broker epoch that it names; -1: it names none.
+func (d *Dir) DropCleanMark() (clean bool, epoch int64, err error) {
+	text, err := d.ReadSlot(core.CleanMark)
+	if err == nil {
+		err = d.fs.Remove(core.CleanMark)
+	}
+	if errors.Is(err, vfs.ErrNotExist) {
+		return false, -1, nil
 	} else if err != nil {
-		return false, err
+		return false, -1, err
 	}
 	d.TakeUpClean()
-	return true, d.fs.SyncDir("")
+	return true, brokerEpoch(text), d.fs.SyncDir("")
+}
+
+// brokerEpoch reads what Kafka's CleanShutdownFileHandler writes. A mark of an older release is empty.
+func brokerEpoch(text []byte) int64 {
+	_, rest, _ := strings.Cut(string(text), `"brokerEpoch":`)
+	digits := strings.TrimLeft(rest, " ")
+	if i := strings.IndexAny(digits, ",} \n"); i >= 0 {
+		digits = digits[:i]
+	}
+	epoch, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil || epoch < 0 {
+		return -1
+	}
+	return epoch
 }

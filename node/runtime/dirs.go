@@ -124,7 +124,7 @@ func (n *Node) claim(d *logDir, boot *core.Boot) (err error) {
 		}
 	}
 	d.dir = core.Dir{ID: d.props.DirectoryID, Path: d.path}
-	if d.dir.Clean, err = dir.DropCleanMark(); err != nil {
+	if d.dir.Clean, d.dir.Epoch, err = dir.DropCleanMark(); err != nil {
 		return err
 	}
 	if d.dir.Free, err = d.fs.Free(); err != nil {

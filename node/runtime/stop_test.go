@@ -161,7 +161,7 @@ func TestStopMarks(t *testing.T) {
 		}
 	})
 	again.Kill() // from here on nobody writes its history
-	if text := string(again.history.text("")); !strings.Contains(text, " clean quorum=") {
+	if text := string(again.history.text("")); !strings.Contains(text, " clean epoch=") {
 		t.Errorf("the core was not told that the stop was clean: %.400s", text)
 	}
 }
