@@ -4,17 +4,17 @@ import "math"
 
 // NodeKeys are the keys of a node that act: Kafka's own, and ours at the end. Those of Kafka's that would change what is promised and are not done are here
 // too, with the one value they may have (Fixed); the others that Kafka knows have no effect (Known).
-// The keys of brokers among themselves (broker.*, replica.*, leader.imbalance.*, auto.leader.rebalance.enable) are read and wait for clusters: docs/CLUSTER.md.
+// Those of replication among brokers (replica.*) are read and wait for clusters: docs/CLUSTER.md. Why some times are not Kafka's: docs/decisions/0008-failover-times.md.
 var NodeKeys = []Key{
 	{Name: "advertised.listeners", Type: List, Default: "", Doc: "What clients are told to connect to; empty: the address they reached us at."},
 	{Name: "alter.config.policy.class.name", Type: Class, Fixed: noPlugIns, Doc: "What may be set; none."},
 	{Name: "authorizer.class.name", Type: String, Fixed: "there is no authorizer yet: every client would be let in", Doc: "Who may do what; none."},
 	{Name: "auto.create.topics.enable", Type: Bool, Default: "true", Doc: "Whether Metadata makes topics that do not exist."},
 	{Name: "auto.leader.rebalance.enable", Type: Bool, Default: "true", Doc: "Whether leadership goes back to the first replica of a partition."},
-	{Name: "broker.heartbeat.interval.ms", Type: Int, Default: "2000", Min: 1, Max: math.MaxInt32, Doc: "How often a broker tells the controller that it lives."},
+	{Name: "broker.heartbeat.interval.ms", Type: Int, Default: "300", Min: 1, Max: math.MaxInt32, Doc: "How often a broker tells the controller that it lives."},
 	{Name: "broker.id", Type: Int, Default: "-1", Min: -1, Max: math.MaxInt32, Doc: "node.id, as it was called once; -1: what node.id says."},
 	{Name: "broker.rack", Type: String, Doc: "Where this broker stands; clients are told."},
-	{Name: "broker.session.timeout.ms", Type: Int, Default: "9000", Min: 1, Max: math.MaxInt32, Doc: "Silence of a broker after which the controller fences it."},
+	{Name: "broker.session.timeout.ms", Type: Int, Default: "1500", Min: 1, Max: math.MaxInt32, Doc: "Silence of a broker after which the controller fences it."},
 	{Name: "client.quota.callback.class", Type: Class, Fixed: noPlugIns, Doc: "Quotas; none."},
 	{Name: "compression.type", Type: String, Default: "producer", Valid: compressions, Doc: "Default of the topic config."},
 	{Name: "compression.gzip.level", Type: Int, Default: "-1", Min: -1, Max: 9, Not0: true, Doc: "Default of the topic config."},
@@ -26,7 +26,7 @@ var NodeKeys = []Key{
 	{Name: "controller.quorum.election.backoff.max.ms", Type: Int, Default: "1000", Min: 0, Max: math.MaxInt32, Doc: "Longest wait after a lost election."},
 	{Name: "controller.quorum.election.timeout.ms", Type: Int, Default: "1000", Min: 1, Max: math.MaxInt32, Doc: "Shortest wait for the outcome of an election; the longest is twice as long."},
 	{Name: "controller.quorum.fetch.max.bytes", Type: Int, Default: "1048576", Min: 1024, Max: math.MaxInt32, Doc: "Most bytes of metadata log in one answer."},
-	{Name: "controller.quorum.fetch.timeout.ms", Type: Int, Default: "2000", Min: 1, Max: math.MaxInt32, Doc: "Silence of the leader after which a controller stands for election; a leader that no majority fetches from resigns after half as much more."},
+	{Name: "controller.quorum.fetch.timeout.ms", Type: Int, Default: "1000", Min: 1, Max: math.MaxInt32, Doc: "Silence of the leader after which a controller stands for election; a leader that no majority fetches from resigns after half as much more."},
 	{Name: "controller.quorum.retry.backoff.ms", Type: Int, Default: "20", Min: 0, Max: math.MaxInt32, Doc: "Wait before a request among controllers is sent again."},
 	{Name: "controller.quorum.voters", Type: List, Doc: "The controllers, as id@host:port; empty: only this node."},
 	{Name: "cordoned.log.dirs", Type: List, Fixed: "every directory takes new partitions", Doc: "Directories that take no new partitions; none."},
