@@ -117,6 +117,7 @@ func (c *Core) onIOFailed(dir stream.DirID, id stream.ID, reason string) {
 	c.fx.Halts = append(c.fx.Halts, Halt{Scope: HaltDir, Stream: id, Dir: dir, Reason: reason})
 	for _, id := range c.sortedReplicas() {
 		if rep := c.replicas[id]; rep.Dir == dir {
+			c.stopCopying(rep)
 			var facts partition.Facts
 			rep.Fail(errcode.KafkaStorageError, &facts)
 			c.settle(rep, &facts)

@@ -27,6 +27,8 @@ func (c *Core) onRequest(r *Request) {
 		c.onDescribeProducers(r)
 	case api.InitProducerID:
 		c.onInitProducerID(r)
+	case api.FetchSnapshot:
+		c.onFetchSnapshot(r)
 	case api.CreateTopics, api.DeleteTopics, api.CreatePartitions, api.AlterConfigs, api.IncrementalAlterConfigs, api.ElectLeaders, api.UnregisterBroker,
 		api.BrokerRegistration, api.BrokerHeartbeat, api.ControllerRegistration, api.AlterPartition, api.AllocateProducerIDs, api.AssignReplicasToDirs:
 		c.onControl(r)

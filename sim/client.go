@@ -46,7 +46,7 @@ func (c *client) begin() {
 	o, v, ms := c.opt, c.opt.Versions, int64(Millisecond)
 	rng := source(c.w.opt.Seed, forWhole+0x80+purpose(c.id))
 	c.ops = map[uint64]func(kmsg.Response){}
-	c.m = proto.NewClient(proto.Config{ClientID: c.name, Bootstrap: []string{address}, RequestTimeout: int64(o.Timeout), ConnectTimeout: int64(o.Timeout),
+	c.m = proto.NewClient(proto.Config{ClientID: c.name, Bootstrap: c.w.bootstrap(), RequestTimeout: int64(o.Timeout), ConnectTimeout: int64(o.Timeout),
 		ReconnectBackoff: 10 * ms, ReconnectBackoffMax: 100 * ms, RetryBackoff: 10 * ms, RetryBackoffMax: 200 * ms, Seed: rng.Uint64(), Codec: c.w.codec, FrameMax: frameMax,
 		MaxVersions: map[api.Key]int16{api.Produce: v.Produce, api.Fetch: v.Fetch, api.ListOffsets: v.ListOffsets, api.Metadata: v.Metadata}})
 }
@@ -93,6 +93,8 @@ func (c *client) stop() {
 
 // poke has the client look around soon.
 func (c *client) poke() { c.arm(c.w.now) }
+
+func (c *client) random() *prng.Source { return &c.rng }
 
 func (c *client) arm(at Time) {
 	if c.ended || c.armed > 0 && c.armed <= at {
@@ -211,11 +213,8 @@ func spoil(p []byte) []byte {
 }
 
 func (c *client) dial(d *proto.Dial) {
-	if d.Address != address {
-		c.w.fail(Correctness, "metadata", "the client is told to connect to "+d.Address)
-	}
 	l := &link{id: d.Link, c: c}
-	l.ch = c.w.dial(l, c.name)
+	l.ch = c.w.dial(l, c.name, d.Address)
 	c.links = append(c.links, l)
 }
 

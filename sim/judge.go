@@ -147,6 +147,10 @@ func (n *node) folder(topic string, partition int32) string {
 
 // checkEpoch: two processes never append in the same leader epoch, nor does a later one in an earlier epoch, whatever was lost between them.
 func (n *node) checkEpoch(op *core.DiskOp) {
+	if !n.w.alone() {
+		n.checkReign(op)
+		return
+	}
 	last, epoch := n.epochs[op.Stream], op.Batch.LeaderEpoch
 	if last.life != 0 && (epoch < last.epoch || epoch == last.epoch && last.life != n.life) {
 		n.w.fail(Correctness, "R8", fmt.Sprintf("%v: appends in leader epoch %d, after an earlier process did in %d", op.Stream, epoch, last.epoch))

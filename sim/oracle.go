@@ -80,6 +80,7 @@ func (n *node) broken(oracle string, o *watched, format string, args ...any) {
 func (n *node) observe(ev *core.Event) {
 	n.checkRefused(ev)
 	n.checkGivenUp(ev)
+	n.observeQuorum(ev)
 	switch ev.Kind {
 	case core.EvRequest:
 		n.hear(ev.Request)

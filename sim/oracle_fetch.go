@@ -30,7 +30,7 @@ type fetchAsked struct {
 // must long be answered, too.
 func (c *serverConn) expectFetch(r *core.Request) {
 	w := c.n.w
-	if r.Fetch == nil || w.cfg.BlackBox {
+	if r.Fetch == nil || w.cfg.BlackBox || c.ch.from != nil { // replicas fetch by other rules
 		return
 	}
 	c.fetch = fetchAsked{correlation: r.Correlation, at: w.now, request: r.Fetch}

@@ -13,6 +13,9 @@ import (
 
 // observeStart looks at what recovery made of the disk, by a reading of its own: from the first byte of every log to the last.
 func (n *node) observeStart(opened []core.Event) {
+	if !n.w.alone() {
+		n.rereadMetadata()
+	}
 	if n.w.cfg.BlackBox {
 		return
 	}

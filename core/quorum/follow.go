@@ -137,6 +137,19 @@ func (q *Quorum) Accept(b *record.Batch) (rolled bool, err error) {
 	return q.Log.Accept(b, q.cfg.Limits, b.MaxTimestamp), nil
 }
 
+// Hears notes that the leader has answered, by something other than a fetch.
+func (q *Quorum) Hears(now int64) {
+	if q.role == Follower {
+		q.wait(now, q.fetchTime())
+	}
+}
+
+// Abandoned ends a wish for a snapshot that could not be had: the log stays as it is.
+func (q *Quorum) Abandoned(now int64, f *Facts) {
+	q.cutting = false
+	q.backOff(now)
+}
+
 // Reopened takes the log over as it is after a cut, or with nothing but the snapshot below its start. Whoever was waiting for it goes on.
 // below is the epoch of the newest snapshot, NoEpoch without one.
 func (q *Quorum) Reopened(now int64, log stream.Log, below record.Epoch, f *Facts) {

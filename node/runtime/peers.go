@@ -111,10 +111,10 @@ func (n *Node) newLane(id laneID) *peerLane {
 // answerMax bounds an answer: what is asked for, and as much as a batch beyond that may have, which comes whole all the same.
 func answerMax(cfg *config.Node, l core.Lane) int {
 	asked := 0
-	switch l {
-	case core.LaneQuorum:
+	switch {
+	case l == core.LaneQuorum:
 		asked = int(cfg.Quorum.FetchMaxBytes)
-	case core.LaneFetch:
+	case l >= core.LaneFetch:
 		asked = int(cfg.Replication.ResponseMaxBytes) + int(cfg.RequestMaxBytes)
 	}
 	return asked + answerRoom

@@ -1,0 +1,67 @@
+package sim
+
+import (
+	"fmt"
+	"slices"
+
+	"odradek/core"
+	"odradek/core/prng"
+)
+
+// AdminOptions are those of a client that makes, grows and deletes topics.
+type AdminOptions struct {
+	Requests  int // in the time of faults
+	TimeoutMs int32
+	Patience  Time
+}
+
+// drawQuorum draws a world of a metadata quorum: voters, observers, and clients that change metadata at whoever leads.
+func drawQuorum(seed uint64, p Profile) Options {
+	rng := source(seed, forPeers)
+	o := Options{Seed: seed, Profile: p, Dirs: 1, SyncAll: pick(&rng, 16, 1, 3), Index: Indexing{Bytes: 1000, Interval: 300}}
+	voters, observers := pick(&rng, 1, 2, 3, 3, 3, 3, 4, 5, 5), pick(&rng, 0, 0, 1, 2)
+	if voters == 1 {
+		observers++
+	}
+	for i := range voters + observers {
+		o.Nodes = append(o.Nodes, NodeOptions{Voter: i < voters, Broker: true, SkewMs: int64(between(&rng, -30_000, 30_000))})
+	}
+	o.Node = append(o.Node, core.KeyValue{Key: "log.index.size.max.bytes", Value: fmt.Sprint(o.Index.Bytes)}, core.KeyValue{Key: "log.index.interval.bytes", Value: fmt.Sprint(o.Index.Interval)})
+	o.Node = append(o.Node, drawQuorumTimes(&rng)...)
+	for _, kv := range drawSnapshots(seed) {
+		if kv.Key != "metadata.max.retention.bytes" && kv.Key != "metadata.max.retention.ms" { // nobody falls below a log start: snapshots are not fetched yet
+			o.Node = append(o.Node, kv)
+		}
+	}
+	for range between(&rng, 1, 3) {
+		o.Admins = append(o.Admins, AdminOptions{Requests: between(&rng, 10, 60), TimeoutMs: pick[int32](&rng, 300, 1000, 5000), Patience: pick(&rng, 500*Millisecond, 2*Second, 6*Second)})
+	}
+	drawDelays(&rng, &o)
+	o.Safety = p.safety(&rng)
+	drawFaults(&o)
+	return o
+}
+
+// drawQuorumTimes draws how long voters wait for one another.
+func drawQuorumTimes(rng *prng.Source) []core.KeyValue {
+	return []core.KeyValue{
+		{Key: "controller.quorum.election.timeout.ms", Value: pick(rng, "200", "500", "1000")},
+		{Key: "controller.quorum.fetch.timeout.ms", Value: pick(rng, "1000", "2000")},
+		{Key: "controller.quorum.election.backoff.max.ms", Value: pick(rng, "100", "1000")},
+		{Key: "controller.quorum.retry.backoff.ms", Value: pick(rng, "5", "20", "100")},
+	}
+}
+
+// aloneKinds are the faults of a world of one node only, and amongKinds those of several: the others are of both.
+var (
+	aloneKinds = []faultKind{diskFull, bitRot, misdirectedWrite, misdirectedRead, staleRead, metadataRot, wipe, indexRot, stateRot, checkpointRot, identityRot, imageRot}
+	amongKinds = []faultKind{isolateNode, splitNodes, cutWay, lossyWays, rollingRestart, wipeNode}
+)
+
+// strikes reports whether a kind is drawn in a world.
+func (k faultKind) strikes(o *Options) bool {
+	if len(o.Nodes) > 1 {
+		return !slices.Contains(aloneKinds, k)
+	}
+	return !slices.Contains(amongKinds, k)
+}
