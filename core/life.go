@@ -203,6 +203,7 @@ func (c *Core) advanceStage() {
 		c.supplanted(known)
 	case m.stage == stageRegistering && mine:
 		m.stage, c.life.epoch = stageRegistered, b.Epoch
+		c.takeUps = c.takeUps[:0] // all of them, each once
 		for t := range m.committed.Topics() {
 			for i := range t.Partitions {
 				c.takeUps = append(c.takeUps, stream.ID{Topic: t.ID, Partition: int32(i)})
