@@ -63,7 +63,8 @@ func (c *Core) live() {
 	if l.epoch == 0 {
 		c.askController(c.brokerRegistration(), func(c *Core, resp kmsg.Response) { c.onRegistered(turn, resp) })
 	} else {
-		c.askController(c.brokerHeartbeat(), func(c *Core, resp kmsg.Response) { c.onHeartbeat(turn, resp) })
+		// One that is lost must not cost the session.
+		c.askControllerOn(LaneControl, int32(c.cfg.Replication.SessionMs/3), c.brokerHeartbeat(), func(c *Core, resp kmsg.Response) { c.onHeartbeat(turn, resp) })
 	}
 }
 
@@ -199,8 +200,13 @@ func (c *Core) advanceStage() {
 	b, known := m.committed.Broker(c.self)
 	mine := known && b.Incarnation == c.incarnation
 	switch {
-	case m.stage > stageRegistering && !mine:
-		c.supplanted(known)
+	case m.stage > stageRegistering && known && !mine:
+		c.halt(fmt.Sprintf("another process registered as broker %d", c.self))
+	case m.stage > stageRegistering && !known:
+		if c.life.epoch != 0 { // unregistered while it lives: it registers again
+			c.life.epoch = 0
+			c.live()
+		}
 	case m.stage == stageRegistering && mine:
 		m.stage, c.life.epoch = stageRegistered, b.Epoch
 		c.takeUps = c.takeUps[:0] // all of them, each once
@@ -210,19 +216,13 @@ func (c *Core) advanceStage() {
 			}
 		}
 		c.maybeUnfence()
+	case m.stage > stageRegistering && c.life.epoch != b.Epoch:
+		c.life.epoch = b.Epoch
+		c.live()
 	case m.stage == stageRegistered:
 		c.maybeUnfence()
 	case m.stage == stageUnfencing && !b.Fenced && len(c.takeUps) == 0:
 		c.ready()
-	}
-}
-
-// supplanted halts a broker that is not the registered one any more: another process has its number, or it was unregistered.
-func (c *Core) supplanted(known bool) {
-	if known {
-		c.halt(fmt.Sprintf("another process registered as broker %d", c.self))
-	} else {
-		c.halt(fmt.Sprintf("broker %d was unregistered: a restart registers it again", c.self))
 	}
 }
 

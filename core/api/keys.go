@@ -79,6 +79,7 @@ var Served = []Range{
 	{ListPartitionReassignments, 0, 0, 0, "ListPartitionReassignments"},
 	{DescribeCluster, 0, 2, 0, "DescribeCluster"},
 	{DescribeProducers, 0, 0, 0, "DescribeProducers"},
+	{UnregisterBroker, 0, 0, 0, "UnregisterBroker"},
 	{ListConfigResources, 0, 1, 0, "ListConfigResources"},
 	{DescribeTopicPartitions, 0, 0, 0, "DescribeTopicPartitions"},
 }

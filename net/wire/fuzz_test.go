@@ -22,7 +22,7 @@ var fuzzed = map[api.Key]func(*testing.F){
 	api.CreatePartitions: FuzzCreatePartitions, api.ElectLeaders: FuzzElectLeaders, api.IncrementalAlterConfigs: FuzzIncrementalAlterConfigs,
 	api.ListPartitionReassignments: FuzzListPartitionReassignments, api.DescribeCluster: FuzzDescribeCluster,
 	api.DescribeProducers: FuzzDescribeProducers, api.ListConfigResources: FuzzListConfigResources,
-	api.DescribeTopicPartitions: FuzzDescribeTopicPartitions,
+	api.DescribeTopicPartitions: FuzzDescribeTopicPartitions, api.UnregisterBroker: FuzzUnregisterBroker,
 }
 
 func FuzzListOffsets(f *testing.F)                { fuzzCold(f, api.ListOffsets) }
@@ -41,6 +41,7 @@ func FuzzCreatePartitions(f *testing.F)           { fuzzCold(f, api.CreatePartit
 func FuzzElectLeaders(f *testing.F)               { fuzzCold(f, api.ElectLeaders) }
 func FuzzIncrementalAlterConfigs(f *testing.F)    { fuzzCold(f, api.IncrementalAlterConfigs) }
 func FuzzListPartitionReassignments(f *testing.F) { fuzzCold(f, api.ListPartitionReassignments) }
+func FuzzUnregisterBroker(f *testing.F)           { fuzzCold(f, api.UnregisterBroker) }
 func FuzzDescribeCluster(f *testing.F)            { fuzzCold(f, api.DescribeCluster) }
 func FuzzDescribeProducers(f *testing.F)          { fuzzCold(f, api.DescribeProducers) }
 func FuzzListConfigResources(f *testing.F)        { fuzzCold(f, api.ListConfigResources) }

@@ -69,6 +69,7 @@ var shapes = map[api.Key][]field{
 	api.AlterConfigs:               {arr(fix(1), text(), arr(text(), text().orNull(0))), fix(1)},
 	api.CreatePartitions:           {arr(text(), fix(4), arr(list(fix(4))).orNull(0)), fix(4), fix(1)},
 	api.IncrementalAlterConfigs:    {arr(fix(1), text(), arr(text(), fix(1), text().orNull(0))), fix(1)},
+	api.UnregisterBroker:           {fix(4)},
 	api.DescribeCluster:            {fix(1), fix(1).since(1), fix(1).since(2)},
 }
 
