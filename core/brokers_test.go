@@ -167,6 +167,13 @@ func TestControlledShutdown(t *testing.T) {
 		terms := map[string][2]int32{}
 		v.sound(rest, terms)
 		epoch := v.nodes[leaves].core.life.epoch
+		if seed%3 == 0 { // told before: it serves until others lead
+			v.step(leaves, Event{Kind: EvLeave})
+			v.run(1500)
+			if n := v.nodes[leaves]; !n.core.life.gone || n.core.stop != serving || n.stopped != "" {
+				t.Fatalf("seed %d: after leaving: gone %t, stopped %q", seed, n.core.life.gone, n.stopped)
+			}
+		}
 		v.step(leaves, Event{Kind: EvStop})
 		for k := 0; v.nodes[leaves].stopped == "" && k < 100; k++ {
 			v.run(20)

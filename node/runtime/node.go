@@ -60,6 +60,7 @@ type Node struct {
 	env     atomic.Pointer[wire.Env]
 	ready   chan struct{}
 	halted  chan string
+	left    chan struct{}  // closed when no other broker relies on this one any more
 	ended   chan struct{}  // closed when the core does nothing more: it has stopped, or given the node up
 	absent  []string       // paths of directories given up at the start
 	dirs    []*logDir      // by DirID
@@ -116,7 +117,7 @@ func Start(ctx context.Context, o Options) (*Node, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	n := &Node{cfg: cfg, log: o.Log, core: core.New(), started: time.Now(), ready: make(chan struct{}), halted: make(chan string, 1), ended: make(chan struct{}), events: o.Events, index: o.Index,
+	n := &Node{cfg: cfg, log: o.Log, core: core.New(), started: time.Now(), ready: make(chan struct{}), halted: make(chan string, 1), left: make(chan struct{}), ended: make(chan struct{}), events: o.Events, index: o.Index,
 		armed: noInstant, stopSpace: func() {}, inspections: make(chan *inspection, 1), traffic: traffic{topics: map[string]*Traffic{}}}
 	n.mailbox.init(n.turn)
 	n.prepares.New = func() any { return newPreparation(&n.codec, smallMax) }
@@ -199,6 +200,12 @@ func (n *Node) Stop(ctx context.Context) error {
 		var cancel context.CancelFunc
 		drain, cancel = context.WithTimeout(ctx, time.Until(end)/2)
 		defer cancel()
+	}
+	n.mailbox.submit([]core.Event{{Kind: core.EvLeave}}) // while clients and brokers are served
+	select {
+	case <-n.left:
+	case <-n.ended:
+	case <-drain.Done():
 	}
 	if err := n.server.Shutdown(drain); err != nil {
 		n.log.Warn("connections were closed with requests under way", "reason", err)
