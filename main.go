@@ -38,7 +38,12 @@ func main() {
 	}
 	root.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 	root.AddCommand(node.Serve(), dump.Command(), sim.Command(), judge.Command())
-	root.AddCommand(client.Commands(node.ConfigShow())...)
+	for _, cmd := range client.Commands(node.ConfigShow()) {
+		if cmd.Name() == "cluster" {
+			node.RunCluster(cmd)
+		}
+		root.AddCommand(cmd)
+	}
 	if err := root.ExecuteContext(context.Background()); err != nil {
 		fmt.Fprintln(os.Stderr, "odradek: "+err.Error())
 		os.Exit(exitCode(err))

@@ -89,7 +89,7 @@ func BenchmarkIncrementalFetch(b *testing.B) {
 	t, _ := n.core.meta.committed.Topic("wide")
 	b.ReportAllocs()
 	for b.Loop() {
-		n.core.sessions.Mark(stream.ID{Topic: t.ID, Partition: 7})
+		n.core.consumers.sessions.Mark(stream.ID{Topic: t.ID, Partition: 7})
 		next.SessionEpoch++
 		if r := step(next); r.SessionID != id || len(r.Partitions) != 0 {
 			b.Fatalf("session %d, %d partitions", r.SessionID, len(r.Partitions))

@@ -30,7 +30,8 @@ func (c *Core) onBoot(b *Boot) {
 	c.node, c.absent = cfg, b.Absent
 	c.cfg, c.clusterID, c.self, c.incarnation = cfg, b.ClusterID, b.NodeID, b.Incarnation
 	c.random = prng.New(b.Seed)
-	c.sessions = fetch.NewSessions(cfg.FetchSessions)
+	c.consumers.sessions = fetch.NewSessions(cfg.FetchSessions)
+	c.followers.sessions = fetch.NewSessions(followerSessions)
 	c.unopened = b.Streams
 	c.life.controller = record.NoNode
 	if err := checkDirectories(b.Dirs); err != nil {
@@ -121,7 +122,7 @@ func (c *Core) topicChanged(old *image.Image, id record.UUID) {
 	}
 	for i := range n {
 		p := stream.ID{Topic: id, Partition: int32(i)}
-		c.sessions.Mark(p)
+		c.markSessions(p)
 		c.takeUps = append(c.takeUps, p)
 	}
 }
@@ -159,18 +160,45 @@ func (c *Core) takeUp(id stream.ID) {
 		return
 	}
 	c.configure(rep)
-	var facts partition.Facts
-	lead := rep.Assign(partition.Assignment{Leader: p.Leader, LeaderEpoch: p.LeaderEpoch, PartitionEpoch: p.PartitionEpoch,
-		Replicas: len(p.Replicas), ISR: p.Isr}, &facts)
-	// What recovery kept may lie in the page cache only. A relaxed partition syncs it when it would sync what was just appended.
-	if lead && rep.Durable() && rep.Ends.Durable < rep.Ends.Log {
-		c.fx.Disk = append(c.fx.Disk, DiskOp{Kind: DiskSync, Stream: id, Generation: rep.Generation})
+	if rep.Cutting() {
+		rep.again = true
+		return
 	}
-	if lead && !rep.Durable() {
+	if rep.Failed() != errcode.None && !c.dirs[rep.Dir].failed && c.replaceable(p) { // its folder was lost: it is made anew, and copied
+		c.dropReplica(id)
+		c.takeUps = append(c.takeUps, id)
+		return
+	}
+	var facts partition.Facts
+	role := rep.Assign(partition.Assignment{Leader: p.Leader, LeaderEpoch: p.LeaderEpoch, PartitionEpoch: p.PartitionEpoch,
+		Replicas: p.Replicas, ISR: p.Isr}, c.nowMs(), &facts)
+	if role != partition.Unchanged {
+		c.beginRole(rep)
+		c.finishDeletings()
+	}
+	c.markSessions(id)
+	c.settle(rep, &facts)
+	switch {
+	case !rep.Following():
+		c.stopCopying(rep)
+		c.membersMayChange(rep)
+	case role != partition.Unchanged || rep.copying.from == nil:
+		c.copyFrom(rep)
+		if len(rep.lost) > 0 && c.replaceable(p) { // damaged here, and others have it
+			c.beginCut(rep, cut{all: true, base: rep.Start})
+		}
+	}
+}
+
+// beginRole syncs what a replica had before its present role: what recovery kept may lie in the page cache only, and completions of appends in flight count no more.
+// A relaxed partition syncs what is written when it would sync what was just appended.
+func (c *Core) beginRole(rep *replica) {
+	if rep.Durable() && rep.Ends.Durable < rep.Ends.Log || rep.Written < rep.Ends.Log {
+		c.fx.Disk = append(c.fx.Disk, DiskOp{Kind: DiskSync, Stream: rep.ID, Generation: rep.Generation})
+	}
+	if !rep.Durable() {
 		c.flushLater(rep)
 	}
-	c.sessions.Mark(id)
-	c.settle(rep, &facts)
 }
 
 // openReplica starts a replica's machines from what recovery found, or anew.
@@ -210,6 +238,7 @@ func (c *Core) dropReplica(id stream.ID) {
 	if !ok {
 		return
 	}
+	c.stopCopying(rep)
 	var facts partition.Facts
 	rep.Fail(errcode.UnknownTopicOrPartition, &facts)
 	c.settle(rep, &facts)
@@ -239,11 +268,15 @@ func sortedIDs[V any](m map[stream.ID]V) []stream.ID {
 	for id := range m { // any order: sorted below
 		ids = append(ids, id)
 	}
+	sortIDs(ids)
+	return ids
+}
+
+func sortIDs(ids []stream.ID) {
 	slices.SortFunc(ids, func(a, b stream.ID) int {
 		if d := bytes.Compare(a.Topic[:], b.Topic[:]); d != 0 {
 			return d
 		}
 		return int(a.Partition) - int(b.Partition)
 	})
-	return ids
 }

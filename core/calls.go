@@ -79,5 +79,7 @@ func (c *Core) callQuorum(call quorum.Call) {
 func (c *Core) onTruncated(id stream.ID, g stream.Generation, o *Opened) {
 	if id == stream.Metadata {
 		c.metadataTruncated(g, o)
+		return
 	}
+	c.replicaTruncated(id, g, o)
 }

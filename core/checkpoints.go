@@ -193,6 +193,9 @@ func (c *Core) checkpointed(rep *replica, k fileKind) (record.Offset, bool) {
 	case pointsFile:
 		return rep.point, true
 	case marksFile:
+		if rep.Cutting() {
+			return rep.floor, true
+		}
 		return max(rep.floor, min(rep.HighWatermark(), rep.Ends.Durable)), true
 	}
 	start, ok := c.promised[rep.ID]
@@ -223,6 +226,7 @@ func (c *Core) checkpointStored(slot Slot, version uint64) {
 	if k == startsFile {
 		c.finishDeletings()
 	}
+	c.carryOnCuts()
 	c.maybeUnfence()
 }
 

@@ -50,8 +50,8 @@ type Core struct {
 
 	flushes   map[uint64]stream.ID // partitions with a flush due, by timer
 	produces  map[uint64]*pendingProduce
-	waiters   fetch.Waiters
-	sessions  fetch.Sessions
+	consumers audience
+	followers audience
 	ctl       controlling
 	life      life
 	forwards  map[uint64]*forwarded
@@ -60,9 +60,14 @@ type Core struct {
 	calls     map[CallID]*calling
 	follow    []*metadataFetch // parked
 	reads     map[JobID]*pendingRead
+	fetchers  map[fetcherKey]*fetcher
+	fetching  []*fetcher          // whose fetch is due
+	resting   map[uint64]*fetcher // by timer
+	cutting   []stream.ID         // cuts that wait for files
+	altering  altering
 	producing producerIDs
 	promised  map[stream.ID]record.Offset // log starts in their directory's checkpoint, or about to be
-	deletings []deleting
+	deletings []*deleting
 	timers    timer.Queue[timerKey]
 	facts     partition.Facts // of onWritten and onDurable, used again
 	lastID    uint64          // of pending produces, waiters, jobs
@@ -97,6 +102,8 @@ type replica struct {
 	flushing  bool                // a flush.ms timer is set
 	readEnd   record.Offset       // as the waiters and sessions last heard
 	heardMark record.Offset       // high watermark, too
+	copyEnd   record.Offset       // written end, as the followers' waiters and sessions last heard
+	copying   copying             // from the leader, where this replica follows
 	configs   []image.ConfigEntry // of its topic, as settings were read from
 	defaults  *config.Node        // likewise
 
@@ -104,7 +111,10 @@ type replica struct {
 	point         record.Offset // recovery point: everything below is on disk for good and needs no reading. Invariant: not beyond lost[0].From
 	floor         record.Offset // high watermark that the last incarnation had stored: it was durable once
 	checkpointing bool          // a Checkpoint is under way
+	wishes        bool          // in altering.wishes
 	listed        fileSet       // checkpoint files that may have an entry of it
+	cut           *cut          // a cut that waits for its directory's files
+	again         bool          // the image has changed during a cut: it is to be taken up afterwards
 	lost          []OffsetRange // offsets whose bytes are damaged; rising, none wholly below the log start
 }
 
@@ -134,6 +144,10 @@ const (
 	timerRebalance                        // leaderships go back to first replicas
 	timerForward                          // a forwarded request is sent again
 	timerAutoCreated                      // topics are made and not seen here
+	timerCopy                             // a fetcher's next try
+	timerISR                              // the next look for followers that lag
+	timerDelete                           // a DeleteRecords has waited for its replicas
+	timerAlter                            // an AlterPartition is to be sent again
 )
 
 // New returns a core that waits for its Boot.
@@ -141,6 +155,7 @@ func New() *Core {
 	return &Core{
 		replicas: map[stream.ID]*replica{}, opened: map[stream.ID]*Opened{},
 		flushes: map[uint64]stream.ID{}, produces: map[uint64]*pendingProduce{}, reads: map[JobID]*pendingRead{},
+		snaps: snapshots{serving: map[JobID]servedSnapshot{}},
 	}
 }
 
@@ -210,10 +225,10 @@ func (c *Core) Deadline() (Instant, bool) {
 }
 
 // FetchSessions returns counters of the fetch sessions.
-func (c *Core) FetchSessions() fetch.SessionStats { return c.sessions.Stats() }
+func (c *Core) FetchSessions() fetch.SessionStats { return c.consumers.sessions.Stats() }
 
 func (c *Core) hasWork() bool {
-	return len(c.meta.replay) > 0 || c.canApply() || (len(c.takeUps) > 0 && c.canTakeUp()) || len(c.retained) > 0 || c.asking || c.storing || c.buildingSnapshot()
+	return len(c.meta.replay) > 0 || c.canApply() || (len(c.takeUps) > 0 && c.canTakeUp()) || len(c.retained) > 0 || c.asking || c.storing || c.buildingSnapshot() || c.mayAlter()
 }
 
 // work carries on with what is done in slices.
@@ -229,6 +244,8 @@ func (c *Core) work() {
 	c.snapshotSlice()
 	c.passSlice(checkpointsPerStep)
 	c.storeSlice(workPerStep)
+	c.fetchSlice()
+	c.alterSlice()
 	c.carryOnStopping()
 }
 
@@ -246,9 +263,7 @@ func (c *Core) onTimeout() {
 		case timerProduce:
 			c.produceTimedOut(key.id)
 		case timerFetch:
-			if w, ok := c.waiters.Get(key.id); ok {
-				c.wake(w)
-			}
+			c.fetchDue(key.id)
 		case timerReply:
 			c.replyTimedOut(key.id)
 		case timerRetention:
@@ -265,6 +280,14 @@ func (c *Core) onTimeout() {
 			c.quorumStep(func(q *quorum.Quorum, now int64, f *quorum.Facts) { q.Timeout(now, f) })
 		case timerFollow:
 			c.metadataFetchDue(key.id)
+		case timerDelete:
+			c.deletingDue(key.id)
+		case timerCopy:
+			c.rested(key.id)
+		case timerISR:
+			c.membersDue()
+		case timerAlter:
+			c.altering.resting = false
 		default:
 			c.onClusterTimeout(key)
 		}

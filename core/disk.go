@@ -16,6 +16,7 @@ func (c *Core) onWritten(id stream.ID, g stream.Generation, upTo record.Offset) 
 	if rep, ok := c.replicas[id]; ok {
 		rep.OnWritten(g, upTo, c.freshFacts())
 		c.settle(rep, &c.facts)
+		c.settled(rep)
 	}
 }
 
@@ -27,6 +28,7 @@ func (c *Core) onDurable(id stream.ID, g stream.Generation, upTo record.Offset) 
 	if rep, ok := c.replicas[id]; ok {
 		rep.OnDurable(g, upTo, c.freshFacts())
 		c.settle(rep, &c.facts)
+		c.settled(rep)
 	}
 }
 
@@ -38,8 +40,10 @@ func (c *Core) freshFacts() *partition.Facts {
 
 // onConnClosed drops what waits for a connection's sake. Appended records stay.
 func (c *Core) onConnClosed(conn ConnID) {
-	if w, ok := c.waiters.OfConn(uint64(conn)); ok {
-		c.waiters.Remove(w)
-		c.timers.Cancel(timerKey{timerFetch, w.ID})
+	for _, a := range []*audience{&c.consumers, &c.followers} {
+		if w, ok := a.waiters.OfConn(uint64(conn)); ok {
+			a.waiters.Remove(w)
+			c.timers.Cancel(timerKey{timerFetch, w.ID})
+		}
 	}
 }

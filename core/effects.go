@@ -1,6 +1,8 @@
 package core
 
 import (
+	"strconv"
+
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"odradek/core/api"
@@ -140,12 +142,17 @@ type Lane uint8
 const (
 	LaneQuorum  Lane = iota + 1 // votes, and fetches of metadata
 	LaneControl                 // registration, heartbeats, changes of ISRs
-	LaneFetch                   // fetches of records
 	LaneForward                 // requests of clients that the active controller decides: one that waits for its commit holds no heartbeat up
+	LaneFetch                   // fetches of records into the first log directory; LaneFetch+1 into the second, and so on
 )
 
 // String returns the lane's word.
-func (l Lane) String() string { return [...]string{"?", "quorum", "control", "fetch", "forward"}[l] }
+func (l Lane) String() string {
+	if l > LaneFetch {
+		return "fetch-" + strconv.Itoa(int(l-LaneFetch))
+	}
+	return [...]string{"?", "quorum", "control", "forward", "fetch"}[l]
+}
 
 // Call is a request to another node, or to this one. It completes with Answered, exactly once: without an answer if the connection cannot be made or breaks, or
 // the answer does not come in TimeoutMs. Calls of one node and lane go out in order, one at a time.
@@ -179,15 +186,17 @@ const (
 	NoteDiskFull          NoteKind = "disk-full"        // clients' records are refused
 	NoteDiskRoom          NoteKind = "disk-room"        // they are taken again
 
-	NoteDamaged       NoteKind = "damaged"              // offsets of a log are lost; they answer CORRUPT_MESSAGE
-	NoteLogCut        NoteKind = "log-cut"              // recovery cut the tail of a log: an interrupted write
-	NoteStrayDeleted  NoteKind = "stray-deleted"        // a folder of a topic that is deleted
-	NoteConfigIgnored NoteKind = "topic-config-ignored" // stored configs of a topic do not act; for each the node's default holds
-	NoteUnclean       NoteKind = "unclean-election"     // the last known leader leads, though it may lack records
-	NoteBadSnapshot   NoteKind = "snapshot-damaged"     // a metadata snapshot cannot be read; the one before it and the log serve
-	NoteNotTakenOver  NoteKind = "not-taken-over"       // what Kafka kept in this directory and this node does not act on
-	NoteFetchRefused  NoteKind = "fetch-refused"        // what a leader sent is not taken: it is damaged, or does not fit
-	NoteUnprotected   NoteKind = "access-not-enforced"  // stored ACLs or credentials protect nothing here
+	NoteDamaged         NoteKind = "damaged"              // offsets of a log are lost; they answer CORRUPT_MESSAGE
+	NoteLogCut          NoteKind = "log-cut"              // recovery cut the tail of a log: an interrupted write
+	NoteStrayDeleted    NoteKind = "stray-deleted"        // a folder of a topic that is deleted
+	NoteConfigIgnored   NoteKind = "topic-config-ignored" // stored configs of a topic do not act; for each the node's default holds
+	NoteUnclean         NoteKind = "unclean-election"     // the last known leader leads, though it may lack records
+	NoteBadSnapshot     NoteKind = "snapshot-damaged"     // a metadata snapshot cannot be read; the one before it and the log serve
+	NoteNotTakenOver    NoteKind = "not-taken-over"       // what Kafka kept in this directory and this node does not act on
+	NoteFetchRefused    NoteKind = "fetch-refused"        // what a leader sent is not taken: it is damaged, or does not fit
+	NoteSnapshotFetched NoteKind = "snapshot-fetched"     // the metadata log of the leader begins above this node's end: its snapshot is taken
+	NoteCommittedCut    NoteKind = "committed-cut"        // a leader lacks records that were committed: an unclean election
+	NoteUnprotected     NoteKind = "access-not-enforced"  // stored ACLs or credentials protect nothing here
 )
 
 // Note is one line of the operators' log: a change of state.

@@ -42,6 +42,9 @@ func (c *Core) onFetch(r *Request) {
 		c.reply(Reply{Conn: r.Conn, Correlation: r.Correlation, Key: api.Fetch, Fetch: &api.FetchResponse{Err: code}})
 		return
 	}
+	if r.Fetch.ReplicaID >= 0 {
+		c.heard(r.Fetch)
+	}
 	view := c.viewFetch(a.FetchRequest)
 	if !view.now && view.bytes < int64(a.MinBytes) && a.MaxWaitMs > 0 && (len(a.Partitions) > 0 || a.session != nil) {
 		c.parkFetch(r, &a, view.bytes)
@@ -65,9 +68,9 @@ func (c *Core) viewFetch(req *api.FetchRequest) fetchView {
 		switch {
 		case code != errcode.None || diverges(rep, p):
 			v.now = true
-		case p.Offset >= rep.ReadEnd():
+		case p.Offset >= readEnd(req, rep):
 		case rep.Ring.Covers(p.Offset):
-			v.bytes += rep.Ring.Bytes(p.Offset, rep.ReadEnd())
+			v.bytes += rep.Ring.Bytes(p.Offset, readEnd(req, rep))
 		default:
 			v.now, v.located = true, true
 		}
@@ -124,7 +127,7 @@ func (c *Core) parkFetch(r *Request, a *fetching, have int64) {
 			}
 		}
 	}
-	c.waiters.Park(w)
+	c.audience(r.Fetch).waiters.Park(w)
 	c.after(timerKey{timerFetch, w.ID}, int64(a.MaxWaitMs))
 }
 
@@ -135,15 +138,13 @@ func (c *Core) readable(rep *replica) {
 	var ready []*fetch.Waiter
 	switch {
 	case rep.Failed() != errcode.None || !rep.Leading() || (rep.readEnd > from && !rep.Ring.Covers(from)):
-		ready = c.waiters.All(rep.ID, ready)
-		ready = c.sessions.All(rep.ID, ready)
+		ready = c.consumers.all(rep.ID, ready)
 	case rep.readEnd > from:
-		bytes := rep.Ring.Bytes(from, rep.readEnd)
-		ready = c.waiters.Moved(rep.ID, bytes, ready)
-		ready = c.sessions.Moved(rep.ID, bytes, ready)
+		ready = c.consumers.moved(rep.ID, rep.Ring.Bytes(from, rep.readEnd), ready)
 	case rep.heardMark > mark:
-		c.sessions.Mark(rep.ID)
+		c.consumers.sessions.Mark(rep.ID)
 	}
+	ready = c.copyable(rep, rep.heardMark > mark, ready)
 	for _, w := range ready {
 		c.wake(w)
 	}
@@ -151,10 +152,11 @@ func (c *Core) readable(rep *replica) {
 
 // wake ends the wait of a fetch with whatever there is.
 func (c *Core) wake(w *fetch.Waiter) {
-	if _, parked := c.waiters.Get(w.ID); !parked {
+	waiters := &c.audience(w.Request).waiters
+	if _, parked := waiters.Get(w.ID); !parked {
 		return
 	}
-	c.waiters.Remove(w)
+	waiters.Remove(w)
 	c.timers.Cancel(timerKey{timerFetch, w.ID})
 	a := fetching{conn: ConnID(w.Conn), correlation: w.Correlation, at: w.At, FetchRequest: w.Request, session: w.Session, epoch: w.Epoch}
 	switch {
@@ -180,11 +182,11 @@ func (c *Core) answerFetch(a *fetching, locate bool) {
 		p, result := &req.Partitions[i], &response.Partitions[i]
 		rep, code := c.fetchable(req, p)
 		fillFetch(result, rep, p, code)
-		if code != errcode.None || diverges(rep, p) || p.Offset >= rep.ReadEnd() || budget <= 0 && !whole {
+		if code != errcode.None || diverges(rep, p) || p.Offset >= readEnd(req, rep) || budget <= 0 && !whole {
 			continue
 		}
 		var n int64
-		result.Extents, n = rep.Ring.Extents(nil, rep.ID, p.Offset, rep.ReadEnd(), min(budget, int64(p.MaxBytes)), whole)
+		result.Extents, n = rep.Ring.Extents(nil, rep.ID, p.Offset, readEnd(req, rep), min(budget, int64(p.MaxBytes)), whole)
 		budget -= n
 		whole = whole && n == 0
 	}
@@ -193,6 +195,9 @@ func (c *Core) answerFetch(a *fetching, locate bool) {
 
 // fetchBudget is the most record bytes of one reply.
 func (c *Core) fetchBudget(req *api.FetchRequest) int64 {
+	if req.ReplicaID >= 0 {
+		return int64(req.MaxBytes)
+	}
 	return int64(min(req.MaxBytes, c.cfg.FetchMaxBytes))
 }
 
@@ -241,12 +246,12 @@ func (c *Core) locateFetch(a *fetching) {
 	for i := range req.Partitions {
 		p := &req.Partitions[i]
 		rep, code := c.fetchable(req, p)
-		if code != errcode.None || diverges(rep, p) || p.Offset >= rep.ReadEnd() {
+		if code != errcode.None || diverges(rep, p) || p.Offset >= readEnd(req, rep) {
 			continue
 		}
 		read.places = append(read.places, i)
 		read.generations = append(read.generations, rep.Generation)
-		job.Locate = append(job.Locate, LocatePartition{Stream: rep.ID, From: p.Offset, Limit: rep.whole(p.Offset, rep.ReadEnd()), MaxBytes: p.MaxBytes})
+		job.Locate = append(job.Locate, LocatePartition{Stream: rep.ID, From: p.Offset, Limit: rep.whole(p.Offset, readEnd(req, rep)), MaxBytes: p.MaxBytes})
 	}
 	c.reads[job.ID] = read
 	c.fx.Jobs = append(c.fx.Jobs, job)

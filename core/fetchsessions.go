@@ -16,20 +16,21 @@ func (c *Core) sessionMs() int64 { return int64(c.now.Mono / 1_000_000) }
 func (c *Core) askedBy(r *Request) (fetching, errcode.Code) {
 	a := fetching{conn: r.Conn, correlation: r.Correlation, at: r.Reached(), FetchRequest: r.Fetch}
 	if e := r.Fetch.SessionEpoch; e == api.FinalSessionEpoch || e == api.InitialSessionEpoch {
-		if s, ok := c.sessions.Get(r.Fetch.SessionID); ok { // a full fetch ends the session that it names
-			c.endSession(s)
+		if s, ok := c.audience(r.Fetch).sessions.Get(r.Fetch.SessionID); ok { // a full fetch ends the session that it names
+			c.endSession(r.Fetch, s)
 		}
 		return a, errcode.None
 	}
-	s, code := c.sessions.Use(r.Fetch, c.sessionMs())
+	sessions := &c.audience(r.Fetch).sessions
+	s, code := sessions.Use(r.Fetch, c.sessionMs())
 	switch {
 	case code != errcode.None:
 		return a, code
-	case c.sessions.Full():
-		c.endSession(s)
+	case sessions.Full():
+		c.endSession(r.Fetch, s)
 		return a, errcode.FetchSessionIDNotFound // the client asks in full, and gets no session
 	case s.Len() == 0:
-		c.endSession(s) // answered as a fetch without session
+		c.endSession(r.Fetch, s) // answered as a fetch without session
 		return a, errcode.None
 	}
 	if w := s.Waiter(); w != nil { // of another connection: the session has just gone on without it
@@ -41,8 +42,8 @@ func (c *Core) askedBy(r *Request) (fetching, errcode.Code) {
 }
 
 // endSession removes a session. Its parked fetch is told so.
-func (c *Core) endSession(s *fetch.Session) {
-	c.sessions.Remove(s)
+func (c *Core) endSession(by *api.FetchRequest, s *fetch.Session) {
+	c.audience(by).sessions.Remove(s)
 	if w := s.Waiter(); w != nil {
 		c.wake(w)
 	}
@@ -58,7 +59,7 @@ func (c *Core) takeQueue(a *fetching) {
 	for i, part := range a.parts {
 		req.Partitions[i] = part.Asked
 		if rep, code := c.fetchedReplica(&req, &req.Partitions[i]); code == errcode.None {
-			c.sessions.Register(part, rep.ID)
+			c.audience(&req).sessions.Register(part, rep.ID)
 		}
 	}
 }
@@ -83,14 +84,15 @@ func (c *Core) finishFetch(a *fetching, response *api.FetchResponse) {
 // makeSession makes a session of a full fetch, if there is room for it.
 func (c *Core) makeSession(req *api.FetchRequest, response *api.FetchResponse) {
 	now := c.sessionMs()
-	evicted, ok := c.sessions.Make(len(req.Partitions), req.ReplicaID >= 0, now)
+	sessions := &c.audience(req).sessions
+	evicted, ok := sessions.Make(len(req.Partitions), req.ReplicaID >= 0, now)
 	if !ok {
 		return
 	}
 	if evicted != nil {
-		c.endSession(evicted)
+		c.endSession(req, evicted)
 	}
-	response.SessionID = c.sessions.Add(req, response.Partitions, now, c.random.N).ID
+	response.SessionID = sessions.Add(req, response.Partitions, now, c.random.N).ID
 }
 
 // answerSession leaves in the response what the client does not know.
@@ -108,7 +110,7 @@ func (c *Core) answerSession(a *fetching, response *api.FetchResponse) {
 	for i, part := range a.parts {
 		result := response.Partitions[i]
 		rep, code := c.fetchable(a.FetchRequest, &a.Partitions[i])
-		quiet := result.Err == errcode.None && code == errcode.None && a.Partitions[i].Offset >= rep.ReadEnd()
+		quiet := result.Err == errcode.None && code == errcode.None && a.Partitions[i].Offset >= readEnd(a.FetchRequest, rep)
 		if part.Answer(&result, quiet) {
 			told = append(told, result)
 		}

@@ -248,7 +248,7 @@ func TestSessionHearsOfALongDeletion(t *testing.T) {
 		}
 		heard++
 		var fx Effects
-		r := &Request{Conn: 1, Key: api.Fetch, Fetch: &api.FetchRequest{SessionID: n.session, SessionEpoch: int32(1 + heard), MinBytes: 1}}
+		r := &Request{Conn: 1, Key: api.Fetch, Fetch: &api.FetchRequest{ReplicaID: record.NoNode, SessionID: n.session, SessionEpoch: int32(1 + heard), MinBytes: 1}}
 		n.core.Step(n.now, &Event{Kind: EvRequest, Request: r}, &fx)
 		if len(fx.Replies) != 1 || len(fx.Replies[0].Fetch.Partitions) != 1 || fx.Replies[0].Fetch.Partitions[0].Err != errcode.UnknownTopicOrPartition {
 			t.Fatalf("the topic is gone, and the session is told %s", fx.Append(nil))

@@ -52,6 +52,11 @@ func (r *replica) sound(point record.Offset) record.Offset {
 	return point
 }
 
+// lostAbove forgets the ranges that a cut has left behind: what is fetched there anew is whole.
+func (r *replica) lostAbove(end record.Offset) {
+	r.lost = slices.DeleteFunc(slices.Clone(r.lost), func(x OffsetRange) bool { return x.From >= end })
+}
+
 // forgetLost drops the ranges that the log start has left behind.
 func (r *replica) forgetLost() {
 	for len(r.lost) > 0 && r.lost[0].To <= r.Start {

@@ -82,6 +82,11 @@ func (c *Core) load() {
 // onLoaded decodes a piece of the metadata log. Recovery checked the CRCs; bytes from disk are checked again where they are used.
 func (c *Core) onLoaded(job JobID, loaded *Loaded) {
 	m := &c.meta
+	if s, ok := c.snaps.serving[job]; ok {
+		delete(c.snaps.serving, job)
+		c.snapshotPieceRead(s, loaded)
+		return
+	}
 	if job != m.loading || c.halted {
 		return
 	}
@@ -160,6 +165,12 @@ func (c *Core) replaySlice(n int) {
 		return
 	} else if r != nil {
 		c.snapshotRead()
+	}
+	if w := c.snaps.fetching; w != nil {
+		if w.log != nil {
+			c.fetchedSnapshotRead(w)
+		}
+		return
 	}
 	if m.loadedTo < m.quorum.Ends.Log {
 		c.load()

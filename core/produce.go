@@ -119,9 +119,14 @@ func (c *Core) refuseProduce(rep *replica, code errcode.Code, noBatch bool, resu
 // appendTo assigns offsets and tells the disk. The producer's state changes in the same breath: were the append refused later, a retry would be
 // taken for a duplicate (KAFKA-6683), so nothing may fail from here on but the directory as a whole.
 func (c *Core) appendTo(rep *replica, b *record.Batch) {
-	if rep.Append(b, c.now.Wall) {
+	if rep.Append(b, c.now.Wall, c.nowMs()) {
 		c.roll(rep, b.BaseOffset)
 	}
+	c.appended(rep, b)
+}
+
+// appended tells the disk of a batch that has its place in the log, and remembers its producer.
+func (c *Core) appended(rep *replica, b *record.Batch) {
 	if at, ok := rep.producers.NextExpiry(c.cfg.ProducerExpirationMs); ok && c.now.Wall >= at {
 		rep.producers.Expire(c.now.Wall, c.cfg.ProducerExpirationMs)
 	}

@@ -86,6 +86,7 @@ func (c *Core) metadataDurable(g stream.Generation, upTo record.Offset) {
 		return
 	}
 	c.quorumStep(func(q *quorum.Quorum, now int64, f *quorum.Facts) { q.OnDurable(now, g, upTo, f) })
+	c.maybeSnapshot(false)
 }
 
 // leadershipEnded drops what only a leader has, and refuses who waited for it: what they were told of may never be committed.
@@ -118,6 +119,7 @@ func (c *Core) acceptMetadata(bytes []byte) {
 		}
 		if err != nil {
 			c.note(NoteFetchRefused, KeyValue{"topic", stream.MetadataName}, number("leader", m.quorum.LeaderID()), KeyValue{"reason", err.Error()})
+			m.quorum.Refused(int64(c.now.Mono))
 			return
 		}
 		c.storeMetadata(&b, rolled)
@@ -147,13 +149,11 @@ func (c *Core) metadataTruncated(g stream.Generation, o *Opened) {
 		return
 	}
 	log := stream.NewLog(stream.Metadata, metadataDir, o.LogStart, o.LogEnd, o.LogEnd, o.Segments, o.Epochs)
+	if w := c.snaps.fetching; w != nil && w.stored {
+		c.readFetchedSnapshot(w, log)
+		return
+	}
 	c.quorumStep(func(q *quorum.Quorum, now int64, f *quorum.Facts) { q.Reopened(now, log, newestEpoch(c.snaps.kept), f) })
-}
-
-// wantSnapshot is called when the leader has a snapshot instead of the next records.
-func (c *Core) wantSnapshot(id quorum.SnapshotID) {
-	c.halt(fmt.Sprintf("metadata log: the leader's begins above offset %d and has a snapshot up to %d, which cannot be fetched yet: copy it from the leader's directory",
-		c.meta.quorum.Ends.Log, id.End))
 }
 
 // onPeerRequest takes what another node of the quorum asks of this one's machine.

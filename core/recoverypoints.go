@@ -93,9 +93,9 @@ func (c *Core) maybeCheckpoint(p *pass) (producers int) {
 	return len(op.State.Producers)
 }
 
-// pointMoves reports whether a Checkpoint is due. A relaxed partition has none but at a clean stop: it would be the fsync that it does without.
+// pointMoves reports whether a Checkpoint is due: of leaders and followers alike. A relaxed partition has none but at a clean stop: it would be the fsync that it does without.
 func (r *replica) pointMoves() bool {
-	return r.Durable() && r.Leading() && r.sound(r.Ends.Durable) > r.point
+	return r.Durable() && !r.Cutting() && r.sound(r.Ends.Durable) > r.point
 }
 
 // onCheckpointed moves a recovery point. What a Checkpoint covers is durable, whichever completion arrives first.

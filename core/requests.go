@@ -1,9 +1,8 @@
 package core
 
 import (
-	"fmt"
-
 	"odradek/core/api"
+	"odradek/core/errcode"
 	"odradek/core/record"
 )
 
@@ -28,13 +27,17 @@ func (c *Core) onRequest(r *Request) {
 		c.onDescribeProducers(r)
 	case api.InitProducerID:
 		c.onInitProducerID(r)
+	case api.FetchSnapshot:
+		c.onFetchSnapshot(r)
 	case api.CreateTopics, api.DeleteTopics, api.CreatePartitions, api.AlterConfigs, api.IncrementalAlterConfigs, api.ElectLeaders, api.UnregisterBroker,
 		api.BrokerRegistration, api.BrokerHeartbeat, api.ControllerRegistration, api.AlterPartition, api.AllocateProducerIDs, api.AssignReplicasToDirs:
 		c.onControl(r)
 	case api.Vote, api.BeginQuorumEpoch, api.EndQuorumEpoch:
 		c.onPeerRequest(r)
+	case api.DescribeQuorum:
+		c.onDescribeQuorum(r)
 	default:
-		panic(fmt.Sprintf("invariant: a request of key %d reached the core", r.Key))
+		c.reply(Reply{Conn: r.Conn, Correlation: r.Correlation, Key: r.Key, Body: c.refusal(r.Body, errcode.UnsupportedVersion)}) // a listener takes it, and nothing here decides it yet
 	}
 }
 

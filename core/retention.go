@@ -45,5 +45,5 @@ func (c *Core) retain(rep *replica) {
 // startMoved carries on that a log start may have moved.
 func (c *Core) startMoved(rep *replica) {
 	rep.forgetLost()
-	c.sessions.Mark(rep.ID)
+	c.markSessions(rep.ID)
 }

@@ -35,12 +35,14 @@ func (s Snapshot) slot() Slot {
 //
 // Invariants: kept are on disk, whole, by rising end; the log reaches back to the first of them, or to offset 0. The log start is never above the last.
 type snapshots struct {
-	kept    []Snapshot
-	bad     []Snapshot // found damaged at boot: they go when a newer one is stored
-	reading *snapshotReader
-	writing *snapshotWriter
-	bytes   int64   // of the log since the last one ends, committed or read back
-	since   Instant // when the last one was begun, or the node
+	kept     []Snapshot
+	bad      []Snapshot // found damaged at boot: they go when a newer one is stored
+	reading  *snapshotReader
+	writing  *snapshotWriter
+	fetching *snapshotFetch           // on its way from the leader
+	serving  map[JobID]servedSnapshot // pieces that are being read for replicas: one a connection at most
+	bytes    int64                    // of the log since the last one ends, committed or read back
+	since    Instant                  // when the last one was begun, or the node
 }
 
 // snapshotReader is a file of a snapshot's layout on its way into memory.
@@ -63,8 +65,11 @@ var errSnapshotEnd = errors.New("it ends without a footer")
 func (c *Core) bootSources(b *Boot) bool {
 	s, log := &c.snaps, &c.meta.quorum.Log
 	s.since = c.now.Mono
-	for _, snapshot := range b.Snapshots {
+	var newer *Snapshot
+	for i, snapshot := range b.Snapshots {
 		switch {
+		case snapshot.End > log.Ends.Log && !c.cfg.Alone():
+			newer = &b.Snapshots[i]
 		case snapshot.End > log.Ends.Log:
 			c.halt(fmt.Sprintf("metadata log ends at offset %d, and the snapshot %s goes up to %d: the log has lost records", log.Ends.Log, snapshot.name(), snapshot.End))
 			return false
@@ -73,6 +78,10 @@ func (c *Core) bootSources(b *Boot) bool {
 		default:
 			s.kept = append(s.kept, snapshot)
 		}
+	}
+	if newer != nil {
+		c.goOnFrom(*newer)
+		return true
 	}
 	if b.Bootstrap && log.Ends.Log == 0 {
 		s.reading = &snapshotReader{slot: Slot{Dir: metadataDir, Name: BootstrapName}, bootstrap: true}
@@ -235,12 +244,16 @@ func (c *Core) snapshotFailed(err error) {
 	c.readNewest()
 }
 
-// snapshotRead ends the reading of a snapshot whose records are all replayed: the log goes on from its end.
+// snapshotRead ends the reading of a snapshot whose records are all replayed: the log goes on from its end. What a snapshot holds is committed: the working image of a
+// leadership that ends goes back to it.
 func (c *Core) snapshotRead() {
 	m, r := &c.meta, c.snaps.reading
 	c.snaps.reading = nil
 	if r.snapshot.End > 0 {
 		m.replayer.Skip(r.at())
+	}
+	if c.snaps.fetching == nil { // else what it changes is still to be told
+		m.committed = c.working()
 	}
 	m.loadedTo = max(r.snapshot.End, m.quorum.Start)
 }

@@ -28,10 +28,13 @@ const (
 // metadata.log.max.record.bytes.between.snapshots and metadata.log.max.snapshot.interval.ms). One is written at a time.
 func (c *Core) maybeSnapshot(timeUp bool) {
 	s, at := &c.snaps, c.meta.committed.At()
-	if c.meta.stage != stageReady || c.stop != serving || s.writing != nil || !timeUp && s.bytes < c.cfg.Metadata.SnapshotBytes {
+	if c.meta.stage != stageReady || c.stop != serving || s.writing != nil || s.fetching != nil || !timeUp && s.bytes < c.cfg.Metadata.SnapshotBytes {
 		return
 	}
 	end := at.Offset + 1
+	if c.meta.quorum.Ends.Durable < end {
+		return // others have it on their disks; this one must not have a snapshot of what its own log may lose. When it has it, too, it comes here again
+	}
 	if n := len(s.kept); n > 0 && s.kept[n-1].End >= end {
 		return
 	}
@@ -114,6 +117,10 @@ func (c *Core) appendSnapshot(attributes record.Attributes, controls []image.Con
 // snapshotStored takes the written snapshot in: it is on disk for good, and older ones and the log below may go.
 func (c *Core) snapshotStored(slot Slot) {
 	s := &c.snaps
+	if w := s.fetching; w != nil && slot == w.snapshot.slot() {
+		c.fetchedSnapshotStored(w)
+		return
+	}
 	if s.writing == nil || slot != s.writing.snapshot.slot() {
 		return // a removal
 	}

@@ -11,16 +11,16 @@ import (
 	"odradek/sim/simnet"
 )
 
-// address is where clients reach a node.
-const address = "odradek:9092"
-
-// channel is one connection between a client's line and a node, from the first attempt on.
+// channel is one connection between a client's line, or another node, and a node, from the first attempt on.
 type channel struct {
 	w          *World
 	id         int32
 	name       string
 	end        clientEnd
 	node       *node
+	control    bool   // it leads to the node's controller
+	from       *node  // nil: a client's
+	fromLife   uint32 // of the process that dialled
 	net        simnet.Conn
 	server     *serverConn
 	life       uint32 // of the process that accepted it
@@ -62,9 +62,14 @@ type clientEnd interface {
 	lost(ch *channel)
 }
 
-// dial begins a connection.
-func (w *World) dial(end clientEnd, name string) *channel {
-	ch := &channel{w: w, id: int32(len(w.links)), end: end, node: w.nodes[0]}
+// dial begins a connection to an address.
+func (w *World) dial(end clientEnd, name, addr string) *channel {
+	to, control := w.listens(addr)
+	if to == nil {
+		w.fail(Correctness, "metadata", name+" is told to connect to "+addr)
+		to = w.nodes[0]
+	}
+	ch := &channel{w: w, id: int32(len(w.links)), end: end, node: to, control: control}
 	ch.name = fmt.Sprintf("%s/%d", name, ch.id)
 	w.links = append(w.links, ch)
 	w.after(Time(w.opt.Network.Delay(&w.network)), event{kind: evConnect, who: ch.id})
@@ -74,12 +79,12 @@ func (w *World) dial(end clientEnd, name string) *channel {
 // connect reaches the node: it accepts once it is ready.
 func (ch *channel) connect(e *event) {
 	n := ch.node
-	if until := max(n.pausedUntil, n.shut[simnet.Server]); ch.w.now < until {
+	if until := max(n.pausedUntil, ch.heldUp(simnet.Server)); ch.w.now < until {
 		e.at = until
 		ch.w.heap.push(*e)
 		return
 	}
-	if n.serving() && !n.p.stopping && !ch.broken {
+	if n.listening(ch.control) && !ch.broken {
 		n.accept(ch)
 	} else {
 		ch.broken = true
@@ -91,19 +96,22 @@ func (n *node) accept(ch *channel) {
 	p := n.p
 	p.last++
 	c := &serverConn{n: n, ch: ch, id: p.last, reader: wire.NewFrameReader(p.pool, wire.DefaultFrameMax)}
-	c.machine = wire.NewConn(wire.Info{Conn: c.id, Listener: "PLAINTEXT", Address: address, Peer: ch.name, Principal: "User:ANONYMOUS"})
+	c.machine = wire.NewConn(wire.Info{Conn: c.id, Listener: listenerName(ch.control), Control: ch.control, Address: n.address(ch.control), Peer: ch.name, Principal: "User:ANONYMOUS"})
 	p.conns[c.id] = c
 	ch.server, ch.taken, ch.life, ch.powers, ch.since = c, true, n.life, n.powers, int64(n.w.events)
-	for side, until := range n.shut {
-		ch.net.Stall(simnet.Side(side), int64(until))
+	for side := range n.shut {
+		ch.net.Stall(simnet.Side(side), int64(ch.heldUp(simnet.Side(side))))
 	}
 }
 
 // answered tells the client how its attempt ended.
 func (ch *channel) answered(e *event) {
-	if until := ch.node.shut[simnet.Client]; ch.w.now < until {
+	if until := max(ch.heldUp(simnet.Client), ch.sleeps()); ch.w.now < until {
 		e.at = until
 		ch.w.heap.push(*e)
+		return
+	}
+	if ch.orphaned() {
 		return
 	}
 	ch.end.connected(ch, ch.taken && !ch.net.Gone(simnet.Client))
@@ -112,7 +120,7 @@ func (ch *channel) answered(e *event) {
 // send takes bytes that one side sends.
 func (ch *channel) send(from simnet.Side, p []byte) {
 	w := ch.w
-	ch.times = ch.net.Send(from, int64(w.now), p, &w.opt.Network, &w.network, ch.times[:0])
+	ch.times = ch.net.Send(from, int64(w.now), p, ch.weather(), &w.network, ch.times[:0])
 	for _, at := range ch.times {
 		w.at(event{kind: evArrive, at: Time(at), who: ch.id, n: uint64(from.Other())})
 	}
@@ -130,6 +138,12 @@ func (ch *channel) arrive(e *event) {
 			ch.w.heap.push(*e)
 			return
 		}
+	} else if ch.orphaned() {
+		return
+	} else if until := ch.sleeps(); ch.w.now < until {
+		e.at = until
+		ch.w.heap.push(*e)
+		return
 	}
 	piece, later := ch.net.Arrive(side, int64(ch.w.now))
 	switch {
@@ -196,7 +210,9 @@ func (ch *channel) learn(side simnet.Side) {
 	}
 	ch.net.Learn(side)
 	if side == simnet.Client {
-		ch.end.lost(ch)
+		if !ch.orphaned() {
+			ch.end.lost(ch)
+		}
 		return
 	}
 	if c := ch.server; c != nil && ch.life == ch.node.life {
@@ -207,7 +223,7 @@ func (ch *channel) learn(side simnet.Side) {
 // breakLinks breaks every connection of a node whose process has ended.
 func (w *World) breakLinks(n *node) {
 	for _, ch := range w.links {
-		if ch.node == n && ch.taken {
+		if ch.node == n && ch.taken || ch.from == n {
 			ch.reset(w.network.IntN(2) == 0)
 		}
 	}
@@ -315,7 +331,9 @@ func (c *serverConn) reply(r *core.Reply, extents [][]byte) {
 		c.inspect(r)
 	}
 	if r.Fetch != nil {
-		c.hintedFetch(r.Fetch)
+		if c.ch.from == nil {
+			c.hintedFetch(r.Fetch)
+		}
 		c.answeredFetch(r, extents)
 	}
 	c.inspectAnswer(r)
@@ -344,7 +362,7 @@ func (c *serverConn) inspect(r *core.Reply) {
 				c.n.w.reach(markRefusedFull)
 			}
 			if res := &r.Produce.Partitions[j]; res.Err == errcode.None && s.acks != 0 {
-				c.n.checkDurable(res, &s.batches[j], len(s.batches) == 1)
+				c.n.checkDurable(res, &s.batches[j], s.acks, len(s.batches) == 1)
 			}
 		}
 		return

@@ -9,6 +9,7 @@ import (
 
 	"odradek/clientlib/proto"
 	"odradek/core/api"
+	"odradek/core/errcode"
 	"odradek/core/prng"
 	"odradek/sim/simnet"
 )
@@ -46,7 +47,7 @@ func (c *client) begin() {
 	o, v, ms := c.opt, c.opt.Versions, int64(Millisecond)
 	rng := source(c.w.opt.Seed, forWhole+0x80+purpose(c.id))
 	c.ops = map[uint64]func(kmsg.Response){}
-	c.m = proto.NewClient(proto.Config{ClientID: c.name, Bootstrap: []string{address}, RequestTimeout: int64(o.Timeout), ConnectTimeout: int64(o.Timeout),
+	c.m = proto.NewClient(proto.Config{ClientID: c.name, Bootstrap: c.w.bootstrap(), RequestTimeout: int64(o.Timeout), ConnectTimeout: int64(o.Timeout),
 		ReconnectBackoff: 10 * ms, ReconnectBackoffMax: 100 * ms, RetryBackoff: 10 * ms, RetryBackoffMax: 200 * ms, Seed: rng.Uint64(), Codec: c.w.codec, FrameMax: frameMax,
 		MaxVersions: map[api.Key]int16{api.Produce: v.Produce, api.Fetch: v.Fetch, api.ListOffsets: v.ListOffsets, api.Metadata: v.Metadata}})
 }
@@ -93,6 +94,8 @@ func (c *client) stop() {
 
 // poke has the client look around soon.
 func (c *client) poke() { c.arm(c.w.now) }
+
+func (c *client) random() *prng.Source { return &c.rng }
 
 func (c *client) arm(at Time) {
 	if c.ended || c.armed > 0 && c.armed <= at {
@@ -211,15 +214,18 @@ func spoil(p []byte) []byte {
 }
 
 func (c *client) dial(d *proto.Dial) {
-	if d.Address != address {
-		c.w.fail(Correctness, "metadata", "the client is told to connect to "+d.Address)
-	}
 	l := &link{id: d.Link, c: c}
-	l.ch = c.w.dial(l, c.name)
+	l.ch = c.w.dial(l, c.name, d.Address)
 	c.links = append(c.links, l)
 }
 
 func (c *client) done(d *proto.Completion) {
+	var refused *proto.Error
+	if errors.As(d.Err, &refused) && refused.Code == errcode.UnknownTopicOrPartition && !c.w.alone() { // it asked a broker that has not heard of the topic
+		delete(c.ops, d.ID)
+		c.r.asks = false
+		return
+	}
 	if d.Err != nil {
 		c.w.fail(Liveness, "operation", d.Err.Error())
 		return

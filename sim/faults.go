@@ -42,6 +42,12 @@ const (
 	checkpointRot                     // recovery points, high watermarks or the clean mark change
 	identityRot                       // a file that says whose a directory is, or what was promised, changes; the run ends
 	imageRot                          // a snapshot of the metadata changes; the run ends
+	isolateNode                       // no other node reaches a node for a while, nor it them
+	splitNodes                        // the nodes are parted in two for a while
+	cutWay                            // one node does not reach another one for a while
+	lossyWays                         // packets between nodes are lost for a while, and sent again
+	rollingRestart                    // the nodes stop in order, one after another
+	wipeNode                          // the disk of a node comes back empty, where the others can do without it
 	faultKinds
 )
 
@@ -65,6 +71,7 @@ var faultTable = [faultKinds]struct {
 	{"half-open", 30}, {"swizzle-clog", 25}, {"clock skew", 25}, {"reply lost", 40},
 	{"bit rot", 25}, {"misdirected write", 25}, {"misdirected read", 25}, {"stale read", 25},
 	{"metadata rot", 10}, {"wipe", 10}, {"index rot", 25}, {"log state rot", 25}, {"checkpoint rot", 25}, {"identity rot", 10}, {"snapshot rot", 10},
+	{"isolated node", 50}, {"split", 40}, {"cut between nodes", 50}, {"lossy network", 25}, {"rolling restart", 20}, {"node wiped", 25},
 }
 
 // nextFault draws when a kind strikes again.
@@ -143,6 +150,19 @@ func (w *World) hit(k faultKind, b *blow) bool {
 		return n.misdirect(b)
 	case indexRot, stateRot, checkpointRot:
 		return n.spoil(k, b)
+	case isolateNode:
+		return w.isolate(n, 4*b.size+Second/2)
+	case splitNodes:
+		return w.split(b.rng, 4*b.size+Second/2)
+	case cutWay:
+		return w.cutOneWay(n, b.small, 4*b.size+Second/2)
+	case lossyWays:
+		w.lossyUntil = w.now + 5*b.size
+		return true
+	case rollingRestart:
+		return w.roll(b)
+	case wipeNode:
+		return n.wipeInBudget()
 	case nodePause:
 		n.pausedUntil = max(n.pausedUntil, w.now+b.size)
 		return true

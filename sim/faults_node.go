@@ -27,7 +27,7 @@ type ailments struct {
 	slowBy    Time    // factor
 	roomAt    Time    // when the quota goes
 	met       bool    // a write has met it
-	shut      [2]Time // by simnet.Side that receives: nothing reaches it before
+	shut      [2]Time // by simnet.Side of its clients' connections that receives: nothing reaches it before
 
 	awaitsLoss []awaited // what falls with the next power loss
 
@@ -168,9 +168,7 @@ func (n *node) cutOff(clients bool, d Time) {
 		side = simnet.Client
 	}
 	n.shut[side] = max(n.shut[side], n.w.now+d)
-	for _, ch := range n.w.openLinks() {
-		ch.net.Stall(side, int64(n.shut[side]))
-	}
+	n.w.holdUp()
 }
 
 // heals ends all ailments.

@@ -25,7 +25,7 @@ type stranger struct {
 const strangerPatience = 100 * Second
 
 func newStranger(t *testing.T, shared *Codec) *stranger {
-	o := Options{Seed: 1, Dirs: 1, Safety: 1 << 60, Downtime: Second, Network: simnet.Weather{Least: 1000, Usual: 1000},
+	o := Options{Seed: 1, Nodes: []NodeOptions{{Voter: true, Broker: true}}, Dirs: 1, Safety: 1 << 60, Downtime: Second, Network: simnet.Weather{Least: 1000, Usual: 1000},
 		Disk: Delays{Least: 1000, Usual: 1000}, Core: Delays{Least: 0, Usual: 0}, SyncAll: 8,
 		Node: []core.KeyValue{{Key: "max.incremental.fetch.session.cache.slots", Value: "2"},
 			{Key: "log.index.size.max.bytes", Value: "1000"}, {Key: "log.index.interval.bytes", Value: "300"}}}
@@ -35,7 +35,7 @@ func newStranger(t *testing.T, shared *Codec) *stranger {
 	s := &stranger{t: t, w: w}
 	s.line = &line{w: w, c: &client{w: w, ended: true, rng: source(o.Seed, forClient)}, name: "stranger", talk: s, hears: func(p []byte) { s.heard = append(s.heard, p...) }}
 	s.run(func() bool { return w.nodes[0].serving() })
-	s.line.ch = w.dial(s.line, s.line.name)
+	s.line.ch = w.dial(s.line, s.line.name, loneAddress)
 	s.run(func() bool { return s.line.open })
 	return s
 }

@@ -39,6 +39,10 @@ const (
 	evRoom                      // life: the process is to be told of its room
 	evTopUp                     // faults are counted
 	evReplay                    // n: a fault of the edit, by its place
+	evPeer                      // life, n: a lane to another node, by its place: something may be due
+	evAdmin                     // who: admin: something may be due
+	evRoll                      // a restart of several
+	evHealed                    // what must come to pass after faults is looked at
 )
 
 // event is one entry of the heap.

@@ -58,6 +58,7 @@ func (n *node) step(ev *core.Event) {
 		t.line = t.line[:len(t.line)-1]
 		t.end()
 	}
+	p.booted = p.booted || ev.Kind == core.EvBoot
 	n.observe(ev)
 	n.settleFrame(ev)
 	n.carryOut()
@@ -104,7 +105,11 @@ func (n *node) carryOut() {
 		}
 	}
 	for i := range fx.Calls {
-		n.tell(lane{kind: core.EvRequest, conn: core.LoopbackConn}, p.loopback.Request(&fx.Calls[i]))
+		if call := &fx.Calls[i]; call.Node == n.self() {
+			n.tell(lane{kind: core.EvRequest, conn: core.LoopbackConn}, p.loopback.Request(call))
+		} else {
+			n.callPeer(call)
+		}
 	}
 	if !n.obeyHalts() {
 		return

@@ -6,6 +6,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"odradek/core/api"
+	"odradek/core/prng"
 	"odradek/net/wire"
 	"odradek/sim/simnet"
 )
@@ -28,7 +29,7 @@ type talker interface {
 // line is a connection on which a client says what its machine does not, one request after another. It is made anew whenever it breaks.
 type line struct {
 	w       *World
-	c       *client
+	c       speaker
 	name    string
 	talk    talker
 	ch      *channel
@@ -37,8 +38,22 @@ type line struct {
 	asked   []asked // in the order sent
 	last    int32
 	since   Time           // not before: the next attempt to connect
+	to      func() string  // where it connects to next; nil: to the first broker
 	patient Time           // how long an answer or a connection may take
 	hears   func(p []byte) // takes what the broker sends, in place of talk: for clients that say anything, and may be refused
+}
+
+// speaker is whose line it is.
+type speaker interface {
+	poke()
+	random() *prng.Source
+}
+
+func (l *line) address() string {
+	if l.to != nil {
+		return l.to()
+	}
+	return l.w.nodes[0].address(false)
 }
 
 // asked is a request without an answer.
@@ -53,7 +68,7 @@ func (l *line) work() {
 	now := l.w.now
 	if l.ch == nil {
 		if now >= l.since {
-			l.ch, l.since = l.w.dial(l, l.name), now+l.patient
+			l.ch, l.since = l.w.dial(l, l.name, l.address()), now+l.patient
 		}
 		return
 	}
@@ -147,14 +162,14 @@ func (l *line) lost(ch *channel) {
 func (l *line) drop(why string) {
 	l.w.note(l.ch.name, "dropped: "+why)
 	ch := l.ch
-	ch.reset(l.c.rng.IntN(2) == 0)
+	ch.reset(l.c.random().IntN(2) == 0)
 	ch.net.Learn(simnet.Client)
 	l.lost(ch)
 }
 
 func (l *line) forget() {
 	l.ch, l.open, l.in, l.asked = nil, false, nil, nil
-	l.since = l.w.now + Time(l.c.rng.N(uint64(redialAfter)))
+	l.since = l.w.now + Time(l.c.random().N(uint64(redialAfter)))
 	l.talk.lost()
 }
 

@@ -33,6 +33,9 @@ type node struct {
 	terms        map[stream.ID]term // as they were published
 	nextProducer record.ProducerID
 	watched      map[stream.ID]*watched
+	ended        bool // it has stopped in order at the end of the run
+	log          metaLog
+	replicas     []*replicaLog
 	spoiled      map[string]bool // files that rot has hit
 
 	ailments
@@ -57,6 +60,7 @@ type process struct {
 	prepare     record.Preparer
 	view        query.View
 	env         *wire.Env
+	booted      bool // the core knows who it is
 	ready       bool
 	streams     int // that recovery found
 	// stopping: the core is told to stop. What becomes of requests that it has not seen does not matter: they are lost with their connections.
@@ -64,6 +68,7 @@ type process struct {
 	conns    map[core.ConnID]*serverConn
 	last     core.ConnID
 	loopback core.Loopback
+	peers    []*peer
 	armed    Time // of the evTimer that is coming; 0: none
 
 	dirs  []*logDir             // by DirID
@@ -75,13 +80,21 @@ type process struct {
 }
 
 func newNode(w *World, id int32) *node {
-	n := &node{w: w, id: id, name: fmt.Sprintf("n%d", id), disk: simdisk.New(), life: 1, epochs: map[stream.ID]reign{}, terms: map[stream.ID]term{}, watched: map[stream.ID]*watched{}, spoiled: map[string]bool{}, skew: record.UnixMillis(w.opt.SkewMs),
+	n := &node{w: w, id: id, name: fmt.Sprintf("n%d", id), disk: simdisk.New(), life: 1, epochs: map[stream.ID]reign{}, terms: map[stream.ID]term{}, watched: map[stream.ID]*watched{}, spoiled: map[string]bool{}, skew: record.UnixMillis(w.opt.Nodes[id].SkewMs),
 		disks: w.source(forDisk + purpose(id)), rng: w.source(forNode + purpose(id)), ids: source(w.opt.Seed, forIDs+purpose(id))}
 	n.disk.Before, n.disk.Full, n.disk.Reads = n.before, n.full, n.mayRead
 	return n
 }
 
 func (n *node) serving() bool { return n.p != nil && n.p.ready }
+
+// self is the node's node.id.
+func (n *node) self() record.NodeID { return record.NodeID(n.id + 1) }
+
+// listening reports whether connections are accepted: by a broker when it serves, by a controller as soon as it runs.
+func (n *node) listening(control bool) bool {
+	return n.p != nil && !n.p.stopping && (n.p.ready || control && n.p.booted)
+}
 
 // losePower takes the power from the disk. The process has ended from here on; the present event notices at its end.
 func (n *node) losePower() {
@@ -130,6 +143,8 @@ func (n *node) handle(e *event) {
 		}
 	case evRoom:
 		n.tellRoom()
+	case evPeer:
+		n.p.peers[e.n].due(e.at)
 	case evJob:
 		n.job(core.JobID(e.n))
 	default:
@@ -161,6 +176,9 @@ func (n *node) down(why string) {
 	n.pausedUntil = 0
 	n.p = nil
 	n.w.breakLinks(n)
+	if n.ended {
+		return
+	}
 	n.w.after(Millisecond+Time(n.rng.N(uint64(n.w.opt.Downtime))), event{kind: evStart, who: n.id, life: n.life})
 }
 

@@ -24,6 +24,10 @@ const (
 	forRetain   purpose = 5     // retention
 	forTopUp    purpose = 6     // faults besides those that kinds draw
 	forLongLife purpose = 7     // numbers near their end
+	forCluster  purpose = 8     // the id of a cluster
+	forPeers    purpose = 9     // options of several nodes
+	forHeal     purpose = 10    // who stays broken when faults stop
+	forAdmin    purpose = 0xb00 // + admin
 	forClient   purpose = 0x100 // + client
 	forNode     purpose = 0x200 // + node: delays of the host
 	forDisk     purpose = 0x300 // + node: what a power loss keeps
@@ -42,16 +46,17 @@ func source(seed uint64, p purpose) prng.Source { return prng.FromNumber(seed, u
 type Options struct {
 	Seed     uint64
 	Profile  Profile
-	Node     []core.KeyValue // configuration of the node
+	Node     []core.KeyValue // configuration of every node
+	Nodes    []NodeOptions
 	Topics   []TopicOptions
 	Clients  []ClientOptions
+	Admins   []AdminOptions
 	Network  simnet.Weather
 	Disk     Delays // of file operations
 	Core     Delays // of events on their way to the core
 	Downtime Time   // longest time between the end of a process and the next
 	Safety   Time   // faults happen until then
 	Faults   [faultKinds]Time
-	SkewMs   int64
 	Dirs     int // log directories
 	Index    Indexing
 	Retains  bool // topics lose what is old or too much
@@ -102,6 +107,8 @@ type TopicOptions struct {
 	SegmentBytes  int32
 	AppendTime    bool
 	Compression   string
+	Replicas      int  // of each partition; 0: one
+	MinInsync     int  // min.insync.replicas; 0: not set
 	Inherits      bool // flush.messages is not set for the topic: the node's default has the same value
 }
 
@@ -145,6 +152,12 @@ func between(rng *prng.Source, lo, hi int) int { return lo + rng.IntN(hi-lo+1) }
 
 // Draw returns the options of a seed.
 func Draw(seed uint64, p Profile) Options {
+	switch p.Name {
+	case Quorum:
+		return drawQuorum(seed, p)
+	case Cluster:
+		return drawCluster(seed, p)
+	}
 	rng := source(seed, forKnobs)
 	o := Options{Seed: seed, Profile: p}
 	flush := pick[int64](&rng, 1, 1, 1, 5, 1<<40)
@@ -168,7 +181,7 @@ func Draw(seed uint64, p Profile) Options {
 	}
 	drawDelays(&rng, &o)
 	o.Safety = p.safety(&rng)
-	o.SkewMs = int64(between(&rng, -30_000, 30_000))
+	o.Nodes = []NodeOptions{{Voter: true, Broker: true, SkewMs: int64(between(&rng, -30_000, 30_000))}}
 	o.Node = append(o.Node, drawSnapshots(seed)...)
 	o.Node = append(o.Node, drawSessions(seed, o.Clients)...)
 	drawFaults(&o)
@@ -207,7 +220,7 @@ func drawFaults(o *Options) {
 		for k := range o.Faults {
 			kinds := source(o.Seed, forFaults+purpose(k))
 			chance, mean := kinds.IntN(100), o.Safety/pick[Time](&kinds, 3, 6, 12)
-			if o.Faults[k] == 0 && chance < faultTable[k].percent+20*round && !(round > 0 && faultKind(k).isLast()) {
+			if o.Faults[k] == 0 && faultKind(k).strikes(o) && chance < faultTable[k].percent+20*round && !(round > 0 && faultKind(k).isLast()) {
 				o.Faults[k] = mean * o.Profile.rare()
 				on++
 			}
@@ -333,20 +346,26 @@ func drawClient(rng *prng.Source, topic int, p Profile) ClientOptions {
 
 // Lines returns the options as text, one line for each part.
 func (o *Options) Lines() []string {
-	out := []string{fmt.Sprintf("seed=%d profile=%s rate=%s safety=%s downtime<=%s skew=%dms directories=%d", o.Seed, o.Profile.Name, o.Profile.Rate, o.Safety, o.Downtime, o.SkewMs, o.Dirs)}
+	out := []string{fmt.Sprintf("seed=%d profile=%s rate=%s safety=%s downtime<=%s directories=%d", o.Seed, o.Profile.Name, o.Profile.Rate, o.Safety, o.Downtime, o.Dirs)}
+	for i := range o.Nodes {
+		out = append(out, fmt.Sprintf("n%d %s", i, o.Nodes[i].line()))
+	}
 	for _, kv := range o.Node {
 		out = append(out, "node "+kv.Key+"="+kv.Value)
 	}
 	out = append(out, fmt.Sprintf("life metadata-end=%d epoch=%d next-producer=%d first-sequence=%d", o.Life.MetadataEnd, o.Life.Epoch, o.Life.NextProducer, o.Life.FirstSequence))
 	for _, t := range o.Topics {
-		out = append(out, fmt.Sprintf("topic %s partitions=%d flush.messages=%d inherited=%t flush.ms=%d segment.bytes=%d append-time=%t compression=%s",
-			t.Name, t.Partitions, t.FlushMessages, t.Inherits, t.FlushMs, t.SegmentBytes, t.AppendTime, t.Compression))
+		out = append(out, fmt.Sprintf("topic %s partitions=%d flush.messages=%d inherited=%t flush.ms=%d segment.bytes=%d append-time=%t compression=%s replicas=%d min-insync=%d",
+			t.Name, t.Partitions, t.FlushMessages, t.Inherits, t.FlushMs, t.SegmentBytes, t.AppendTime, t.Compression, max(t.Replicas, 1), t.MinInsync))
 	}
 	for i, c := range o.Clients {
 		out = append(out, fmt.Sprintf("client c%d topic=%s idempotent=%t acks=%d in-flight=%d codec=%s batches=%d of<=%d timeout=%s timeout.ms=%d "+
 			"produce=v%d fetch=v%d list-offsets=v%d metadata=v%d min=%d max=%d wait=%dms churn=%d alters=%d trims=%d sessions=%t reset=%v linger=%s batch.size=%d buffer=%d", i, o.Topics[c.Topic].Name, c.Idempotent, c.Acks, c.InFlight, c.Codec, c.Batches, c.BatchMax,
 			c.Timeout, c.TimeoutMs, c.Versions.Produce, c.Versions.Fetch, c.Versions.ListOffsets, c.Versions.Metadata, c.MinBytes, c.MaxBytes, c.MaxWaitMs, c.Churn, c.Alters, c.Trims, c.Sessions,
 			c.Reset, c.Linger, c.BatchSize, c.BufferMemory))
+	}
+	for i, a := range o.Admins {
+		out = append(out, fmt.Sprintf("admin a%d requests=%d timeout.ms=%d patience=%s", i, a.Requests, a.TimeoutMs, a.Patience))
 	}
 	out = append(out, fmt.Sprintf("network delay=%s..%s..%s slow=%d cut=%d", Time(o.Network.Least), Time(o.Network.Usual), Time(o.Network.Most), o.Network.Slow, o.Network.Cut))
 	out = append(out, fmt.Sprintf("disk delay=%s..%s..%s slow=%d sync-all>%d", o.Disk.Least, o.Disk.Usual, o.Disk.Most, o.Disk.Slow, o.SyncAll))

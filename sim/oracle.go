@@ -32,6 +32,8 @@ type watched struct {
 	outlive  map[record.ProducerID]lastOf
 	pointed  int // power losses before its last Checkpoint
 	deleted  bool
+	cutting  uint32            // the process that has a cut of it under way; 0: none
+	cutTo    stream.Generation // that a cut began: what is told of earlier ones does not count
 }
 
 // sequence is where a producer has come to.
@@ -51,7 +53,7 @@ func (n *node) watch(id stream.ID) *watched {
 		n.watched[id] = o
 	}
 	if o.life != n.life {
-		o.life, o.hw, o.start, o.durable, o.behind, o.producers = n.life, 0, 0, 0, 0, nil
+		o.life, o.hw, o.start, o.durable, o.behind, o.producers, o.cutTo = n.life, 0, 0, 0, 0, nil, 0
 	}
 	return o
 }
@@ -80,17 +82,23 @@ func (n *node) broken(oracle string, o *watched, format string, args ...any) {
 func (n *node) observe(ev *core.Event) {
 	n.checkRefused(ev)
 	n.checkGivenUp(ev)
+	n.observeQuorum(ev)
+	n.observeReplicas()
 	switch ev.Kind {
 	case core.EvRequest:
 		n.hear(ev.Request)
 		n.checkParked(ev)
 	case core.EvDurable, core.EvCheckpointed:
-		if o := n.watch(ev.Stream); o != nil {
+		if o := n.watch(ev.Stream); o != nil && ev.Generation >= o.cutTo { // else what it tells of is being cut
 			if ev.Kind == core.EvCheckpointed {
 				o.pointed = n.powers
 			}
 			o.durable, o.promised = max(o.durable, ev.UpTo), max(o.promised, ev.UpTo)
 			n.ends(ev.Stream, o)
+		}
+	case core.EvTruncated:
+		if o := n.watch(ev.Stream); o != nil {
+			o.cutting = 0
 		}
 	case core.EvWritten:
 		if o := n.watch(ev.Stream); o != nil {
@@ -116,6 +124,9 @@ func (n *node) observe(ev *core.Event) {
 			n.appended(o, &op.Batch)
 		case core.DiskRoll:
 			n.w.reach(markRolled)
+		case core.DiskTruncate: // what a follower had besides its leader
+			o.promised, o.durable = min(o.promised, op.To), min(o.durable, op.To)
+			o.producers, o.outlive, o.cutting, o.cutTo = nil, nil, n.life, op.Generation
 		case core.DiskDelete:
 			o.deleted = o.deleted || op.All
 			n.checkDeleted(op, o)
@@ -136,7 +147,7 @@ func (n *node) ends(id stream.ID, o *watched) {
 		n.broken("R6", o, "log start %d, high watermark %d, durable %d, written %d, log end %d", s.LogStart, s.HighWatermark, s.Durable, s.Written, s.LogEnd)
 	case s.HighWatermark < o.hw || s.LogStart < o.start:
 		n.broken("R6", o, "high watermark %d and log start %d go back from %d and %d", s.HighWatermark, s.LogStart, o.hw, o.start)
-	case o.topic != nil && o.topic.Durable() && !s.Failed && s.HighWatermark > max(o.durable, s.LogStart):
+	case o.topic != nil && o.topic.Durable() && !s.Failed && s.HighWatermark > max(o.durable, s.LogStart) && (s.Leading || n.w.alone()): // a follower hears of it before its own disk is done
 		n.broken("R9", o, "the high watermark is %d, and no more than offsets below %d are durable", s.HighWatermark, o.durable)
 	}
 	o.hw, o.start = s.HighWatermark, s.LogStart

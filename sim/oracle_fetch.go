@@ -30,7 +30,7 @@ type fetchAsked struct {
 // must long be answered, too.
 func (c *serverConn) expectFetch(r *core.Request) {
 	w := c.n.w
-	if r.Fetch == nil || w.cfg.BlackBox {
+	if r.Fetch == nil || w.cfg.BlackBox || c.ch.from != nil { // replicas fetch by other rules
 		return
 	}
 	c.fetch = fetchAsked{correlation: r.Correlation, at: w.now, request: r.Fetch}
@@ -113,7 +113,7 @@ func (n *node) idOf(p *api.FetchResult) (stream.ID, bool) {
 // told: of a durable topic, what was acknowledged is told sooner or later, to readers with and without sessions.
 func (n *node) told(o *watched, p *api.FetchResult, asked Time) {
 	switch {
-	case !o.topic.Durable() || p.HighWatermark >= o.part.ackedEnd:
+	case !o.topic.Durable() || p.HighWatermark >= o.part.ackedEnd || !n.w.alone():
 		o.behind = 0
 	case o.behind == 0:
 		o.behind = n.w.now

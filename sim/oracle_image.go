@@ -15,10 +15,11 @@ type term struct{ leader, partition int32 }
 // checkImage looks at metadata that are about to be published: the node leads what lies in directories that it has, and nothing else; no epoch goes back, and
 // each change of a leader is one of the partition, too.
 func (n *node) checkImage(img *image.Image) {
-	if n.w.cfg.BlackBox || n.w.refusal != nil { // damaged metadata may be the beginning of others
+	n.checkSame(img)
+	if n.w.cfg.BlackBox || n.w.refusal != nil || !n.w.alone() { // damaged metadata may be the beginning of others
 		return
 	}
-	self := record.NodeID(n.id + 1)
+	self := n.self()
 	b, registered := img.Broker(self)
 	for t := range img.Topics() {
 		for i, p := range t.Partitions {
@@ -41,9 +42,11 @@ func (n *node) checkImage(img *image.Image) {
 
 // checkRegistered: a node that serves is registered as what it is.
 func (n *node) checkRegistered() {
-	b, ok := n.p.view.Image.Broker(record.NodeID(n.id + 1))
+	if n.w.cfg.BlackBox || !n.w.opt.Nodes[n.id].Broker {
+		return
+	}
+	b, ok := n.p.view.Image.Broker(n.self())
 	switch {
-	case n.w.cfg.BlackBox:
 	case !ok || b.Fenced || b.Incarnation != n.p.incarnation:
 		n.w.fail(Correctness, "image", fmt.Sprintf("the node serves as incarnation %s, and is registered: %t, as %+v", n.p.incarnation, ok, b))
 	case len(b.Endpoints) == 0 || len(b.Features) == 0:

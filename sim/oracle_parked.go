@@ -13,7 +13,7 @@ import (
 // checkParked: a Fetch that there is something for is not made to wait: it is answered in the same Step, or the disk is asked.
 func (n *node) checkParked(ev *core.Event) {
 	q := ev.Request.Fetch
-	if q == nil || q.SessionEpoch > api.InitialSessionEpoch || q.MinBytes > 1 || n.p.stopping || len(n.p.fx.Jobs) > 0 || n.w.cfg.BlackBox {
+	if q == nil || q.SessionEpoch > api.InitialSessionEpoch || q.MinBytes > 1 || n.p.stopping || len(n.p.fx.Jobs) > 0 || n.w.cfg.BlackBox || n.p.view.Image == nil {
 		return
 	}
 	for i := range n.p.fx.Replies {
@@ -47,7 +47,7 @@ type toldEnds struct{ watermark, start record.Offset }
 
 // repeated: an answer within a fetch session names only partitions of which there is news (KIP-227).
 func (n *node) repeated(q *api.FetchRequest, r *api.FetchResponse) {
-	if r.Err != errcode.None || r.SessionID == 0 || n.w.cfg.BlackBox {
+	if r.Err != errcode.None || r.SessionID == 0 || n.w.cfg.BlackBox || n.p.view.Image == nil {
 		return
 	}
 	if n.p.heardInSessions == nil {

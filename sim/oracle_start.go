@@ -13,6 +13,10 @@ import (
 
 // observeStart looks at what recovery made of the disk, by a reading of its own: from the first byte of every log to the last.
 func (n *node) observeStart(opened []core.Event) {
+	if !n.w.alone() {
+		n.rereadMetadata()
+		n.replicas = nil
+	}
 	if n.w.cfg.BlackBox {
 		return
 	}
@@ -28,9 +32,10 @@ func (n *node) observeStart(opened []core.Event) {
 			continue
 		}
 		w.named(n, o.Topic, id.Partition)
-		w.durable = o.HighWatermark
+		w.durable = max(o.HighWatermark, o.Durable)
 		w.start = o.LogStart
 		w.powered(n)
+		n.rereadReplica(id, o)
 		if o.Cut > 0 {
 			n.w.reach(markTornTail)
 		}

@@ -2,6 +2,8 @@ package sim
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"odradek/core/prng"
 )
@@ -13,17 +15,23 @@ type Profile struct{ Name, Rate string }
 const (
 	Single = "single" // one node for a minute, four clients: the standard
 	Brief  = "brief"  // one node for some seconds, two clients: many seeds in little time
-	Usual  = "usual"
-	Low    = "low" // few records and faults, long silences
+	Quorum = "quorum" // the metadata quorum: voters and observers, and clients that change metadata
+	// Cluster is brokers with replicated partitions, and those who produce to them and read them.
+	Cluster = "cluster"
+	Usual   = "usual"
+	Low     = "low" // few records and faults, long silences
 )
+
+// ProfileNames are all profiles.
+var ProfileNames = []string{Single, Brief, Quorum, Cluster}
 
 // Standard is the profile that counts.
 var Standard = Profile{Single, Usual}
 
 // ParseProfile takes a profile and a rate as they are named on the command line.
 func ParseProfile(name, rate string) (Profile, error) {
-	if name != Single && name != Brief {
-		return Profile{}, fmt.Errorf("--profile is %q: want %s or %s", name, Single, Brief)
+	if !slices.Contains(ProfileNames, name) {
+		return Profile{}, fmt.Errorf("--profile is %q: want one of %s", name, strings.Join(ProfileNames, ", "))
 	}
 	if rate != Usual && rate != Low {
 		return Profile{}, fmt.Errorf("--rate is %q: want %s or %s", rate, Usual, Low)
@@ -32,7 +40,7 @@ func ParseProfile(name, rate string) (Profile, error) {
 }
 
 func (p Profile) clients() int {
-	if p.Name == Brief {
+	if p.Name == Brief || p.Name == Cluster {
 		return 2
 	}
 	return 4
@@ -41,6 +49,9 @@ func (p Profile) clients() int {
 func (p Profile) safety(rng *prng.Source) Time {
 	if p.Name == Brief {
 		return pick(rng, 2*Second, 5*Second, 12*Second)
+	}
+	if p.Name == Quorum || p.Name == Cluster {
+		return pick(rng, 10*Second, 20*Second, 30*Second)
 	}
 	return pick(rng, 50*Second, 55*Second, 58*Second)
 }

@@ -6,20 +6,21 @@ import (
 
 	"odradek/core"
 	"odradek/core/config"
+	"odradek/core/image"
 	"odradek/core/query"
-	"odradek/core/record"
 	"odradek/core/stream"
 	"odradek/disk/segment"
 	"odradek/disk/vfs"
+	"odradek/net/wire"
 )
 
 // recoverDirs returns Boot and then, in drawn order, Opened for each stream.
 func (n *node) recoverDirs() ([]core.Event, error) {
 	p := n.p
-	boot := &core.Boot{NodeID: record.NodeID(n.id + 1), Incarnation: n.newUUID()}
+	boot := &core.Boot{NodeID: n.self(), Incarnation: n.newUUID()}
 	p.incarnation = boot.Incarnation
 	n.ids.Bytes(boot.Seed[:])
-	boot.Config = append([]core.KeyValue{{Key: "node.id", Value: fmt.Sprint(boot.NodeID)}}, n.w.opt.Node...)
+	boot.Config = append(n.identity(), n.w.opt.Node...)
 	if err := n.openDirs(boot); err != nil {
 		return nil, err
 	}
@@ -52,6 +53,9 @@ func (n *node) recoverDirs() ([]core.Event, error) {
 	boot.Streams = len(events) - 1
 	p.streams = boot.Streams
 	p.view = query.View{Self: boot.NodeID, ClusterID: boot.ClusterID, Config: cfg}
+	empty := p.view
+	empty.Image = image.Empty()
+	p.env = wire.NewEnv(&empty, n.prepare)
 	return events, nil
 }
 
@@ -89,6 +93,9 @@ func (n *node) openDirs(boot *core.Boot) error {
 			}
 			boot.ClusterID = props[i].ClusterID
 		}
+	}
+	if boot.ClusterID == "" && len(n.w.nodes) > 1 {
+		boot.ClusterID = n.w.cluster // as kafka-storage format was told
 	}
 	if boot.ClusterID == "" {
 		boot.ClusterID = n.newUUID().String()

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"slices"
 
 	"odradek/core"
 	"odradek/core/record"
@@ -52,8 +53,9 @@ func (n *node) finishStop(clean bool) {
 		return d == nil || d.lost || d.failed
 	})
 	n.disk.Crash()
+	n.ended = w.phase == phaseStop
 	n.down("stopped")
-	if w.phase == phaseStop {
+	if n.ended && !slices.ContainsFunc(w.nodes, func(n *node) bool { return !n.ended }) {
 		w.enter(phaseDone)
 	}
 }
@@ -102,6 +104,9 @@ func (n *node) checkStopped() {
 		}
 		if d.lost || d.failed || d.n.spoiled[d.root+core.RecoveryPointCheckpoint] {
 			continue
+		}
+		if n.p.view.Image == nil {
+			continue // nothing was published: nothing is known of any partition
 		}
 		points := d.entries(core.RecoveryPointCheckpoint)
 		for _, id := range d.dir.Streams() {

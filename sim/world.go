@@ -16,8 +16,10 @@ import (
 	"fmt"
 	"io"
 
+	"odradek/core/image"
 	"odradek/core/prng"
 	"odradek/core/record"
+	"odradek/core/stream"
 	"odradek/linearizability"
 	"odradek/net/codec"
 	"odradek/sim/simnet"
@@ -119,23 +121,33 @@ type World struct {
 	heap    heap
 	trace   trace
 	network prng.Source
+	cluster string // id of a cluster of several nodes
 	nodes   []*node
+	admins  []*admin
+	quorum  quorumWatch
+	parts   map[stream.ID]*partWatch
+	newest  *image.Image // that anybody has published
+	reigns  map[reigning]ruler
+	cuts    [][]Time // by node that sends, by node that receives: nothing gets through before
 	clients []*client
 	links   []*channel
-	faults  [faultKinds]prng.Source
-	more    prng.Source // topUp
-	counts  [faultKinds]int
-	marks   [markKinds]bool
-	phase   phase
-	refusal *refusal // from phaseRefuse on
-	healed  Time     // when faults stopped
-	ledger  ledger
-	past    history
-	allowed map[linearizability.Anomaly]int
-	judged  int
-	codec   *Codec
-	events  int
-	failure *failure
+
+	lossyUntil Time // packets between nodes are lost before
+	frozen     bool // a minority of the voters stays cut off while the others must get on
+	faults     [faultKinds]prng.Source
+	more       prng.Source // topUp
+	counts     [faultKinds]int
+	marks      [markKinds]bool
+	phase      phase
+	refusal    *refusal // from phaseRefuse on
+	healed     Time     // when faults stopped
+	ledger     ledger
+	past       history
+	allowed    map[linearizability.Anomaly]int
+	judged     int
+	codec      *Codec
+	events     int
+	failure    *failure
 
 	decisions Edit
 }
@@ -245,7 +257,7 @@ func (w *World) begin() {
 	w.past.init(w)
 	w.allowed = map[linearizability.Anomaly]int{}
 	w.decisions = Edit{Ends: o.Safety, Clients: make([]ClientEdit, len(o.Clients))}
-	w.nodes = append(w.nodes, newNode(w, 0))
+	w.found()
 	if w.cfg.Edit != nil {
 		w.decisions = w.cfg.Edit.Clone()
 		w.decisions.Faults = nil
@@ -257,12 +269,17 @@ func (w *World) begin() {
 	if err := w.nodes[0].liveThrough(&o.Life); err != nil {
 		w.fail(Crash, "life", err.Error())
 	}
-	w.after(0, event{kind: evStart, life: w.nodes[0].life})
+	for _, n := range w.nodes {
+		w.after(0, event{kind: evStart, who: n.id, life: n.life})
+	}
 	for i := range o.Clients {
 		w.clients = append(w.clients, newClient(w, int32(i), &o.Clients[i]))
 	}
 	for _, c := range w.clients {
 		c.start()
+	}
+	for i := range o.Admins {
+		w.admins = append(w.admins, newAdmin(w, int32(i)))
 	}
 	for k := range w.faults {
 		w.faults[k] = source(o.Seed, forFault+purpose(k))
@@ -281,6 +298,12 @@ func (w *World) handle(e *event) {
 	switch e.kind {
 	case evClient:
 		w.clients[e.who].wake()
+	case evAdmin:
+		w.admins[e.who].wake()
+	case evHealed:
+		w.checkHealed()
+	case evRoll:
+		w.nodes[e.who].rolls()
 	case evFault:
 		w.inject(faultKind(e.n))
 	case evTopUp:
@@ -322,6 +345,9 @@ func (w *World) enter(p phase) {
 		w.opt.calm()
 		for _, n := range w.nodes {
 			n.heal()
+		}
+		if !w.alone() {
+			w.healWays()
 		}
 	case phaseRead:
 		for _, c := range w.clients {

@@ -77,6 +77,7 @@ var Served = []Range{
 	{ElectLeaders, 0, 2, 0, "ElectLeaders"},
 	{IncrementalAlterConfigs, 0, 1, 0, "IncrementalAlterConfigs"},
 	{ListPartitionReassignments, 0, 0, 0, "ListPartitionReassignments"},
+	{DescribeQuorum, 0, 2, 0, "DescribeQuorum"},
 	{DescribeCluster, 0, 2, 0, "DescribeCluster"},
 	{DescribeProducers, 0, 0, 0, "DescribeProducers"},
 	{UnregisterBroker, 0, 0, 0, "UnregisterBroker"},
@@ -84,9 +85,47 @@ var Served = []Range{
 	{DescribeTopicPartitions, 0, 0, 0, "DescribeTopicPartitions"},
 }
 
+// ByController lists the APIs of the controller's listeners by rising key: what nodes ask of one another, and what Kafka's controller answers to administrators (KIP-919).
+var ByController = []Range{
+	{Fetch, 4, 18, 0, "Fetch"},
+	{ApiVersions, 0, 4, 0, "ApiVersions"},
+	{CreateTopics, 2, 7, 0, "CreateTopics"},
+	{DeleteTopics, 1, 6, 0, "DeleteTopics"},
+	{DescribeConfigs, 1, 4, 0, "DescribeConfigs"},
+	{AlterConfigs, 0, 2, 0, "AlterConfigs"},
+	{CreatePartitions, 0, 3, 0, "CreatePartitions"},
+	{ElectLeaders, 0, 2, 0, "ElectLeaders"},
+	{IncrementalAlterConfigs, 0, 1, 0, "IncrementalAlterConfigs"},
+	{ListPartitionReassignments, 0, 0, 0, "ListPartitionReassignments"},
+	{Vote, 0, 2, 0, "Vote"},
+	{BeginQuorumEpoch, 0, 1, 0, "BeginQuorumEpoch"},
+	{EndQuorumEpoch, 0, 1, 0, "EndQuorumEpoch"},
+	{DescribeQuorum, 0, 2, 0, "DescribeQuorum"},
+	{AlterPartition, 2, 3, 0, "AlterPartition"},
+	{FetchSnapshot, 0, 1, 0, "FetchSnapshot"},
+	{DescribeCluster, 0, 2, 0, "DescribeCluster"},
+	{BrokerRegistration, 0, 4, 0, "BrokerRegistration"},
+	{BrokerHeartbeat, 0, 1, 0, "BrokerHeartbeat"},
+	{UnregisterBroker, 0, 0, 0, "UnregisterBroker"},
+	{AllocateProducerIDs, 0, 0, 0, "AllocateProducerIds"},
+	{ControllerRegistration, 0, 0, 0, "ControllerRegistration"},
+	{AssignReplicasToDirs, 0, 0, 0, "AssignReplicasToDirs"},
+}
+
+// Table returns what a listener serves: one of the controller's, or one of the broker's.
+func Table(controller bool) []Range {
+	if controller {
+		return ByController
+	}
+	return Served
+}
+
 // Lookup returns the row of key in Served.
-func Lookup(key Key) (Range, bool) {
-	for _, r := range Served {
+func Lookup(key Key) (Range, bool) { return Find(Served, key) }
+
+// Find returns the row of key in a table.
+func Find(table []Range, key Key) (Range, bool) {
+	for _, r := range table {
 		if r.Key == key {
 			return r, true
 		}
@@ -96,8 +135,10 @@ func Lookup(key Key) (Range, bool) {
 
 // String returns Kafka's name of k.
 func (k Key) String() string {
-	if r, ok := Lookup(k); ok {
-		return r.Name
+	for _, controller := range []bool{false, true} {
+		if r, ok := Find(Table(controller), k); ok {
+			return r.Name
+		}
 	}
 	return "Api" + strconv.Itoa(int(k))
 }

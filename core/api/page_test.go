@@ -12,12 +12,15 @@ var rewrite = flag.Bool("rewrite", false, "write docs/API.md anew")
 
 const page = "../../docs/API.md"
 
-// kafka is what a broker listener of Apache Kafka 4.2 advertises: key, name, first and last version.
-var kafka = []struct {
+// kafkaRow is a key that Apache Kafka 4.2 advertises: name, first and last version.
+type kafkaRow struct {
 	key      Key
 	name     string
 	min, max int16
-}{
+}
+
+// kafka is what a broker listener advertises.
+var kafka = []kafkaRow{
 	{0, "Produce", 0, 13},
 	{1, "Fetch", 4, 18},
 	{2, "ListOffsets", 1, 11},
@@ -97,6 +100,50 @@ var kafka = []struct {
 	{92, "DeleteShareGroupOffsets", 0, 0},
 }
 
+// kafkaController is what a controller listener advertises.
+var kafkaController = []kafkaRow{
+	{1, "Fetch", 4, 18},
+	{17, "SaslHandshake", 0, 1},
+	{18, "ApiVersions", 0, 4},
+	{19, "CreateTopics", 2, 7},
+	{20, "DeleteTopics", 1, 6},
+	{29, "DescribeAcls", 1, 3},
+	{30, "CreateAcls", 1, 3},
+	{31, "DeleteAcls", 1, 3},
+	{32, "DescribeConfigs", 1, 4},
+	{33, "AlterConfigs", 0, 2},
+	{36, "SaslAuthenticate", 0, 2},
+	{37, "CreatePartitions", 0, 3},
+	{38, "CreateDelegationToken", 1, 3},
+	{39, "RenewDelegationToken", 1, 2},
+	{40, "ExpireDelegationToken", 1, 2},
+	{41, "DescribeDelegationToken", 1, 3},
+	{43, "ElectLeaders", 0, 2},
+	{44, "IncrementalAlterConfigs", 0, 1},
+	{45, "AlterPartitionReassignments", 0, 1},
+	{46, "ListPartitionReassignments", 0, 0},
+	{49, "AlterClientQuotas", 0, 1},
+	{51, "AlterUserScramCredentials", 0, 0},
+	{52, "Vote", 0, 2},
+	{53, "BeginQuorumEpoch", 0, 1},
+	{54, "EndQuorumEpoch", 0, 1},
+	{55, "DescribeQuorum", 0, 2},
+	{56, "AlterPartition", 2, 3},
+	{57, "UpdateFeatures", 0, 2},
+	{58, "Envelope", 0, 0},
+	{59, "FetchSnapshot", 0, 1},
+	{60, "DescribeCluster", 0, 2},
+	{62, "BrokerRegistration", 0, 4},
+	{63, "BrokerHeartbeat", 0, 1},
+	{64, "UnregisterBroker", 0, 0},
+	{67, "AllocateProducerIds", 0, 0},
+	{70, "ControllerRegistration", 0, 0},
+	{73, "AssignReplicasToDirs", 0, 0},
+	{80, "AddRaftVoter", 0, 1},
+	{81, "RemoveRaftVoter", 0, 0},
+	{82, "UpdateRaftVoter", 0, 0},
+}
+
 // remarks says of keys what the versions do not.
 var remarks = map[Key]string{
 	Produce: "Advertised from 0 since librdkafka wants it; who sends 0 to 2 loses the connection, as with Kafka. 12 and 13 wait for transactions: a batch of one is answered " +
@@ -150,6 +197,17 @@ func render() string {
 	}
 	b.WriteString("\n## Not served\n\nThe keys are not advertised. Clients say so when asked for one of them (UnsupportedVersionException and its like), before anything is sent.\n\n")
 	b.WriteString(strings.Join(missing, ", ") + ".\n")
+	b.WriteString("\n## The controller's listeners\n\nWhat a listener of `controller.listener.names` serves, beside Apache Kafka 4.2's controller.\n\n| key | name | served | Kafka |\n|---|---|---|---|\n")
+	missing = nil
+	for _, k := range kafkaController {
+		r, ok := Find(ByController, k.key)
+		if !ok {
+			missing = append(missing, fmt.Sprintf("%s (%d)", k.name, k.key))
+			continue
+		}
+		fmt.Fprintf(&b, "| %d | %s | %s | %s |\n", k.key, k.name, versions(r.Min, r.Max), versions(k.min, k.max))
+	}
+	b.WriteString("\nNot served there: " + strings.Join(missing, ", ") + ".\n")
 	return b.String()
 }
 
@@ -162,15 +220,20 @@ func versions(min, max int16) string {
 
 // Rows are in order and within Kafka's: a client may branch on more than a version.
 func TestServedIsKafkas(t *testing.T) {
+	within(t, Served, kafka)
+	within(t, ByController, kafkaController)
+}
+
+func within(t *testing.T, served []Range, theirs []kafkaRow) {
 	named := map[Key]bool{}
-	for _, k := range kafka {
-		r, ok := Lookup(k.key)
+	for _, k := range theirs {
+		r, ok := Find(served, k.key)
 		if named[k.key] = ok; ok && (r.Name != k.name || r.Min < k.min || r.Max > k.max) {
 			t.Errorf("%v is served as %q %d to %d; Kafka has %q %d to %d", k.key, r.Name, r.Min, r.Max, k.name, k.min, k.max)
 		}
 	}
-	for i, r := range Served {
-		if !named[r.Key] || i > 0 && r.Key <= Served[i-1].Key {
+	for i, r := range served {
+		if !named[r.Key] || i > 0 && r.Key <= served[i-1].Key {
 			t.Errorf("%v is not Kafka's, or out of order", r.Key)
 		}
 	}

@@ -20,7 +20,7 @@ type Assignment struct {
 	Leader         record.NodeID
 	LeaderEpoch    record.Epoch
 	PartitionEpoch int32
-	Replicas       int
+	Replicas       []record.NodeID
 	ISR            []record.NodeID
 }
 
@@ -48,6 +48,11 @@ type Partition struct {
 	leading    bool
 	epochStart record.Offset // log end when this leadership began
 	hw         record.Offset
+	followers  []follower      // while it leads: of the other replicas, in the order of assignment
+	proposed   []record.NodeID // members of the AlterPartition under way
+	doubted    []record.NodeID // members of earlier ones in this partition epoch that may still come to be committed
+	proposing  bool
+	cutting    bool         // the log is being cut: Reopened ends it
 	unsynced   int64        // records appended since the last sync was asked for, and those of which recovery did not know that they are durable
 	failed     errcode.Code // not None: the replica is given up and answers with it
 
@@ -93,26 +98,46 @@ func (p *Partition) ReadEnd() record.Offset { return min(p.hw, p.Written) }
 // acknowledged, and questions for the latest offset must not be answered (OFFSET_NOT_AVAILABLE).
 func (p *Partition) Ready() bool { return p.hw >= p.epochStart }
 
-// Assign takes over what the image says. When this replica begins to lead in a new epoch, a generation starts: lead is true, and the disk must Sync in
-// it, since what recovery kept may not be durable.
-func (p *Partition) Assign(a Assignment, facts *Facts) (lead bool) {
-	newEpoch := a.LeaderEpoch > p.assigned.LeaderEpoch || p.assigned.Leader == record.NoNode
+// Role is what an assignment makes of a replica.
+type Role uint8
+
+// The roles of Assign.
+const (
+	Unchanged Role = iota
+	Leads          // it begins to lead
+	Follows        // it begins to follow, or waits for a leader
+)
+
+// Assign takes over what the image says; now is in milliseconds. When the leader epoch is new, a generation starts and the disk must Sync in it: what recovery kept
+// may not be durable, and completions of appends in flight count no more.
+func (p *Partition) Assign(a Assignment, now int64, facts *Facts) (role Role) {
+	newEpoch := a.LeaderEpoch > p.assigned.LeaderEpoch || p.assigned.Leader == record.NoNode && a.Leader != record.NoNode
+	if a.PartitionEpoch != p.assigned.PartitionEpoch || newEpoch {
+		p.proposing, p.proposed, p.doubted = false, nil, nil // the committed image answers, whatever it was
+	}
 	p.assigned = a
-	p.assigned.ISR = slices.Clone(a.ISR)
+	p.assigned.ISR, p.assigned.Replicas = slices.Clone(a.ISR), slices.Clone(a.Replicas)
 	switch {
 	case a.Leader != p.self:
 		p.leading = false
 		p.release(errcode.NotLeaderOrFollower, facts)
+		if newEpoch {
+			role = Follows
+		}
 	case newEpoch:
-		p.leading = true
-		p.NewGeneration()
+		role, p.leading = Leads, true
 		p.epochStart = p.Log.Ends.Log
 		// The epoch begins at the log end now, not at its first append: else a follower of an earlier epoch is told a wrong point to cut at (KAFKA-7415).
 		p.Epochs.Assign(a.LeaderEpoch, p.epochStart)
-		lead = true
+		p.beginFollowers(now)
+	default:
+		p.resetFollowers(now)
+	}
+	if role != Unchanged {
+		p.NewGeneration()
 	}
 	p.advance(facts)
-	return lead
+	return role
 }
 
 // CanAppend returns the reason why a batch with these acks must be refused before it gets an offset, or None.
@@ -130,13 +155,19 @@ func (p *Partition) CanAppend(acks int16) errcode.Code {
 
 // effectiveMinInsync is min(min.insync.replicas, replication factor): a topic of one replica works whatever the configured minimum.
 func (p *Partition) effectiveMinInsync() int {
-	return min(int(p.MinInsync), max(p.assigned.Replicas, 1))
+	return min(int(p.MinInsync), max(len(p.assigned.Replicas), 1))
 }
 
 // Append assigns the batch its offsets. rolled says that the disk must Roll to the batch's base offset first.
-func (p *Partition) Append(b *record.Batch, now record.UnixMillis) (rolled bool) {
+// now is the broker's time, ms the monotonic one.
+func (p *Partition) Append(b *record.Batch, now record.UnixMillis, ms int64) (rolled bool) {
 	if p.CanAppend(1) != errcode.None {
 		panic("invariant: append to a replica that does not lead")
+	}
+	for i := range p.followers { // who had everything until now was caught up until now
+		if f := &p.followers[i]; f.end >= p.Ends.Log {
+			f.caught = ms
+		}
 	}
 	p.unsynced += int64(b.Count)
 	return p.Log.Append(b, p.assigned.LeaderEpoch, p.Roll, now)
@@ -226,7 +257,7 @@ func (p *Partition) advance(facts *Facts) {
 		return
 	}
 	facts.Moved = true
-	if end := p.ownEnd(); end > p.hw && len(p.assigned.ISR) >= p.effectiveMinInsync() {
+	if end := p.inSync(); end > p.hw && len(p.assigned.ISR) >= p.effectiveMinInsync() {
 		p.hw = end
 	}
 	p.own.pop(p.ownEnd(), facts)

@@ -16,7 +16,7 @@ func leader(t rapid.TB, flush int64, isr ...record.NodeID) *Partition {
 	if len(isr) == 0 {
 		isr = []record.NodeID{1}
 	}
-	if !p.Assign(Assignment{Leader: 1, LeaderEpoch: 3, Replicas: 1, ISR: isr}, &Facts{}) || !p.Leading() {
+	if Leads != p.Assign(Assignment{Leader: 1, LeaderEpoch: 3, Replicas: []record.NodeID{1}, ISR: isr}, 0, &Facts{}) || !p.Leading() {
 		t.Fatal("it does not lead")
 	}
 	return p
@@ -24,7 +24,7 @@ func leader(t rapid.TB, flush int64, isr ...record.NodeID) *Partition {
 
 func add(p *Partition, count int32) record.Offset {
 	b := record.Batch{LastOffsetDelta: count - 1, Count: count, Size: 100}
-	p.Append(&b, 0)
+	p.Append(&b, 0, 0)
 	return b.NextOffset()
 }
 
@@ -96,7 +96,7 @@ func TestStaleCompletionsAcknowledgeNothing(t *testing.T) {
 	old := p.Generation
 	add(p, 5)
 	p.Park(-1, 5, 1, 0)
-	p.Assign(Assignment{Leader: 1, LeaderEpoch: 4, Replicas: 1, ISR: []record.NodeID{1}}, &Facts{})
+	p.Assign(Assignment{Leader: 1, LeaderEpoch: 4, Replicas: []record.NodeID{1}, ISR: []record.NodeID{1}}, 0, &Facts{})
 	var facts Facts
 	p.OnDurable(old, 5, &facts)
 	if len(facts.Acked) != 0 || p.HighWatermark() != 0 {
@@ -117,7 +117,7 @@ func TestLosingLeadershipAnswersWhoWaits(t *testing.T) {
 	p.Park(-1, 1, 7, 2)
 	p.Park(1, 1, 8, 0)
 	var facts Facts
-	p.Assign(Assignment{Leader: 2, LeaderEpoch: 4, Replicas: 2, ISR: []record.NodeID{2}}, &facts)
+	p.Assign(Assignment{Leader: 2, LeaderEpoch: 4, Replicas: []record.NodeID{1, 2}, ISR: []record.NodeID{2}}, 0, &facts)
 	if len(facts.Acked) != 2 || facts.Acked[0].Err != errcode.NotLeaderOrFollower || p.CanAppend(1) != errcode.NotLeaderOrFollower {
 		t.Fatalf("answered %v", facts.Acked)
 	}
@@ -129,7 +129,7 @@ func TestMinInsync(t *testing.T) {
 	if code := p.CanAppend(-1); code != errcode.None {
 		t.Fatalf("one replica of one and min.insync.replicas=2: %v", code) // the effective minimum is min(min.insync.replicas, replication factor)
 	}
-	p.assigned.Replicas = 3
+	p.assigned.Replicas = []record.NodeID{1, 2, 3}
 	if p.CanAppend(-1) != errcode.NotEnoughReplicas || p.CanAppend(1) != errcode.None {
 		t.Fatalf("acks=all %v, acks=1 %v", p.CanAppend(-1), p.CanAppend(1))
 	}

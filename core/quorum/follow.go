@@ -94,6 +94,9 @@ func (q *Quorum) onFetched(now int64, from record.NodeID, req *kmsg.FetchRequest
 	}
 }
 
+// Refused has the follower ask again, after a while, for what it did not accept.
+func (q *Quorum) Refused(now int64) { q.backOff(now) }
+
 // Learn moves a follower's high watermark to what its leader said, as far as its log goes. It is called when the records of the answer are accepted.
 func (q *Quorum) Learn(f *Facts) {
 	if hw := min(q.pull.known, q.Ends.Log); q.role != Leader && hw > q.hw {
@@ -135,6 +138,19 @@ func (q *Quorum) Accept(b *record.Batch) (rolled bool, err error) {
 		return false, fmt.Errorf("the leader sent a batch of epoch %d at offset %d; the log's last is %d, the leader's own %d", b.LeaderEpoch, b.BaseOffset, q.Epochs.Latest(), q.epoch)
 	}
 	return q.Log.Accept(b, q.cfg.Limits, b.MaxTimestamp), nil
+}
+
+// Hears notes that the leader has answered, by something other than a fetch.
+func (q *Quorum) Hears(now int64) {
+	if q.role == Follower {
+		q.wait(now, q.fetchTime())
+	}
+}
+
+// Abandoned ends a wish for a snapshot that could not be had: the log stays as it is.
+func (q *Quorum) Abandoned(now int64, f *Facts) {
+	q.cutting = false
+	q.backOff(now)
 }
 
 // Reopened takes the log over as it is after a cut, or with nothing but the snapshot below its start. Whoever was waiting for it goes on.

@@ -209,15 +209,16 @@ func (q *Quorum) Fetch(now int64, a Asked, oldest, newest *SnapshotID, f *Facts)
 	}
 	_, knows := q.peers[a.Replica]
 	isVoter := slices.Contains(q.cfg.Voters, a.Replica)
-	// What lies just below the log start only the snapshot that ends there can vouch for.
-	if a.Offset < q.Start || a.Offset == q.Start && q.Start > 0 && (oldest == nil || oldest.End != q.Start || oldest.Epoch != a.LastEpoch) {
+	// What lies just below the log start only the snapshot that ends there can vouch for; and of a log that ends in an epoch before that of the oldest snapshot nobody knows
+	// here any more where it parts from this one (Kafka's validateOffsetAndEpoch).
+	if a.Offset < q.Start || oldest != nil && q.Start > 0 && a.LastEpoch < oldest.Epoch || a.Offset == q.Start && q.Start > 0 && (oldest == nil || oldest.End != q.Start || oldest.Epoch != a.LastEpoch) {
 		if newest == nil {
 			return Verdict{Err: errcode.UnknownServerError}
 		}
 		q.note(now, a, isVoter, knows, record.NoOffset, f)
 		return Verdict{Snapshot: newest, Now: true}
 	}
-	if epoch, end, same := q.agrees(a); !same {
+	if epoch, end, same := q.agrees(a, oldest); !same {
 		q.note(now, a, isVoter, knows, record.NoOffset, f)
 		return Verdict{Diverges: true, Epoch: epoch, End: end, Now: true}
 	}
@@ -244,8 +245,9 @@ func (q *Quorum) checkAsked(a Asked) Verdict {
 	return Verdict{}
 }
 
-// agrees reports whether the record before the offset asked for is in this log, of that epoch; else where the logs part at the latest (KIP-595).
-func (q *Quorum) agrees(a Asked) (record.Epoch, record.Offset, bool) {
+// agrees reports whether the record before the offset asked for is in this log, of that epoch; else where the logs part at the latest (KIP-595). Below the first epoch of
+// the log that is the end of the oldest snapshot, in its epoch (Kafka's endOffsetForEpoch).
+func (q *Quorum) agrees(a Asked, oldest *SnapshotID) (record.Epoch, record.Offset, bool) {
 	if a.Offset == q.Start {
 		return 0, 0, true
 	}
@@ -255,6 +257,9 @@ func (q *Quorum) agrees(a Asked) (record.Epoch, record.Offset, bool) {
 	}
 	if epoch == record.NoEpoch {
 		epoch, end = 0, max(q.Start, 0)
+		if oldest != nil && q.Start > 0 {
+			epoch = oldest.Epoch
+		}
 	}
 	return epoch, min(end, q.Ends.Log), false
 }

@@ -141,3 +141,39 @@ func TestLateAnswers(t *testing.T) {
 		t.Errorf("an answer of epoch 4 has the log of epoch 6 cut to %d", late.To)
 	}
 }
+
+// TestFetchFromBeforeTheOldestSnapshot: a follower whose last record is of an epoch that the leader has only in snapshots takes a snapshot: where its log parts from the
+// leader's the leader does not know any more, and a diverging epoch would have it cut what is committed.
+func TestFetchFromBeforeTheOldestSnapshot(t *testing.T) {
+	q := machine(t, 2, `{"leaderId":-1,"leaderEpoch":4,"votedId":2,"votedDirectoryId":"AAAAAAAAAAAAAAAAAAAAAA","data_version":1}`)
+	q.Start, q.role, q.leading, q.peers = 7, Leader, true, map[record.NodeID]*peer{}
+	oldest, newest := &SnapshotID{End: 7, Epoch: 4}, &SnapshotID{End: 8, Epoch: 4}
+	for _, c := range []struct {
+		offset    record.Offset
+		lastEpoch record.Epoch
+		snapshot  bool
+	}{{9, 1, true}, {8, 1, true}, {7, 4, false}, {9, 4, false}, {6, 4, true}} {
+		var f Facts
+		v := q.Fetch(0, Asked{Replica: 3, Epoch: 4, Offset: c.offset, LastEpoch: c.lastEpoch}, oldest, newest, &f)
+		if got := v.Snapshot != nil; got != c.snapshot || v.Diverges {
+			t.Errorf("a fetch from %d behind epoch %d: %+v", c.offset, c.lastEpoch, v)
+		}
+	}
+}
+
+// TestDivergenceAtTheOldestSnapshot: a follower that goes on in the epoch in which the leader's oldest snapshot ends parts from the leader there, and not at its own log's
+// start: what lies between is committed.
+func TestDivergenceAtTheOldestSnapshot(t *testing.T) {
+	leader, follower := machine(t, 2, `{"leaderId":-1,"leaderEpoch":4,"votedId":2,"votedDirectoryId":"AAAAAAAAAAAAAAAAAAAAAA","data_version":1}`), machine(t, 3, follows)
+	log := stream.NewLog(stream.Metadata, 0, 7, 9, 9, []stream.Segment{{Base: 7}}, []stream.EpochStart{{Epoch: 5, Start: 7}})
+	leader.Log, leader.epoch, leader.role, leader.leading, leader.peers = log, 5, Leader, true, map[record.NodeID]*peer{}
+	oldest := &SnapshotID{End: 7, Epoch: 4}
+	var f Facts
+	v := leader.Fetch(0, Asked{Replica: 3, Epoch: 5, Offset: 9, LastEpoch: 4}, oldest, oldest, &f)
+	if !v.Diverges || v.Epoch != 4 || v.End != 7 {
+		t.Fatalf("a fetch from 9 behind epoch 4: %+v", v)
+	}
+	if follower.diverged(v.Epoch, v.End, &f); !f.Cut || f.To != 7 {
+		t.Errorf("the follower cuts its log to %d, want 7", f.To)
+	}
+}

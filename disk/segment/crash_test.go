@@ -25,6 +25,7 @@ type model struct {
 	batches []modelBatch  // all appended since start, in order
 	before  []modelBatch  // what the log had before a Truncate that has not returned, in this incarnation or an earlier one; else nil
 	durable record.Offset // promised
+	emptied bool          // a Truncate of all has begun: a log without batches may begin where it did before
 }
 
 type modelBatch struct {
@@ -138,7 +139,14 @@ func (w *world) take(events []core.Event) {
 		ev := &events[i]
 		for _, m := range w.models {
 			if ev.Kind == core.EvDurable && m.id == ev.Stream && m.gen == ev.Generation {
-				m.durable, m.before = max(m.durable, ev.UpTo), nil
+				m.durable, m.before, m.emptied = max(m.durable, ev.UpTo), nil, false
+			}
+			if ev.Kind == core.EvTruncated && m.id == ev.Stream && m.gen == ev.Generation {
+				m.durable = ev.Opened.LogEnd
+				if ev.Opened.LogEnd != m.next() {
+					w.fatalf("cut to %d: %s", m.next(), printOpened(ev.Opened))
+				}
+				w.checkState(m, ev.Opened) // what recovery would find
 			}
 			if ev.Kind == core.EvCheckpointed && m.id == ev.Stream && m.gen == ev.Generation && !m.doomed {
 				w.points[m.topic] = ev.UpTo
@@ -167,7 +175,9 @@ func (w *world) step() bool {
 		return m.created
 	}
 	m := w.models[w.rng.IntN(len(w.models))]
-	switch w.rng.IntN(15) {
+	switch w.rng.IntN(16) {
+	case 15:
+		return w.empty(m)
 	case 12, 13:
 		m.gen++
 		return w.write(core.DiskOp{Kind: core.DiskCheckpoint, Stream: m.id, Generation: m.gen, State: m.state(), Close: w.rng.IntN(3) == 0})
@@ -314,11 +324,8 @@ func (w *world) truncate(m *model) bool {
 	if v.count() > 0 && to < v.segment(0).base {
 		return true
 	}
-	if w.points[m.topic] > to { // before the cut: what is written anew behind it is not durable
-		w.points[m.topic] = to
-		if !w.storePoints() {
-			return false
-		}
+	if !w.lowerPoint(m, to) {
+		return false
 	}
 	m.before = m.batches
 	m.batches = m.batches[:keep:keep]
@@ -331,6 +338,36 @@ func (w *world) truncate(m *model) bool {
 		w.fatalf("truncated to %d, durable says %d", to, m.durable)
 	}
 	m.before = nil
+	return true
+}
+
+// lowerPoint lowers the recovery point before a cut: what is written anew behind it is not durable.
+func (w *world) lowerPoint(m *model, to record.Offset) bool {
+	if w.points[m.topic] <= to {
+		return true
+	}
+	w.points[m.topic] = to
+	return w.storePoints()
+}
+
+// empty has a log begin anew somewhere behind its end.
+func (w *world) empty(m *model) bool {
+	if m.doomed {
+		return true
+	}
+	if !w.lowerPoint(m, 0) {
+		return false
+	}
+	base := m.next() + record.Offset(w.rng.IntN(5))
+	m.before, m.batches, m.start, m.durable, m.emptied = m.batches, nil, base, 0, true
+	m.gen++
+	if !w.write(core.DiskOp{Kind: core.DiskTruncate, Stream: m.id, Generation: m.gen, All: true, Base: base}) {
+		return false
+	}
+	if m.durable != base {
+		w.fatalf("emptied to begin at %d, durable says %d", base, m.durable)
+	}
+	m.before, m.emptied = nil, false
 	return true
 }
 
@@ -398,12 +435,17 @@ func (w *world) checkOne(m *model, o *core.Opened) {
 	if !ok && m.before != nil {
 		if n, ok = match(m.before); ok {
 			m.batches, m.before = m.before, m.batches // until a sync says so, a power loss may choose again
+			if m.emptied {
+				m.start = 0 // nothing of these was deleted, or the log begins behind it: either is found below
+			}
 		}
 	}
 	if !ok {
 		w.fatalf("stream %s [%d,%d) has other bytes than were appended; %s", m.id, o.LogStart, o.LogEnd, printOpened(o))
 	}
-	m.batches, m.created = m.batches[:n:n], true
+	if m.batches, m.created = m.batches[:n:n], true; n == 0 && m.emptied {
+		m.start = o.LogEnd
+	}
 	w.checkState(m, o)
 	w.points[m.topic] = o.RecoveryPoint
 	if m.next() != o.LogEnd {

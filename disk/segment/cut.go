@@ -10,8 +10,8 @@ import (
 )
 
 // truncate drops the batches from offset to on, durably. As Kafka does it, a segment that begins at to stays, empty, as the one that grows, and a
-// batch that holds to goes as a whole: then the log ends at its base. A log that ends at or before to loses nothing. The file of epochs goes first, durably, and
-// the snapshots above to: what they say may come to differ from what is written anew there.
+// batch that holds to goes as a whole: then the log ends at its base. A log that ends at or before to loses nothing. The file of epochs is cut first, durably, and
+// the snapshots above to go: what they say may come to differ from what is written anew there.
 func (d *Dir) truncate(l *Log, to record.Offset) error {
 	if len(l.segs) > 0 && to < l.segs[0].base {
 		return fmt.Errorf("%s: truncate to offset %d lies before the log's start %d", l.folder, to, l.segs[0].base)
@@ -58,11 +58,9 @@ func (d *Dir) dropStateAbove(l *Log, to record.Offset) error {
 	if l.epochs == nil && len(l.snapshots) == 0 {
 		return nil
 	}
-	if err := d.fs.Remove(l.folder + "/" + epochsFile); err != nil && !errors.Is(err, vfs.ErrNotExist) {
+	if err := d.cutEpochs(l, to); err != nil {
 		return err
 	}
-	l.epochs = nil
-	l.forgetUnsynced(func(name string) bool { return name == epochsFile })
 	if err := d.dropSnapshots(l, func(at record.Offset) bool { return at > to }); err != nil {
 		return err
 	}

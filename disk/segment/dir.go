@@ -97,8 +97,9 @@ type Log struct {
 	beside int64 // bytes written since a round or a seal covered all
 
 	// State on disk. Names in unsynced are files that the next checkpoint has to sync.
-	checkpoint bool // a Checkpointed is due with the next round
-	epochs     []stream.EpochStart
+	checkpoint bool                // a Checkpointed is due with the next round
+	epochs     []stream.EpochStart // as the file says, which knows of nothing at or above stateEnd
+	stateEnd   record.Offset
 	snapshots  []record.Offset // rising
 	unsynced   []string
 

@@ -103,6 +103,8 @@ func printEvent(ev *core.Event) string {
 		return fmt.Sprintf("Durable %s gen=%d upTo=%d", name(), ev.Generation, ev.UpTo)
 	case core.EvCheckpointed:
 		return fmt.Sprintf("Checkpointed %s gen=%d upTo=%d", name(), ev.Generation, ev.UpTo)
+	case core.EvTruncated:
+		return fmt.Sprintf("Truncated %s gen=%d %s", name(), ev.Generation, printOpened(ev.Opened))
 	case core.EvStored:
 		return fmt.Sprintf("Stored %s v%d", ev.Slot.Name, ev.Version)
 	case core.EvIOFailed:

@@ -163,7 +163,9 @@ func drawBatches(t *rapid.T, d *Dir, id stream.ID) {
 			if ev.Kind == core.EvIOFailed {
 				t.Fatal(i, ev.Reason)
 			}
-			next = ev.UpTo
+			if next = ev.UpTo; ev.Kind == core.EvTruncated {
+				next = ev.Opened.LogEnd
+			}
 		}
 		for _, c := range d.TakeChanges(nil) {
 			for _, m := range c.Maps {

@@ -255,8 +255,8 @@ func (s *script) op(words []string) core.DiskOp {
 	case "sync":
 		op.Kind = core.DiskSync
 	case "truncate":
-		op.Kind, op.To = core.DiskTruncate, to
-		s.end[name] = to
+		op.Kind, op.To, op.All, op.Base = core.DiskTruncate, to, words[len(words)-1] == "all", record.Offset(number(words, "base", 0))
+		s.end[name] = max(to, op.Base)
 	case "roll":
 		op.Kind, op.Base = core.DiskRoll, record.Offset(number(words, "base", int64(s.end[name])))
 	case "delete":

@@ -176,6 +176,7 @@ func (d *Dir) writeState(l *Log, at record.Offset, s *core.LogState) error {
 		}
 		l.epochs = s.Epochs
 	}
+	l.stateEnd = max(l.stateEnd, at)
 	if slices.Contains(l.snapshots, at) {
 		return nil
 	}

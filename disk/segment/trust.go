@@ -37,7 +37,7 @@ func (r *recovery) readState(names []string, bases []record.Offset) error {
 	if err != nil || at == record.NoOffset || at <= bases[0] {
 		return err
 	}
-	r.from = at
+	r.from, l.stateEnd = at, at
 	for _, e := range l.epochs {
 		if e.Start < r.from {
 			r.epochs, r.epoch = append(r.epochs, e), e.Epoch

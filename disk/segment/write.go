@@ -11,7 +11,7 @@ import (
 )
 
 // Write carries out ops in their order for each stream and appends what became true to events: for each stream appended to one Written, for each
-// Truncate its Durable, after a failure IOFailed and nothing more, now and ever. Appends of one stream with nothing else of that stream between
+// Truncate its Truncated, after a failure IOFailed and nothing more, now and ever. Appends of one stream with nothing else of that stream between
 // them go out as one vectored write, whatever stands between them in ops. A batch's Data is not kept.
 //
 // done is how many ops were carried out. It is less than all only when ops[done] must sync what a round in flight may be syncing (Truncate, Roll,
@@ -101,11 +101,11 @@ func (d *Dir) execute(op *core.DiskOp, events []core.Event) ([]core.Event, error
 	case core.DiskCheckpoint:
 		return events, d.checkpoint(l, op)
 	case core.DiskTruncate:
-		if err := d.truncate(l, op.To); err != nil {
+		ev, err := d.truncated(l, op)
+		if err != nil {
 			return events, err
 		}
-		l.gen = op.Generation
-		return append(events, core.Event{Kind: core.EvDurable, Stream: l.id, Generation: l.gen, UpTo: l.next}), nil
+		return append(events, ev), nil
 	case core.DiskRoll:
 		return events, d.rollTo(l, op)
 	case core.DiskDelete:

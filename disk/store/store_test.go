@@ -107,6 +107,13 @@ func (k *sink) wait(what string, is func(*core.Event) bool) core.Event {
 	}
 }
 
+func (k *sink) truncated(id stream.ID, gen stream.Generation, end record.Offset) {
+	k.t.Helper()
+	k.wait(fmt.Sprintf("truncated %d", end), func(ev *core.Event) bool {
+		return ev.Kind == core.EvTruncated && ev.Stream == id && ev.Generation == gen && ev.Opened.LogEnd == end
+	})
+}
+
 func (k *sink) durable(id stream.ID, gen stream.Generation, upTo record.Offset) {
 	k.t.Helper()
 	k.wait(fmt.Sprintf("durable %d", upTo), func(ev *core.Event) bool {
@@ -286,7 +293,7 @@ func TestTruncateWaitsForTheRound(t *testing.T) {
 		again.Generation, relaxed.Generation = gen+1, gen+1
 		s.Do([]core.DiskOp{{Kind: core.DiskTruncate, Stream: id, To: 3, Generation: gen + 1}, again}, nil, nil)
 		s.Do([]core.DiskOp{relaxed}, nil, nil)
-		k.durable(id, gen+1, 3)
+		k.truncated(id, gen+1, 3)
 	}
 	k.durable(id, 5, 6)
 	k.wait("written", func(ev *core.Event) bool { return ev.Kind == core.EvWritten && ev.UpTo == 7 && ev.Generation == 5 })
@@ -409,7 +416,7 @@ func TestReadersBesideCuts(t *testing.T) {
 		k.durable(id, gen, base+30)
 		to := base + 15
 		s.Do([]core.DiskOp{{Kind: core.DiskDelete, Stream: id, To: base + 5}, {Kind: core.DiskTruncate, Stream: id, To: to, Generation: gen + 1}}, nil, jobs)
-		k.durable(id, gen+1, to)
+		k.truncated(id, gen+1, to)
 		base = to
 	}
 	s.Do([]core.DiskOp{{Kind: core.DiskDelete, Stream: id, All: true}}, nil, nil)

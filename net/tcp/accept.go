@@ -115,10 +115,11 @@ func (s *Server) admit(c *conn) (kind, error) {
 		most = s.cfg.MaxConnectionsPerIP
 	}
 	switch n, ours := len(s.byID), s.perIP[c.host]; {
-	case n >= s.cfg.MaxConnections:
+	case n >= s.cfg.MaxConnections && !c.inside:
 		return kindLimit, fmt.Errorf("%d connections are open; raise max.connections or close some", n)
 	case n >= s.cfg.MaxSockets:
 		return kindLimit, fmt.Errorf("%d connections are open, all that the limit of open files leaves; raise it (ulimit -n) or close some", n)
+	case c.inside:
 	case ours >= most && override:
 		return kindAddress, fmt.Errorf("%d connections from this address are open; raise its max.connections.per.ip.overrides or close some", ours)
 	case ours >= most:

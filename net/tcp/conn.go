@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -23,6 +24,7 @@ type conn struct {
 	id      core.ConnID
 	host    string
 	name    string // of the listener
+	inside  bool   // it is one that nodes use among themselves
 	nc      net.Conn
 	raw     syscall.RawConn
 	frames  *Frames
@@ -55,8 +57,9 @@ func newConn(s *Server, id core.ConnID, listener, host string, nc net.Conn) (*co
 		return nil, err
 	}
 	frames := s.broker.Frames()
-	info := wire.Info{Conn: id, Listener: listener, Address: nc.LocalAddr().String(), Peer: nc.RemoteAddr().String(), Principal: anonymous}
-	c := &conn{s: s, id: id, host: host, name: listener, nc: nc, raw: raw, frames: frames, in: wire.NewFrameReader(frames, s.cfg.FrameMax),
+	info := wire.Info{Conn: id, Listener: listener, Address: nc.LocalAddr().String(), Peer: nc.RemoteAddr().String(), Principal: anonymous,
+		Control: slices.Contains(s.cfg.Controllers, listener)}
+	c := &conn{s: s, id: id, host: host, name: listener, inside: slices.Contains(s.cfg.Inside, listener), nc: nc, raw: raw, frames: frames, in: wire.NewFrameReader(frames, s.cfg.FrameMax),
 		machine: wire.NewConn(info), done: make(chan struct{})}
 	c.turn.L = &c.mu
 	c.sender.init()
@@ -112,7 +115,7 @@ func (c *conn) read() error {
 			}
 			continue
 		}
-		if !c.in.Partial() {
+		if !c.in.Partial() && !c.inside {
 			c.frames.wait(c.over)
 		}
 		// Moving the deadline costs a lock in the runtime: once in a sixteenth of the time is near enough.

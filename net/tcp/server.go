@@ -7,10 +7,12 @@ package tcp
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -43,6 +45,8 @@ type Pin interface {
 // Config is what a server is told. Zero values stand for the defaults in brackets.
 type Config struct {
 	Listeners           []string       // NAME://host:port; the host may be empty, the port 0
+	Controllers         []string       // names of the controller's listeners: they serve its keys
+	Inside              []string       // names of listeners that nodes use among themselves: limits for the sake of clients do not stop them
 	FrameMax            int            // socket.request.max.bytes [wire.DefaultFrameMax]
 	MaxConnections      int            // max.connections [no limit]
 	MaxConnectionsPerIP int            // max.connections.per.ip [no limit]
@@ -107,19 +111,44 @@ func Listen(cfg Config, broker Broker) (*Server, error) {
 	s := &Server{cfg: cfg, broker: broker, stop: make(chan struct{}), byID: map[core.ConnID]*conn{}, perIP: map[string]int{}}
 	s.lines.init(cfg.Log)
 	s.pace.rate, s.stallAfter = cfg.CreationRate, stallAfter
-	for _, text := range cfg.Listeners {
+	var err error
+	s.listeners, err = bind(cfg.Listeners)
+	return s, err
+}
+
+func bind(texts []string) (bound []listener, err error) {
+	for _, text := range texts {
 		name, address, err := ParseListener(text)
 		var l net.Listener
 		if err == nil {
 			l, err = net.Listen("tcp", address)
 		}
 		if err != nil {
-			s.closeListeners()
+			closeAll(bound)
 			return nil, fmt.Errorf("listener %s: %w", text, err)
 		}
-		s.listeners = append(s.listeners, listener{name, l})
+		bound = append(bound, listener{name, l})
 	}
-	return s, nil
+	return bound, nil
+}
+
+// Add binds further listeners and accepts there at once. It is called after Serve; an error leaves everything as it was.
+func (s *Server) Add(texts []string) error {
+	bound, err := bind(texts)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	select {
+	case <-s.stop:
+		closeAll(bound)
+		return errors.New("the node is stopping")
+	default:
+	}
+	s.listeners = append(s.listeners, bound...)
+	s.acceptOn(bound)
+	return nil
 }
 
 func (cfg Config) withDefaults() Config {
@@ -158,7 +187,7 @@ type Endpoint struct {
 // Endpoints lists the listeners in the order of Config.
 func (s *Server) Endpoints() []Endpoint {
 	var out []Endpoint
-	for _, l := range s.listeners {
+	for _, l := range s.bound() {
 		out = append(out, Endpoint{l.name, l.Addr()})
 	}
 	return out
@@ -167,15 +196,26 @@ func (s *Server) Endpoints() []Endpoint {
 // Serve starts accepting and returns at once.
 func (s *Server) Serve() {
 	s.broker.Frames().onShort(s.relieve)
-	for _, l := range s.listeners {
+	s.acceptOn(s.bound())
+}
+
+func (s *Server) acceptOn(listeners []listener) {
+	for _, l := range listeners {
 		s.accepting.Go(func() { s.accept(l) })
 	}
 }
 
+// bound returns the listeners there are now.
+func (s *Server) bound() []listener {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return slices.Clone(s.listeners)
+}
+
 // Connections is the number of open connections by the name of their listener.
 func (s *Server) Connections() map[string]int {
-	out := make(map[string]int, len(s.listeners))
-	for _, l := range s.listeners {
+	out := map[string]int{}
+	for _, l := range s.bound() {
 		out[l.name] = 0
 	}
 	s.mu.RLock()
@@ -205,8 +245,8 @@ func release(pins []Pin) {
 	}
 }
 
-func (s *Server) closeListeners() {
-	for _, l := range s.listeners {
+func closeAll(listeners []listener) {
+	for _, l := range listeners {
 		_ = l.Close()
 	}
 }
@@ -218,7 +258,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		close(s.stop)
 		s.cfg.Heavy.Close()
 	})
-	s.closeListeners()
+	closeAll(s.bound()) // Add looks at stop under mu: none is bound after this
 	s.accepting.Wait()
 	defer s.lines.stop()
 	s.each((*conn).drain)

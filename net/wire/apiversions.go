@@ -14,9 +14,9 @@ type Features struct {
 	FinalizedEpoch int64
 }
 
-// apiVersions answers ApiVersions. A version beyond ours gets the body of version 0 with UNSUPPORTED_VERSION and our range of this one key: the
+// apiVersions answers ApiVersions with what the listener serves. A version beyond ours gets the body of version 0 with UNSUPPORTED_VERSION and our range of this one key: the
 // client can read that whatever it speaks, and tries again within the range. The connection stays open.
-func apiVersions(version int16, body []byte, features func() Features) (*kmsg.ApiVersionsResponse, error) {
+func apiVersions(version int16, body []byte, table []api.Range, features func() Features) (*kmsg.ApiVersionsResponse, error) {
 	own, _ := api.Lookup(api.ApiVersions)
 	resp := kmsg.NewPtrApiVersionsResponse()
 	if version < own.Min || version > own.Max {
@@ -35,8 +35,8 @@ func apiVersions(version int16, body []byte, features func() Features) (*kmsg.Ap
 		resp.ErrorCode = int16(errcode.InvalidRequest)
 		return resp, nil
 	}
-	resp.ApiKeys = make([]kmsg.ApiVersionsResponseApiKey, 0, len(api.Served))
-	for _, r := range api.Served {
+	resp.ApiKeys = make([]kmsg.ApiVersionsResponseApiKey, 0, len(table))
+	for _, r := range table {
 		resp.ApiKeys = append(resp.ApiKeys, rangeOf(r))
 	}
 	if version >= 3 && features != nil {

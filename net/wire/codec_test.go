@@ -12,6 +12,7 @@ import (
 	"odradek/core/api"
 	"odradek/core/errcode"
 	"odradek/core/record"
+	"odradek/core/stream"
 )
 
 // kmsg is the second opinion: what it encodes we decode to the same, and what we encode it decodes to the same, in every version.
@@ -187,7 +188,7 @@ func randFetch(r *rand.Rand, version int16) *kmsg.FetchRequest {
 	req.ReplicaID = int32(r.IntN(3) - 1)
 	if version >= 15 {
 		req.ReplicaID = -1
-		req.ReplicaState.ID = int32(r.IntN(3) - 1)
+		req.ReplicaState.ID, req.ReplicaState.Epoch = int32(r.IntN(3)-1), r.Int64N(3)-1
 	}
 	if version >= 7 {
 		req.SessionID, req.SessionEpoch = int32(r.Uint32()), int32(r.Uint32())
@@ -219,10 +220,10 @@ func randFetch(r *rand.Rand, version int16) *kmsg.FetchRequest {
 // wantFetch translates kmsg's struct by the versions of Kafka's schema, independently of the decoder.
 func wantFetch(k *kmsg.FetchRequest) *api.FetchRequest {
 	v := k.Version
-	w := &api.FetchRequest{ReplicaID: record.NodeID(k.ReplicaID), MaxWaitMs: k.MaxWaitMillis, MinBytes: k.MinBytes, MaxBytes: k.MaxBytes,
+	w := &api.FetchRequest{ReplicaID: record.NodeID(k.ReplicaID), ReplicaEpoch: -1, MaxWaitMs: k.MaxWaitMillis, MinBytes: k.MinBytes, MaxBytes: k.MaxBytes,
 		Isolation: api.Isolation(k.IsolationLevel), SessionEpoch: -1, ByID: v >= 13, Partitions: []api.FetchPartition{}}
 	if v >= 15 {
-		w.ReplicaID = record.NodeID(k.ReplicaState.ID)
+		w.ReplicaID, w.ReplicaEpoch = record.NodeID(k.ReplicaState.ID), k.ReplicaState.Epoch
 	}
 	if v >= 7 {
 		w.SessionID, w.SessionEpoch = k.SessionID, k.SessionEpoch
@@ -292,6 +293,15 @@ func TestFetchResponseAgainstKmsg(t *testing.T) {
 				if r.IntN(2) == 0 {
 					p.CurrentLeader, p.CurrentEpoch = record.NodeID(r.IntN(5)), record.Epoch(r.IntN(5))
 				}
+				if r.IntN(2) == 0 {
+					p.Diverges, p.DivergingEpoch, p.DivergingEnd = true, record.Epoch(r.IntN(5)), record.Offset(r.Int64())
+				}
+				if r.IntN(2) == 0 {
+					p.TopicID = stream.MetadataTopic
+				}
+				if r.IntN(2) == 0 {
+					p.HasSnapshot, p.SnapshotEpoch, p.SnapshotEnd = true, record.Epoch(r.IntN(5)), record.Offset(r.Int64())
+				}
 				resp.Partitions = append(resp.Partitions, p)
 			}
 			resp.Nodes = randNodes(r)
@@ -318,6 +328,21 @@ func TestFetchResponseAgainstKmsg(t *testing.T) {
 	}
 }
 
+// sameFetchTags compares what tagged fields say, absent ones included.
+func sameFetchTags(version int16, p *kmsg.FetchResponseTopicPartition, w *api.FetchResult) bool {
+	want := kmsg.NewFetchResponseTopicPartition()
+	if version >= 12 && w.Diverges {
+		want.DivergingEpoch.Epoch, want.DivergingEpoch.EndOffset = int32(w.DivergingEpoch), int64(w.DivergingEnd)
+	}
+	if version >= 16 && w.CurrentLeader != record.NoNode || version >= 12 && w.TopicID == stream.MetadataTopic {
+		want.CurrentLeader.LeaderID, want.CurrentLeader.LeaderEpoch = int32(w.CurrentLeader), int32(w.CurrentEpoch)
+	}
+	if version >= 12 && w.HasSnapshot {
+		want.SnapshotID.Epoch, want.SnapshotID.EndOffset = int32(w.SnapshotEpoch), int64(w.SnapshotEnd)
+	}
+	return reflect.DeepEqual([]any{p.DivergingEpoch, p.CurrentLeader, p.SnapshotID}, []any{want.DivergingEpoch, want.CurrentLeader, want.SnapshotID})
+}
+
 func checkFetchResponse(t *testing.T, version int16, k *kmsg.FetchResponse, want *api.FetchResponse) {
 	t.Helper()
 	i := 0
@@ -333,12 +358,7 @@ func checkFetchResponse(t *testing.T, version int16, k *kmsg.FetchResponse, want
 			} else {
 				ok = ok && topic.Topic == w.Topic
 			}
-			if version < 16 {
-				ok = ok && p.CurrentLeader.LeaderID == -1
-			} else if w.CurrentLeader != record.NoNode {
-				ok = ok && p.CurrentLeader.LeaderID == int32(w.CurrentLeader) && p.CurrentLeader.LeaderEpoch == int32(w.CurrentEpoch)
-			}
-			if !ok {
+			if !ok || !sameFetchTags(version, &p, &w) {
 				t.Fatalf("v%d: got %+v\nwant %+v", version, p, w)
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -34,7 +35,52 @@ func coldRequests() []kmsg.Request {
 	trim := kmsg.NewPtrDeleteRecordsRequest()
 	trim.Topics = []kmsg.DeleteRecordsRequestTopic{{Topic: "a", Partitions: []kmsg.DeleteRecordsRequestTopicPartition{{Partition: 1, Offset: 7}, {}}}, {}}
 	all := []kmsg.Request{list, metadata, find, versions, create, drop, trim, kmsg.NewPtrInitProducerIDRequest(), kmsg.NewPtrDescribeClusterRequest()}
-	return append(all, adminRequests()...)
+	return slices.Concat(all, adminRequests(), quorumRequests(), brokerRequests())
+}
+
+// quorumRequests are those of coldRequests that controllers ask of one another.
+func quorumRequests() []kmsg.Request {
+	cluster := kmsg.StringPtr("c")
+	vote := kmsg.NewPtrVoteRequest()
+	vote.ClusterID, vote.VoterID = cluster, 3
+	vote.Topics = []kmsg.VoteRequestTopic{{}, {Topic: "a", Partitions: []kmsg.VoteRequestTopicPartition{{CandidateEpoch: 7, LastOffset: 9, PreVote: true}, {}}}}
+	begin := kmsg.NewPtrBeginQuorumEpochRequest()
+	begin.ClusterID = cluster
+	begin.Topics = []kmsg.BeginQuorumEpochRequestTopic{{Topic: "a", Partitions: []kmsg.BeginQuorumEpochRequestTopicPartition{{LeaderID: 1, LeaderEpoch: 2}, {}}}}
+	begin.LeaderEndpoints = []kmsg.BeginQuorumEpochRequestLeaderEndpoint{{Name: "C", Host: "h", Port: 9093}, {}}
+	end := kmsg.NewPtrEndQuorumEpochRequest()
+	end.Topics = []kmsg.EndQuorumEpochRequestTopic{{}, {Topic: "a", Partitions: []kmsg.EndQuorumEpochRequestTopicPartition{{PreferredSuccessors: []int32{1, 2},
+		PreferredCandidates: []kmsg.EndQuorumEpochRequestTopicPartitionPreferredCandidate{{CandidateID: 4}, {}}}, {}}}}
+	end.LeaderEndpoints = []kmsg.EndQuorumEpochRequestLeaderEndpoint{{Name: "C", Host: "h", Port: 9093}, {}}
+	describe := kmsg.NewPtrDescribeQuorumRequest()
+	describe.Topics = []kmsg.DescribeQuorumRequestTopic{{Topic: "a", Partitions: []kmsg.DescribeQuorumRequestTopicPartition{{Partition: 1}, {}}}, {}}
+	snapshot := kmsg.NewPtrFetchSnapshotRequest()
+	snapshot.ClusterID, snapshot.MaxBytes = cluster, 1<<20
+	part := kmsg.NewFetchSnapshotRequestTopicPartition()
+	part.SnapshotID.EndOffset, part.SnapshotID.Epoch, part.Position = 7, 2, 1<<20
+	snapshot.Topics = []kmsg.FetchSnapshotRequestTopic{{Topic: "a", Partitions: []kmsg.FetchSnapshotRequestTopicPartition{part, kmsg.NewFetchSnapshotRequestTopicPartition()}}, {}}
+	return []kmsg.Request{vote, begin, end, describe, snapshot}
+}
+
+// brokerRequests are those of coldRequests that brokers ask of the controller.
+func brokerRequests() []kmsg.Request {
+	alter := kmsg.NewPtrAlterPartitionRequest()
+	alter.Topics = []kmsg.AlterPartitionRequestTopic{{}, {Partitions: []kmsg.AlterPartitionRequestTopicPartition{{NewISR: []int32{1, 2},
+		NewEpochISR: []kmsg.AlterPartitionRequestTopicPartitionNewEpochISR{{BrokerID: 1, BrokerEpoch: 5}, {}}}, {}}}}
+	register := kmsg.NewPtrBrokerRegistrationRequest()
+	register.ClusterID, register.Rack = "c", kmsg.StringPtr("r")
+	register.Listeners = []kmsg.BrokerRegistrationRequestListener{{Name: "P", Host: "h", Port: 9092}, {}}
+	register.Features = []kmsg.BrokerRegistrationRequestFeature{{Name: "metadata.version", MaxSupportedVersion: 25}, {}}
+	register.LogDirs = [][16]byte{{1}, {2}}
+	beat := kmsg.NewPtrBrokerHeartbeatRequest()
+	beat.OfflineLogDirs = [][16]byte{{1}, {2}}
+	controller := kmsg.NewPtrControllerRegistrationRequest()
+	controller.Listeners = []kmsg.ControllerRegistrationRequestListener{{Name: "C", Host: "h", Port: 9093}, {}}
+	controller.Features = []kmsg.ControllerRegistrationRequestFeature{{Name: "metadata.version", MaxSupportedVersion: 25}, {}}
+	assign := kmsg.NewPtrAssignReplicasToDirsRequest()
+	assign.Directories = []kmsg.AssignReplicasToDirsRequestDirectory{{ID: [16]byte{1}, Topics: []kmsg.AssignReplicasToDirsRequestDirectoryTopic{{TopicID: [16]byte{2},
+		Partitions: []kmsg.AssignReplicasToDirsRequestDirectoryTopicPartition{{Partition: 1}, {}}}, {}}}, {}}
+	return []kmsg.Request{alter, register, beat, controller, assign, kmsg.NewPtrUnregisterBrokerRequest(), kmsg.NewPtrAllocateProducerIDsRequest()}
 }
 
 // adminRequests are those of coldRequests about configs and partitions.
@@ -74,7 +120,7 @@ func TestShapesAgainstKmsg(t *testing.T) {
 	for _, req := range coldRequests() {
 		key := api.Key(req.Key())
 		seen[key] = true
-		row, _ := api.Lookup(key)
+		row, _ := rowOf(key)
 		for version := row.Min; version <= row.Max; version++ {
 			req.SetVersion(version)
 			body := req.AppendTo(nil)
@@ -96,7 +142,7 @@ func TestShapesAgainstKmsg(t *testing.T) {
 			}
 		}
 	}
-	for _, row := range api.Served {
+	for _, row := range slices.Concat(api.Served, api.ByController) {
 		if !seen[row.Key] {
 			t.Errorf("%v is served and has no shape", row.Key)
 		}
@@ -108,7 +154,7 @@ func TestLyingLengths(t *testing.T) {
 	const pad = 1 << 20
 	for _, req := range coldRequests() {
 		key := api.Key(req.Key())
-		row, _ := api.Lookup(key)
+		row, _ := rowOf(key)
 		for _, version := range []int16{row.Min, row.Max} {
 			req.SetVersion(version)
 			whole := req.AppendTo(nil)

@@ -25,6 +25,7 @@ func (e NotServedError) Error() string { return string(e) }
 type Info struct {
 	Conn      core.ConnID
 	Listener  string // its name in listeners
+	Control   bool   // it is one of the controller's
 	Address   string // host:port at which the client reached us
 	Peer      string // host:port of the client
 	Principal string
@@ -121,12 +122,12 @@ func (c *Conn) Frame(env *Env, f Frame) (Verdict, error) {
 // Decode makes a request of a frame: a Produce's batches are prepared, and what the image can answer is answered. After an error the connection
 // must be closed; its text says what was wrong and who sent it.
 func (c *Conn) Decode(env *Env, f Frame) (Verdict, error) {
-	served, ok := api.Lookup(f.Key)
+	served, ok := api.Find(api.Table(c.info.Control), f.Key)
 	switch {
 	case !ok:
-		return Verdict{}, c.errorf(f, NotServedError("this broker does not serve that API key"))
+		return Verdict{}, c.errorf(f, NotServedError("this listener does not serve that API key"))
 	case f.Key != api.ApiVersions && (f.Version < max(served.Min, served.Refused) || f.Version > served.Max):
-		return Verdict{}, c.errorf(f, NotServedError(fmt.Sprintf("this broker serves versions %d to %d", max(served.Min, served.Refused), served.Max)))
+		return Verdict{}, c.errorf(f, NotServedError(fmt.Sprintf("this listener serves versions %d to %d", max(served.Min, served.Refused), served.Max)))
 	}
 	v := Verdict{slot: slot{number: c.number, correlation: f.Correlation, key: f.Key, version: f.Version}}
 	var err error
@@ -201,7 +202,7 @@ func (c *Conn) decodeApiVersions(env *Env, f Frame, v *Verdict) error {
 	if cur.err != nil {
 		return cur.err
 	}
-	resp, err := apiVersions(f.Version, cur.b, env.Features)
+	resp, err := apiVersions(f.Version, cur.b, api.Table(c.info.Control), env.Features)
 	if err != nil {
 		return err
 	}

@@ -29,7 +29,7 @@ type fetchCall struct {
 // decodeFetch reads the body of a Fetch request, versions 4–18, into call.
 func decodeFetch(c *cursor, call *fetchCall, version int16, names *names) {
 	req := &call.fetch
-	req.ReplicaID = record.NoNode
+	req.ReplicaID, req.ReplicaEpoch = record.NoNode, -1
 	if version <= 14 {
 		req.ReplicaID = record.NodeID(c.i32())
 	}
@@ -54,7 +54,7 @@ func decodeFetch(c *cursor, call *fetchCall, version int16, names *names) {
 		if tag == 1 && version >= 15 { // ReplicaState (KIP-903)
 			state := cursor{b: data, flex: true}
 			req.ReplicaID = record.NodeID(state.i32())
-			state.i64() // the replica's epoch
+			req.ReplicaEpoch = state.i64()
 			state.tags(nil)
 			if state.err != nil {
 				c.fail("ReplicaState: %v", state.err)
@@ -199,18 +199,31 @@ func appendFetchResult(dst []byte, p *api.FetchResult, isolation api.Isolation, 
 	return appendLength(dst, int(min(p.Size(), math.MaxInt32)), flex)
 }
 
-// appendFetchTags closes a partition: its tagged fields are DivergingEpoch (0) and CurrentLeader (1).
+// appendFetchTags closes a partition: its tagged fields are DivergingEpoch (0), CurrentLeader (1) and SnapshotId (2). Replicas of the metadata log are told in every
+// answer who leads, also that nobody does; clients only where it helps them, and in versions that have it (KIP-951).
 func appendFetchTags(dst []byte, p *api.FetchResult, version int16, flex bool) []byte {
-	switch {
-	case version >= fetchHints && p.CurrentLeader != record.NoNode:
-		return appendLeaderTag(dst, 1, p.CurrentLeader, p.CurrentEpoch)
-	case flex && p.Diverges:
-		dst = append(dst, 1, 0, 4+8+1)
-		dst = appendI32(dst, int32(p.DivergingEpoch))
-		dst = appendI64(dst, int64(p.DivergingEnd))
-		return append(dst, 0)
+	if !flex {
+		return dst
 	}
-	return appendNoTags(dst, flex)
+	at := len(dst)
+	dst = append(dst, 0) // how many there are
+	if p.Diverges {
+		dst[at]++
+		dst = append(dst, 0, 4+8+1)
+		dst = appendI32(dst, int32(p.DivergingEpoch))
+		dst = append(appendI64(dst, int64(p.DivergingEnd)), 0)
+	}
+	if version >= fetchHints && p.CurrentLeader != record.NoNode || p.TopicID == stream.MetadataTopic {
+		dst[at]++
+		dst = appendLeaderTag(dst, 1, p.CurrentLeader, p.CurrentEpoch)
+	}
+	if p.HasSnapshot {
+		dst[at]++
+		dst = append(dst, 2, 8+4+1)
+		dst = appendI64(dst, int64(p.SnapshotEnd))
+		dst = append(appendI32(dst, int32(p.SnapshotEpoch)), 0)
+	}
+	return dst
 }
 
 // splice appends to pieces the bytes of buf with the extents at the cuts.

@@ -22,8 +22,25 @@ var fuzzed = map[api.Key]func(*testing.F){
 	api.CreatePartitions: FuzzCreatePartitions, api.ElectLeaders: FuzzElectLeaders, api.IncrementalAlterConfigs: FuzzIncrementalAlterConfigs,
 	api.ListPartitionReassignments: FuzzListPartitionReassignments, api.DescribeCluster: FuzzDescribeCluster,
 	api.DescribeProducers: FuzzDescribeProducers, api.ListConfigResources: FuzzListConfigResources,
-	api.DescribeTopicPartitions: FuzzDescribeTopicPartitions, api.UnregisterBroker: FuzzUnregisterBroker,
+	api.DescribeTopicPartitions: FuzzDescribeTopicPartitions,
+	api.Vote:                    FuzzVote, api.BeginQuorumEpoch: FuzzBeginQuorumEpoch, api.EndQuorumEpoch: FuzzEndQuorumEpoch, api.DescribeQuorum: FuzzDescribeQuorum,
+	api.AlterPartition: FuzzAlterPartition, api.FetchSnapshot: FuzzFetchSnapshot, api.BrokerRegistration: FuzzBrokerRegistration,
+	api.BrokerHeartbeat: FuzzBrokerHeartbeat, api.UnregisterBroker: FuzzUnregisterBroker, api.AllocateProducerIDs: FuzzAllocateProducerIDs,
+	api.ControllerRegistration: FuzzControllerRegistration, api.AssignReplicasToDirs: FuzzAssignReplicasToDirs,
 }
+
+func FuzzVote(f *testing.F)                   { fuzzCold(f, api.Vote) }
+func FuzzBeginQuorumEpoch(f *testing.F)       { fuzzCold(f, api.BeginQuorumEpoch) }
+func FuzzEndQuorumEpoch(f *testing.F)         { fuzzCold(f, api.EndQuorumEpoch) }
+func FuzzDescribeQuorum(f *testing.F)         { fuzzCold(f, api.DescribeQuorum) }
+func FuzzAlterPartition(f *testing.F)         { fuzzCold(f, api.AlterPartition) }
+func FuzzFetchSnapshot(f *testing.F)          { fuzzCold(f, api.FetchSnapshot) }
+func FuzzBrokerRegistration(f *testing.F)     { fuzzCold(f, api.BrokerRegistration) }
+func FuzzBrokerHeartbeat(f *testing.F)        { fuzzCold(f, api.BrokerHeartbeat) }
+func FuzzUnregisterBroker(f *testing.F)       { fuzzCold(f, api.UnregisterBroker) }
+func FuzzAllocateProducerIDs(f *testing.F)    { fuzzCold(f, api.AllocateProducerIDs) }
+func FuzzControllerRegistration(f *testing.F) { fuzzCold(f, api.ControllerRegistration) }
+func FuzzAssignReplicasToDirs(f *testing.F)   { fuzzCold(f, api.AssignReplicasToDirs) }
 
 func FuzzListOffsets(f *testing.F)                { fuzzCold(f, api.ListOffsets) }
 func FuzzMetadata(f *testing.F)                   { fuzzCold(f, api.Metadata) }
@@ -41,7 +58,6 @@ func FuzzCreatePartitions(f *testing.F)           { fuzzCold(f, api.CreatePartit
 func FuzzElectLeaders(f *testing.F)               { fuzzCold(f, api.ElectLeaders) }
 func FuzzIncrementalAlterConfigs(f *testing.F)    { fuzzCold(f, api.IncrementalAlterConfigs) }
 func FuzzListPartitionReassignments(f *testing.F) { fuzzCold(f, api.ListPartitionReassignments) }
-func FuzzUnregisterBroker(f *testing.F)           { fuzzCold(f, api.UnregisterBroker) }
 func FuzzDescribeCluster(f *testing.F)            { fuzzCold(f, api.DescribeCluster) }
 func FuzzDescribeProducers(f *testing.F)          { fuzzCold(f, api.DescribeProducers) }
 func FuzzListConfigResources(f *testing.F)        { fuzzCold(f, api.ListConfigResources) }
@@ -49,16 +65,25 @@ func FuzzDescribeTopicPartitions(f *testing.F)    { fuzzCold(f, api.DescribeTopi
 
 // Each key served has a target.
 func TestEachDecoderIsFuzzed(t *testing.T) {
-	for _, row := range api.Served {
+	for _, row := range slices.Concat(api.Served, api.ByController) {
 		if fuzzed[row.Key] == nil {
 			t.Errorf("%v has no fuzz target", row.Key)
 		}
 	}
 }
 
+// rowOf returns the row of a key, and whether only the controller's listeners have it.
+func rowOf(key api.Key) (row api.Range, control bool) {
+	if row, ok := api.Lookup(key); ok {
+		return row, false
+	}
+	row, control = api.Find(api.ByController, key)
+	return row, control
+}
+
 // versionOf folds a number into the versions served.
 func versionOf(key api.Key, n uint8) int16 {
-	row, _ := api.Lookup(key)
+	row, _ := rowOf(key)
 	least := max(row.Min, row.Refused)
 	return least + int16(n)%(row.Max-least+1)
 }
@@ -80,7 +105,8 @@ const (
 // decodeBounded decodes a frame on a new connection and holds the decoder to its bound.
 func decodeBounded(t *testing.T, env *Env, f Frame) (c *Conn, v Verdict, err error) {
 	cost := allocs.Over(costFixed+costPerByte*uint64(len(f.Data)), func() {
-		c = NewConn(Info{Peer: "fuzz"})
+		_, control := rowOf(f.Key)
+		c = NewConn(Info{Peer: "fuzz", Control: control})
 		v, err = c.Frame(env, f)
 	})
 	if cost > 0 {
@@ -91,7 +117,7 @@ func decodeBounded(t *testing.T, env *Env, f Frame) (c *Conn, v Verdict, err err
 
 // fuzzCold: kmsg decodes these, behind our walk. No panic, bounded memory, and what is taken encodes to something that is taken again as the same.
 func fuzzCold(f *testing.F, key api.Key) {
-	row, _ := api.Lookup(key)
+	row, _ := rowOf(key)
 	for version := row.Min; version <= row.Max; version++ {
 		for _, req := range coldRequests() {
 			if api.Key(req.Key()) == key {
@@ -230,10 +256,10 @@ func FuzzFetch(f *testing.F) {
 		}
 		got, want := v.Request.Fetch, wantFetch(&k)
 		if fr.Version >= 15 {
-			want.ReplicaID = got.ReplicaID // in a tagged field: the last of several counts for us, the first for kmsg
+			want.ReplicaID, want.ReplicaEpoch = got.ReplicaID, got.ReplicaEpoch // in a tagged field: the last of several counts for us, the first for kmsg
 		}
 		same := got.SessionID == want.SessionID && got.SessionEpoch == want.SessionEpoch && got.MaxWaitMs == want.MaxWaitMs && got.MinBytes == want.MinBytes &&
-			got.MaxBytes == want.MaxBytes && got.Isolation == want.Isolation && got.ReplicaID == want.ReplicaID && got.Rack == want.Rack
+			got.MaxBytes == want.MaxBytes && got.Isolation == want.Isolation && got.ReplicaID == want.ReplicaID && got.ReplicaEpoch == want.ReplicaEpoch && got.Rack == want.Rack
 		if !same || !slices.Equal(got.Partitions, want.Partitions) || !slices.Equal(got.Forgotten, want.Forgotten) {
 			t.Fatalf("got  %+v\nkmsg %+v", got, want)
 		}
@@ -243,7 +269,7 @@ func FuzzFetch(f *testing.F) {
 // FuzzHeader: any key, any version, any header: an error that says what and who, or a request.
 func FuzzHeader(f *testing.F) {
 	for _, req := range coldRequests() {
-		row, _ := api.Lookup(api.Key(req.Key()))
+		row, _ := rowOf(api.Key(req.Key()))
 		for _, version := range []int16{row.Min, row.Max, row.Max + 1} {
 			req.SetVersion(version)
 			f.Add(frameOf(1, req).Data)
@@ -257,7 +283,8 @@ func FuzzHeader(f *testing.F) {
 		h := cursor{b: data}
 		fr := Frame{Key: api.Key(h.i16()), Version: h.i16(), Correlation: h.i32(), Data: data, ID: 1}
 		c, v, err := decodeBounded(t, &Env{Prepare: plainPrepare}, fr)
-		row, served := api.Lookup(fr.Key)
+		row, control := rowOf(fr.Key)
+		_, served := api.Find(api.Table(control), fr.Key)
 		switch {
 		case err != nil:
 			if fr.Key == api.ApiVersions && (fr.Version < row.Min || fr.Version > row.Max) {

@@ -112,7 +112,7 @@ func appendProduceResult(dst []byte, p *api.ProduceResult, version int16, flex b
 		dst = appendNullable(dst, p.Message, flex)
 	}
 	if version >= produceHints && p.CurrentLeader != record.NoNode {
-		return appendLeaderTag(dst, 0, p.CurrentLeader, p.CurrentEpoch)
+		return appendLeaderTag(append(dst, 1), 0, p.CurrentLeader, p.CurrentEpoch)
 	}
 	return appendNoTags(dst, flex)
 }
@@ -146,9 +146,8 @@ func appendNodesTag(dst []byte, nodes []api.Node) []byte {
 	return append(dst, field...)
 }
 
-// appendLeaderTag closes a structure whose one tagged field is CurrentLeader (KIP-951).
+// appendLeaderTag writes the tagged field CurrentLeader (KIP-951).
 func appendLeaderTag(dst []byte, tag uint32, leader record.NodeID, epoch record.Epoch) []byte {
-	dst = append(dst, 1)
 	dst = appendUvarint(dst, tag)
 	dst = append(dst, 4+4+1)
 	dst = appendI32(dst, int32(leader))

@@ -17,6 +17,7 @@ const (
 	fieldArray                   // structures of elem; tagged fields behind each
 	fieldList                    // an array of the one plain field in elem: no tagged fields
 	fieldMaybe                   // a structure of elem, or null: a byte says which
+	fieldGroup                   // a structure of elem
 )
 
 // field is one field of a request: present in versions from to to, both included. A string or array may be null from version null on; Kafka closes the
@@ -40,6 +41,7 @@ func list(elem field) field {
 	return field{kind: fieldList, to: forever, null: never, elem: []field{elem}}
 }
 func maybe(elem ...field) field     { return field{kind: fieldMaybe, to: forever, elem: elem} }
+func group(elem ...field) field     { return field{kind: fieldGroup, to: forever, elem: elem} }
 func (f field) since(v int16) field { f.from = v; return f }
 func (f field) until(v int16) field { f.to = v; return f }
 func (f field) orNull(v int16) field {
@@ -47,7 +49,7 @@ func (f field) orNull(v int16) field {
 	return f
 }
 
-// shapes holds a row for each key in api.Served that kmsg decodes. A key without a row is not decoded.
+// shapes holds a row for each key that is served anywhere and that kmsg decodes. A key without a row is not decoded.
 var shapes = map[api.Key][]field{
 	api.ListOffsets: {fix(4), fix(1).since(2), arr(text(), arr(fix(4), fix(4).since(4), fix(8))), fix(4).since(10)},
 	api.Metadata: {arr(fix(16).since(10), text().orNull(10)).orNull(1), fix(1).since(4), fix(1).since(8).until(10),
@@ -69,9 +71,28 @@ var shapes = map[api.Key][]field{
 	api.AlterConfigs:               {arr(fix(1), text(), arr(text(), text().orNull(0))), fix(1)},
 	api.CreatePartitions:           {arr(text(), fix(4), arr(list(fix(4))).orNull(0)), fix(4), fix(1)},
 	api.IncrementalAlterConfigs:    {arr(fix(1), text(), arr(text(), fix(1), text().orNull(0))), fix(1)},
-	api.UnregisterBroker:           {fix(4)},
 	api.DescribeCluster:            {fix(1), fix(1).since(1), fix(1).since(2)},
+
+	// Of nodes among themselves.
+	api.Vote: {text().orNull(0), fix(4).since(1), arr(text(), arr(fix(4), fix(4), fix(4), fix(16).since(1), fix(16).since(1), fix(4), fix(8), fix(1).since(2)))},
+	api.BeginQuorumEpoch: {text().orNull(0), fix(4).since(1), arr(text(), arr(fix(4), fix(16).since(1), fix(4), fix(4))),
+		arr(text(), text(), fix(2)).since(1)},
+	api.EndQuorumEpoch: {text().orNull(0), arr(text(), arr(fix(4), fix(4), fix(4), list(fix(4)).until(0), arr(fix(4), fix(16)).since(1))),
+		arr(text(), text(), fix(2)).since(1)},
+	api.DescribeQuorum:         {arr(text(), arr(fix(4)))},
+	api.AlterPartition:         {fix(4), fix(8), arr(fix(16), arr(fix(4), fix(4), list(fix(4)).until(2), arr(fix(4), fix(8)).since(3), fix(1), fix(4)))},
+	api.FetchSnapshot:          {fix(4), fix(4), arr(text(), arr(fix(4), fix(4), group(fix(8), fix(4)), fix(8)))},
+	api.BrokerRegistration:     {fix(4), text(), fix(16), endpoints(), featureRanges(), text().orNull(0), fix(1).since(1), list(fix(16)).since(2), fix(8).since(3)},
+	api.BrokerHeartbeat:        {fix(4), fix(8), fix(8), fix(1), fix(1)},
+	api.UnregisterBroker:       {fix(4)},
+	api.AllocateProducerIDs:    {fix(4), fix(8)},
+	api.ControllerRegistration: {fix(4), fix(16), fix(1), endpoints(), featureRanges()},
+	api.AssignReplicasToDirs:   {fix(4), fix(8), arr(fix(16), arr(fix(16), arr(fix(4))))},
 }
+
+// What nodes register with.
+func endpoints() field     { return arr(text(), text(), fix(2), fix(2)) }
+func featureRanges() field { return arr(text(), fix(2), fix(2)) }
 
 // walk checks that c holds the fields, with their tagged fields behind them.
 func walk(c *cursor, fields []field, version int16) {
@@ -97,6 +118,8 @@ func walkField(c *cursor, f *field, version int16) {
 		for n := walkLength(c, f, version); n > 0 && c.err == nil; n-- {
 			walk(c, f.elem, version)
 		}
+	case fieldGroup:
+		walk(c, f.elem, version)
 	case fieldMaybe:
 		b := c.span(1)
 		switch {

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	runtimego "runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -34,14 +35,16 @@ const stopTimeout = 30 * time.Second
 
 // serveFlags say where the configuration lies.
 type serveFlags struct {
-	data   string
-	config string
-	set    []string
+	data    string
+	config  string
+	cluster string
+	set     []string
 }
 
 func (f *serveFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.data, "data", "odradek-data", "directory of the data, if log.dirs is not set")
 	cmd.Flags().StringVar(&f.config, "config", "", "a server.properties, as Kafka's")
+	cmd.Flags().StringVar(&f.cluster, "cluster-id", "", "cluster of directories that are new, as CLUSTER_ID; several nodes need the same")
 	cmd.Flags().StringArrayVar(&f.set, "set", nil, "configuration, key=value; may be given again")
 }
 
@@ -58,6 +61,8 @@ An acknowledged record is on the disk: flush.messages is 1 unless you say otherw
 		Example: `  odradek serve
   odradek serve --data /var/lib/odradek --set listeners=PLAINTEXT://0.0.0.0:9092 --set num.partitions=6
   odradek serve --config /etc/kafka/server.properties
+  odradek serve --set node.id=2 --set controller.quorum.voters=1@a:9093,2@b:9093,3@c:9093 --set controller.listener.names=CONTROLLER \
+    --set listeners=PLAINTEXT://b:9092,CONTROLLER://b:9093 --cluster-id 4L6g3nShT-eMCtK--X86sw
   odradek serve --set log.flush.interval.messages=10000     # Kafka's relaxed durability`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return serve(cmd.Context(), &f, cmd.ErrOrStderr()) },
@@ -110,6 +115,9 @@ func serve(ctx context.Context, f *serveFlags, out io.Writer) error {
 	}
 	tellIgnored(log, given)
 	options := runtime.Options{ClusterID: given.ClusterID, Log: log}
+	if f.cluster != "" {
+		options.ClusterID = f.cluster
+	}
 	for _, e := range given.Entries() {
 		options.Config = append(options.Config, core.KeyValue{Key: e.Key, Value: e.Value})
 	}
@@ -118,6 +126,10 @@ func serve(ctx context.Context, f *serveFlags, out io.Writer) error {
 	}
 	options.Events = strings.TrimRight(cfg.LogDirs[0], "/") + ".halt.log" // beside the directory: it may be the disk that fails
 	node, err := runtime.Start(ctx, options)
+	if err != nil && ctx.Err() != nil {
+		log.Info("stopped before it served")
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -199,17 +211,30 @@ func tuneProcess() {
 
 // banner tells a person what runs where, and what an acknowledgement means here.
 func banner(out io.Writer, node *runtime.Node, cfg *config.Node, adm *admin.Server) {
-	var addresses []string
+	var clients, controllers []string
 	for _, e := range node.Endpoints() {
-		addresses = append(addresses, e.Addr.String())
+		if slices.ContainsFunc(cfg.Controllers, func(l config.Listener) bool { return l.Name == e.Listener }) {
+			controllers = append(controllers, e.Addr.String())
+		} else {
+			clients = append(clients, e.Addr.String())
+		}
 	}
 	durability := "durable: acks=1 and acks=all wait for fsync (flush.messages=1, group commit)"
 	if !cfg.Topic.Durable() {
 		durability = fmt.Sprintf("relaxed: records are acknowledged before fsync (flush.messages=%d)", cfg.Topic.FlushMessages)
 	}
-	fmt.Fprintf(out, "Odradek is ready\n  clients     %s\n  data        %s\n  durability  %s\n", strings.Join(addresses, ", "), strings.Join(cfg.LogDirs, ", "), durability)
+	line := func(what, text string) {
+		if text != "" {
+			fmt.Fprintf(out, "  %-11s %s\n", what, text)
+		}
+	}
+	fmt.Fprintln(out, "Odradek is ready")
+	line("clients", strings.Join(clients, ", "))
+	line("controllers", strings.Join(controllers, ", "))
+	line("data", strings.Join(cfg.LogDirs, ", "))
+	line("durability", durability)
 	if adm != nil {
-		fmt.Fprintf(out, "  admin       http://%s\n", adm.Addr())
+		line("admin", "http://"+adm.Addr().String())
 	}
 }
 

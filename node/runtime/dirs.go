@@ -44,6 +44,8 @@ func (n *Node) openDirs(o Options) (*core.Boot, error) {
 			return nil, fmt.Errorf("CLUSTER_ID: %w: leave it out, or take what kafka-storage random-uuid prints", err)
 		}
 		boot.ClusterID = o.ClusterID
+	case boot.ClusterID == "" && !n.cfg.Alone():
+		return nil, fmt.Errorf("the log directories are new, and no cluster is named: nodes that start as one cluster need the same id. Give each CLUSTER_ID or --cluster-id, such as %s, or format the directories (kafka-storage format)", newUUID())
 	case boot.ClusterID == "":
 		boot.ClusterID = newUUID().String()
 	case o.ClusterID != "" && o.ClusterID != boot.ClusterID:

@@ -4,31 +4,39 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"slices"
 	"time"
 
 	"odradek/core/config"
 	"odradek/net/tcp"
 )
 
-// listen opens the sockets: clients that connect find a node that serves.
+// listen binds the controller's sockets: other nodes reach this one while it starts. The brokers' listeners are added when it serves, so clients that connect find a
+// node that does; before that they are refused, and ask another one.
 func (n *Node) listen(sockets int) error {
-	var listeners []string
-	for _, l := range n.cfg.Listeners {
-		listeners = append(listeners, fmt.Sprintf("%s://%s:%d", l.Name, bracket(l.Host), l.Port))
-	}
 	perIP, err := resolve(n.cfg.PerIP)
 	if err != nil {
 		return err
 	}
-	server, err := tcp.Listen(tcp.Config{Heavy: &n.heavy, Listeners: listeners, FrameMax: int(n.cfg.RequestMaxBytes), MaxConnections: n.cfg.MaxConnections,
-		MaxConnectionsPerIP: n.cfg.MaxConnectionsPerIP, PerIP: perIP, MaxSockets: sockets, CreationRate: n.cfg.ConnectionRate,
-		Idle: time.Duration(min(n.cfg.MaxIdleMs, maxIdleMs)) * time.Millisecond, Log: n.log}, n)
-	if err != nil {
-		return err
+	var controllers []string
+	for _, l := range n.cfg.Controllers {
+		controllers = append(controllers, l.Name)
 	}
-	n.server = server
-	server.Serve()
-	return nil
+	inside := controllers
+	if len(n.cfg.Listeners) > 1 { // the only one is the clients', too
+		inside = append(slices.Clone(controllers), n.cfg.InterBroker)
+	}
+	n.server, err = tcp.Listen(tcp.Config{Heavy: &n.heavy, Listeners: addresses(n.cfg.Controllers), Controllers: controllers, Inside: inside, FrameMax: int(n.cfg.RequestMaxBytes),
+		MaxConnections: n.cfg.MaxConnections, MaxConnectionsPerIP: n.cfg.MaxConnectionsPerIP, PerIP: perIP, MaxSockets: sockets, CreationRate: n.cfg.ConnectionRate,
+		Idle: time.Duration(min(n.cfg.MaxIdleMs, maxIdleMs)) * time.Millisecond, Log: n.log}, n)
+	return err
+}
+
+func addresses(listeners []config.Listener) (out []string) {
+	for _, l := range listeners {
+		out = append(out, fmt.Sprintf("%s://%s:%d", l.Name, bracket(l.Host), l.Port))
+	}
+	return out
 }
 
 // maxIdleMs keeps connections.max.idle.ms within what a Duration holds: a hundred years.

@@ -58,6 +58,7 @@ type Node struct {
 	started time.Time
 	view    query.View
 	env     atomic.Pointer[wire.Env]
+	peers   peers
 	ready   chan struct{}
 	halted  chan string
 	left    chan struct{}  // closed when no other broker relies on this one any more
@@ -95,9 +96,6 @@ type Node struct {
 // replyPins are the files that one reply's extents lie in.
 type replyPins struct{ pins []tcp.Pin }
 
-// errSeveral refuses what the core can do in part only: the quorum's machine is there, brokers do not take part in it yet (docs/CLUSTER.md).
-var errSeveral = errors.New("process.roles, controller.quorum.voters: a cluster of several nodes is not served yet: leave both out, or name this node alone")
-
 // wall is the time that stamps records.
 func wall() record.UnixMillis { return record.UnixMillis(time.Now().UnixMilli()) }
 
@@ -108,9 +106,6 @@ func Start(ctx context.Context, o Options) (*Node, error) {
 		entries[i] = config.Entry{Key: kv.Key, Value: kv.Value}
 	}
 	cfg, err := config.ParseNode(entries)
-	if err == nil && (!cfg.Alone() || !cfg.Broker) {
-		err = errSeveral
-	}
 	if err != nil {
 		return nil, err
 	}
@@ -119,6 +114,7 @@ func Start(ctx context.Context, o Options) (*Node, error) {
 	}
 	n := &Node{cfg: cfg, log: o.Log, core: core.New(), started: time.Now(), ready: make(chan struct{}), halted: make(chan string, 1), left: make(chan struct{}), ended: make(chan struct{}), events: o.Events, index: o.Index,
 		armed: noInstant, stopSpace: func() {}, inspections: make(chan *inspection, 1), traffic: traffic{topics: map[string]*Traffic{}}}
+	n.peers = peers{n: n, lanes: map[laneID]*peerLane{}}
 	n.mailbox.init(n.turn)
 	n.prepares.New = func() any { return newPreparation(&n.codec, smallMax) }
 	n.large.init(&n.codec)
@@ -127,10 +123,13 @@ func Start(ctx context.Context, o Options) (*Node, error) {
 	n.timer.Stop() // arm sets it
 	boot, err := n.openDirs(o)
 	if err == nil {
+		err = n.listen(o.Sockets)
+	}
+	if err == nil {
 		err = n.boot(ctx, boot)
 	}
 	if err == nil {
-		err = n.listen(o.Sockets)
+		err = n.server.Add(addresses(cfg.Listeners))
 	}
 	if err != nil {
 		n.abandon()
@@ -166,7 +165,12 @@ func (n *Node) boot(ctx context.Context, boot *core.Boot) error {
 	}
 	boot.Streams = len(events) - 1
 	n.view = query.View{Self: n.cfg.NodeID, ClusterID: boot.ClusterID, Config: n.cfg}
+	empty := n.view
+	empty.Image = image.Empty()
+	n.image.Store(empty.Image)
+	n.env.Store(wire.NewEnv(&empty, n.prepare)) // other controllers ask before there is an image of this one's own
 	n.mailbox.submit(events)
+	n.server.Serve()
 	select {
 	case <-n.ready:
 	case reason := <-n.halted:
@@ -194,14 +198,15 @@ func (n *Node) Steps() int64 { return n.steps.Load() }
 
 // Stop ends the node cleanly: no new requests, those under way are answered, then the core closes every log, stores its checkpoints and marks the
 // directories. Clients that do not take their answers get half of ctx's time and are then left: what must not fail for their sake is the rest.
+//
+// Where there are other nodes they take its leaderships over first, while it still serves them, and fetch what it wrote last.
 func (n *Node) Stop(ctx context.Context) error {
-	drain := ctx
+	drain, cancel := ctx, func() {}
 	if end, ok := ctx.Deadline(); ok {
-		var cancel context.CancelFunc
 		drain, cancel = context.WithTimeout(ctx, time.Until(end)/2)
-		defer cancel()
 	}
-	n.mailbox.submit([]core.Event{{Kind: core.EvLeave}}) // while clients and brokers are served
+	defer cancel()
+	n.mailbox.submit([]core.Event{{Kind: core.EvLeave}})
 	select {
 	case <-n.left:
 	case <-n.ended:
@@ -219,6 +224,7 @@ func (n *Node) Stop(ctx context.Context) error {
 		err = fmt.Errorf("stopping: %w: the directories are not marked as clean", ctx.Err())
 	}
 	n.timer.Stop()
+	n.peers.stop()
 	n.mailbox.close()
 	return errors.Join(err, n.unknown(n.store.Close(ctx)), n.unlock())
 }
@@ -229,6 +235,7 @@ func (n *Node) Kill() {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	n.mailbox.close()
+	n.peers.stop()
 	_ = n.server.Shutdown(ctx)
 	n.stopSpace()
 	n.timer.Stop()
@@ -240,9 +247,15 @@ func (n *Node) abandon() {
 	n.stopSpace()
 	n.timer.Stop()
 	n.mailbox.close()
+	n.peers.stop()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if n.server != nil {
+		now, cancel := context.WithCancel(ctx)
+		cancel()
+		_ = n.server.Shutdown(now)
+	}
 	if n.store != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
 		_ = n.store.Close(ctx)
 	}
 	_ = n.unlock()

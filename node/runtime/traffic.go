@@ -102,6 +102,8 @@ func (n *Node) count() {
 				p := &r.Produce.Partitions[j]
 				n.countPartition(p.Topic, Traffic{ProduceRequests: 1, FailedProduceRequests: failed(p.Err)})
 			}
+		case r.Fetch != nil && len(r.Fetch.Partitions) == 1 && r.Fetch.Partitions[0].TopicID == stream.MetadataTopic:
+			// Of another node's, not of a client's.
 		case r.Fetch != nil:
 			t.all.FetchRequests++
 			for j := range r.Fetch.Partitions {

@@ -83,13 +83,6 @@ func (n *Node) turn(events []core.Event) {
 	n.traffic.busy.Add(int64(time.Since(began)))
 }
 
-// call sends what this node asks of itself.
-func (n *Node) call() {
-	for i := range n.fx.Calls {
-		n.mailbox.put([]core.Event{n.loopback.Request(&n.fx.Calls[i])})
-	}
-}
-
 // explain writes the last events before a broken invariant ends the process.
 func (n *Node) explain() {
 	if cause := recover(); cause != nil {

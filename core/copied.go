@@ -1,0 +1,142 @@
+package core
+
+import (
+	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"odradek/core/errcode"
+	"odradek/core/partition"
+	"odradek/core/record"
+	"odradek/core/stream"
+)
+
+// fetched takes the answer to a fetcher's fetch.
+func (c *Core) fetched(f *fetcher, resp kmsg.Response) {
+	f.busy = false
+	if c.stop != serving {
+		return // the logs are being closed: the checkpoints say where they end
+	}
+	r, ok := resp.(*kmsg.FetchResponse)
+	switch {
+	case !ok:
+		c.resetSession(f) // nobody knows what the leader took of it
+		c.restFetcher(f)
+	case errcode.Code(r.ErrorCode) != errcode.None:
+		if c.resetSession(f); errcode.Code(r.ErrorCode) != errcode.FetchSessionIDNotFound {
+			c.restFetcher(f)
+		}
+	default:
+		for i := range r.Topics {
+			t := &r.Topics[i]
+			for j := range t.Partitions {
+				c.copied(f, stream.ID{Topic: t.TopicID, Partition: t.Partitions[j].Partition}, &t.Partitions[j])
+			}
+		}
+		c.sessionGoesOn(f, r.SessionID)
+	}
+	c.fetchSoon(f)
+}
+
+// sessionGoesOn counts a fetch session's epochs; without one each fetch names everything.
+func (c *Core) sessionGoesOn(f *fetcher, id int32) {
+	switch {
+	case id == 0:
+		c.resetSession(f)
+	case f.epoch == 1<<31-1:
+		f.epoch = 1
+	default:
+		f.session = id
+		f.epoch++
+	}
+}
+
+// copied takes what the leader told of one partition. It counts only if the replica is still where it asked from (row 22).
+func (c *Core) copied(f *fetcher, id stream.ID, p *kmsg.FetchResponseTopicPartition) {
+	rep, ok := c.replicas[id]
+	if !ok {
+		return
+	}
+	k := &rep.copying
+	if k.from != f || !k.told || k.changed || k.generation != rep.Generation || k.offset != rep.Ends.Log || rep.Cutting() {
+		return
+	}
+	switch code := errcode.Code(p.ErrorCode); {
+	case code == errcode.OffsetOutOfRange && p.LogStartOffset > int64(rep.Ends.Log):
+		c.beginCut(rep, cut{all: true, base: record.Offset(p.LogStartOffset)})
+	case code != errcode.None:
+		c.restPartition(rep)
+	case p.DivergingEpoch.Epoch >= 0 && p.DivergingEpoch.EndOffset >= 0:
+		c.parted(rep, record.Epoch(p.DivergingEpoch.Epoch), record.Offset(p.DivergingEpoch.EndOffset))
+	default:
+		c.copyBatches(rep, p.RecordBatches)
+		var facts partition.Facts
+		rep.Learn(record.Offset(p.HighWatermark), &facts)
+		c.settle(rep, &facts)
+		c.followStart(rep, record.Offset(p.LogStartOffset))
+	}
+}
+
+// copyBatches appends what the leader sent. What does not fit is not taken: the partition asks for it again, after a while.
+func (c *Core) copyBatches(rep *replica, bytes []byte) {
+	if len(bytes) == 0 {
+		return
+	}
+	it := record.Batches(bytes)
+	for it.Next() {
+		b := it.Batch
+		err := b.CheckCRC()
+		if err == nil && c.dirs[rep.Dir].free-int64(b.Size) < diskReserve {
+			err = fmt.Errorf("the log directory is nearly full: delete topics or add space")
+		}
+		if err == nil {
+			err = c.copyBatch(rep, &b)
+		}
+		if err != nil {
+			c.note(NoteFetchRefused, KeyValue{"topic", rep.Topic}, number("partition", rep.ID.Partition), number("leader", rep.Assigned().Leader), KeyValue{"reason", err.Error()})
+			c.copyOn(rep)
+			c.restPartition(rep)
+			return
+		}
+	}
+	c.copyOn(rep)
+}
+
+// copyBatch appends a batch as its leader has it. Its producer was checked there, and is remembered here: this replica may lead next.
+func (c *Core) copyBatch(rep *replica, b *record.Batch) error {
+	rolled, err := rep.Accept(b, c.now.Wall)
+	if err != nil {
+		return err
+	}
+	if rolled {
+		c.roll(rep, b.BaseOffset)
+	}
+	c.appended(rep, b)
+	return nil
+}
+
+// followStart moves the log start to where the leader's is, as far as this replica knows records to be committed.
+func (c *Core) followStart(rep *replica, start record.Offset) {
+	if start = min(start, rep.HighWatermark()); start <= rep.Start {
+		return
+	}
+	if rep.DeleteBelow(start) {
+		c.fx.Disk = append(c.fx.Disk, DiskOp{Kind: DiskDelete, Stream: rep.ID, To: start})
+	}
+	if !rep.beginsDurably(start) { // deleted records must not come back when this replica leads
+		c.promise(rep.ID, start)
+		c.want(rep.Dir, startsFile)
+	}
+	c.startMoved(rep)
+	c.copyOn(rep) // the leader may wait for it
+}
+
+// parted cuts a log where it parts from the leader's.
+func (c *Core) parted(rep *replica, epoch record.Epoch, end record.Offset) {
+	to := rep.Parting(epoch, end)
+	if to >= rep.Ends.Log { // nothing to cut: the leader's answer does not fit
+		c.restPartition(rep)
+		return
+	}
+	c.beginCut(rep, cut{to: to})
+}

@@ -1,0 +1,86 @@
+package core
+
+import (
+	"odradek/core/partition"
+	"odradek/core/record"
+	"odradek/core/stream"
+)
+
+// cut is what a follower's log is to lose: what lies at to and above, or everything, to begin anew at base.
+type cut struct {
+	to    record.Offset
+	all   bool
+	base  record.Offset
+	needs [checkpointFiles]uint64 // versions of the directory's files that say no more than what is left
+}
+
+// beginCut cuts a replica's log. Recovery takes for damage what is missing below a recovery point or a stored high watermark; so the directory's files must say less
+// before anything goes.
+func (c *Core) beginCut(rep *replica, x cut) {
+	c.leaveSession(rep)
+	if len(rep.lost) > 0 && !x.all { // what is damaged cannot be walked through: all of it comes anew
+		x = cut{all: true, base: rep.Start}
+	}
+	to := x.to
+	if x.all {
+		to = 0
+	}
+	below := rep.point > to || rep.floor > to || min(rep.HighWatermark(), rep.Ends.Durable) > to
+	if lost := rep.Cut(max(to, rep.Start)); lost > 0 && !x.all {
+		c.note(NoteCommittedCut, KeyValue{"topic", rep.Topic}, number("partition", rep.ID.Partition), number("from", to), number("offsets", lost))
+	}
+	c.recount(rep)
+	rep.point, rep.floor = min(rep.point, to), min(rep.floor, to)
+	if rep.cut = &x; below {
+		x.needs[pointsFile], x.needs[marksFile] = c.want(rep.Dir, pointsFile), c.want(rep.Dir, marksFile)
+		c.cutting = append(c.cutting, rep.ID)
+		return
+	}
+	c.carryOutCut(rep)
+}
+
+// carryOnCuts cuts what the files allow by now.
+func (c *Core) carryOnCuts() {
+	left := c.cutting[:0]
+	for _, id := range c.cutting {
+		rep, ok := c.replicas[id]
+		if !ok || rep.cut == nil {
+			continue
+		}
+		d := &c.dirs[rep.Dir]
+		if d.files[pointsFile].stored < rep.cut.needs[pointsFile] || d.files[marksFile].stored < rep.cut.needs[marksFile] {
+			left = append(left, id)
+			continue
+		}
+		c.carryOutCut(rep)
+	}
+	c.cutting = left
+}
+
+func (c *Core) carryOutCut(rep *replica) {
+	x := rep.cut
+	rep.cut = nil
+	c.fx.Disk = append(c.fx.Disk, DiskOp{Kind: DiskTruncate, Stream: rep.ID, Generation: rep.NewGeneration(), To: x.to, All: x.all, Base: x.base})
+}
+
+// replicaTruncated goes on with a replica's log as it is after a cut.
+func (c *Core) replicaTruncated(id stream.ID, g stream.Generation, o *Opened) {
+	rep, ok := c.replicas[id]
+	if !ok || !rep.Cutting() || g != rep.Generation {
+		return
+	}
+	epochs := rep.Epochs
+	epochs.TruncateTo(o.LogEnd)
+	log := stream.NewLog(id, o.Dir, o.LogStart, o.LogEnd, o.LogEnd, o.Segments, epochs.Entries())
+	rep.Reopened(log)
+	rep.producers.Restore(o.Producers, c.now.Wall)
+	rep.lostAbove(o.LogEnd)
+	rep.readEnd, rep.heardMark, rep.copyEnd = rep.ReadEnd(), rep.HighWatermark(), rep.Written
+	c.settle(rep, &partition.Facts{Moved: true})
+	if rep.again {
+		rep.again = false
+		c.takeUps = append(c.takeUps, id)
+	} else if rep.copying.from != nil {
+		c.copyOn(rep)
+	}
+}
