@@ -170,6 +170,13 @@ func TestClusterKilled(t *testing.T) {
 		t.Fatalf("%v\n%s", err, log)
 	}
 	ids := processes(t, log.String())
+	t.Cleanup(func() {
+		for _, id := range ids {
+			if t.Failed() {
+				_ = syscall.Kill(id, syscall.SIGKILL)
+			}
+		}
+	})
 	_ = cmd.Process.Kill()
 	_ = cmd.Wait()
 	gone(t, ids, 20*time.Second)

@@ -17,6 +17,7 @@ import (
 	"odradek/core"
 	"odradek/core/api"
 	"odradek/core/errcode"
+	"odradek/core/quorum"
 	"odradek/disk/segment"
 	"odradek/disk/vfs"
 )
@@ -151,6 +152,30 @@ func (c *nodes) sees(i int, topic string) bool {
 	return slices.ContainsFunc(resp.(*kmsg.MetadataResponse).Topics, func(t kmsg.MetadataResponseTopic) bool { return t.Topic != nil && *t.Topic == topic })
 }
 
+// operatorsSee looks at the nodes as their metrics do: one is the active controller, all know who, and the others are connected to it.
+func (c *nodes) operatorsSee(leader int32) {
+	c.t.Helper()
+	for i, n := range c.all {
+		look, err := n.Inspect(context.Background())
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		if q := look.Quorum; q.Active != (int(leader) == i+1) || int32(q.Leader) != leader || q.Observer || (q.Role == quorum.Leader) != q.Active {
+			c.t.Errorf("node %d: %+v", i+1, q)
+		}
+		up := false
+		for _, p := range n.Peers() {
+			if int(p.Node) == i+1 {
+				c.t.Errorf("node %d has a connection to itself: %+v", i+1, p)
+			}
+			up = up || int32(p.Node) == leader && p.Lane == core.LaneQuorum && p.Up
+		}
+		if !up && int(leader) != i+1 {
+			c.t.Errorf("node %d is not connected to the leader: %+v", i+1, n.Peers())
+		}
+	}
+}
+
 // TestThreeNodes: a leader is elected, a topic made at any of them is seen by all, another one leads when it dies, and it comes back.
 func TestThreeNodes(t *testing.T) {
 	c := newNodes(t, 3)
@@ -190,13 +215,7 @@ func TestThreeNodes(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "topic at the node that came back", func() bool { return c.sees(dead, "after") })
-	for i := range 3 {
-		for _, p := range c.all[i].Peers() {
-			if p.Lane == core.LaneQuorum && p.Up && int(p.Node) == i+1 {
-				t.Errorf("node %d is connected to itself", i+1)
-			}
-		}
-	}
+	c.operatorsSee(next)
 	var wait sync.WaitGroup
 	for i := range 3 {
 		wait.Go(func() { stop(t, c.all[i]) })
