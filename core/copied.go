@@ -125,6 +125,7 @@ func (c *Core) followStart(rep *replica, start record.Offset) {
 		c.want(rep.Dir, startsFile)
 	}
 	c.startMoved(rep)
+	c.copyOn(rep) // the leader may wait for it
 }
 
 // parted cuts a log where it parts from the leader's.

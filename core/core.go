@@ -67,7 +67,7 @@ type Core struct {
 	altering  altering
 	producing producerIDs
 	promised  map[stream.ID]record.Offset // log starts in their directory's checkpoint, or about to be
-	deletings []deleting
+	deletings []*deleting
 	timers    timer.Queue[timerKey]
 	facts     partition.Facts // of onWritten and onDurable, used again
 	lastID    uint64          // of pending produces, waiters, jobs
@@ -146,6 +146,7 @@ const (
 	timerAutoCreated                      // topics are made and not seen here
 	timerCopy                             // a fetcher's next try
 	timerISR                              // the next look for followers that lag
+	timerDelete                           // a DeleteRecords has waited for its replicas
 	timerAlter                            // an AlterPartition is to be sent again
 )
 
@@ -277,6 +278,8 @@ func (c *Core) onTimeout() {
 			c.quorumStep(func(q *quorum.Quorum, now int64, f *quorum.Facts) { q.Timeout(now, f) })
 		case timerFollow:
 			c.metadataFetchDue(key.id)
+		case timerDelete:
+			c.deletingDue(key.id)
 		case timerCopy:
 			c.rested(key.id)
 		case timerISR:

@@ -11,11 +11,15 @@ import (
 )
 
 // deleting is one DeleteRecords under way. A start that its reply names is durable: the request waits for the checkpoint of log starts of each directory it
-// touches, and only then do starts move, so that nobody ever saw one that a crash takes back.
+// touches, and only then do starts move, so that nobody ever saw one that a crash takes back. It is answered when the replicas on living brokers have moved theirs,
+// too: whoever leads next gives no deleted record (Kafka's low watermark).
 type deleting struct {
+	id       uint64
 	request  *Request
 	response *kmsg.DeleteRecordsResponse
 	needs    []needed
+	moved    bool // the starts are
+	late     bool // the request's time is up
 }
 
 // needed is the version of a directory's checkpoint of log starts that makes a promise true.
@@ -27,7 +31,7 @@ type needed struct {
 // onDeleteRecords promises the starts asked for, and answers when the checkpoints hold them.
 func (c *Core) onDeleteRecords(r *Request) {
 	req := r.Body.(*kmsg.DeleteRecordsRequest)
-	d := deleting{request: r, response: req.ResponseKind().(*kmsg.DeleteRecordsResponse)}
+	d := &deleting{request: r, response: req.ResponseKind().(*kmsg.DeleteRecordsResponse)}
 	for i := range req.Topics {
 		topic := kmsg.NewDeleteRecordsResponseTopic()
 		topic.Topic = req.Topics[i].Topic
@@ -35,7 +39,7 @@ func (c *Core) onDeleteRecords(r *Request) {
 			p := &req.Topics[i].Partitions[j]
 			out := kmsg.NewDeleteRecordsResponseTopicPartition()
 			out.Partition, out.LowWatermark = p.Partition, -1
-			start, code := c.promiseStart(&d, topic.Topic, p.Partition, record.Offset(p.Offset))
+			start, code := c.promiseStart(d, topic.Topic, p.Partition, record.Offset(p.Offset))
 			if out.ErrorCode = int16(code); code == errcode.None {
 				out.LowWatermark = int64(start)
 			}
@@ -43,7 +47,9 @@ func (c *Core) onDeleteRecords(r *Request) {
 		}
 		d.response.Topics = append(d.response.Topics, topic)
 	}
+	d.id = c.newID()
 	c.deletings = append(c.deletings, d)
+	c.after(timerKey{timerDelete, d.id}, int64(max(req.TimeoutMillis, 0)))
 	c.finishDeletings()
 }
 
@@ -89,27 +95,68 @@ func (r *replica) beginsDurably(start record.Offset) bool {
 
 // finishDeletings makes true what checkpoints promise by now: starts move, segments go, replies leave.
 func (c *Core) finishDeletings() {
-	c.deletings = slices.DeleteFunc(c.deletings, func(d deleting) bool {
+	c.deletings = slices.DeleteFunc(c.deletings, func(d *deleting) bool {
 		for _, need := range d.needs {
 			if dir := &c.dirs[need.dir]; !dir.failed && dir.files[startsFile].stored < need.version {
 				return false
 			}
 		}
-		c.finishDeleting(&d)
-		return true
+		return c.finishDeleting(d)
 	})
 }
 
-func (c *Core) finishDeleting(d *deleting) {
+// deletingDue answers for those whose time is up.
+func (c *Core) deletingDue(id uint64) {
+	for _, d := range c.deletings {
+		d.late = d.late || d.id == id
+	}
+	c.finishDeletings()
+}
+
+// finishDeleting moves the starts, and replies when all replicas have; false if it waits.
+func (c *Core) finishDeleting(d *deleting) bool {
+	waits := false
 	for i := range d.response.Topics {
 		t := &d.response.Topics[i]
 		for j := range t.Partitions {
-			if p := &t.Partitions[j]; p.ErrorCode == 0 {
+			p := &t.Partitions[j]
+			if p.ErrorCode != 0 {
+				continue
+			}
+			if !d.moved {
 				c.moveStart(t.Topic, p)
+			}
+			if p.ErrorCode == 0 {
+				waits = c.startWaits(d, t.Topic, p) || waits
 			}
 		}
 	}
+	if d.moved = true; waits {
+		return false
+	}
+	c.timers.Cancel(timerKey{timerDelete, d.id})
 	c.reply(Reply{Conn: d.request.Conn, Correlation: d.request.Correlation, Key: d.request.Key, Body: d.response})
+	return true
+}
+
+// startWaits reports whether a living replica still begins below what was deleted. When the request's time is up, or this node leads no more, it says so instead.
+func (c *Core) startWaits(d *deleting, topic string, p *kmsg.DeleteRecordsResponseTopicPartition) bool {
+	rep, code := c.replicaFor(topic, record.UUID{}, p.Partition)
+	if code == errcode.None && !rep.Leading() {
+		code = errcode.NotLeaderOrFollower
+	}
+	if code == errcode.None {
+		low := rep.LowWatermark(func(id record.NodeID) bool { b, ok := c.meta.committed.Broker(id); return ok && !b.Fenced })
+		if low >= record.Offset(p.LowWatermark) {
+			return false
+		}
+		if !d.late {
+			return true
+		}
+		code = errcode.RequestTimedOut
+	}
+	p.ErrorCode, p.LowWatermark = int16(code), -1
+	return false
 }
 
 func (c *Core) moveStart(topic string, p *kmsg.DeleteRecordsResponseTopicPartition) {
@@ -130,5 +177,8 @@ func (c *Core) moveStart(topic string, p *kmsg.DeleteRecordsResponseTopicPartiti
 		c.fx.Disk = append(c.fx.Disk, DiskOp{Kind: DiskDelete, Stream: rep.ID, To: start})
 	}
 	c.startMoved(rep)
+	for _, w := range c.followers.all(rep.ID, nil) { // its followers are to hear of it now
+		c.wake(w)
+	}
 	p.LowWatermark = int64(rep.Start)
 }

@@ -37,6 +37,9 @@ func (c *Core) heard(req *api.FetchRequest) {
 		if rep.Heard(req.ReplicaID, req.ReplicaEpoch, p.Offset, p.LogStart, c.nowMs(), &facts) {
 			c.settle(rep, &facts)
 			c.membersMayChange(rep)
+			if len(c.deletings) > 0 {
+				c.finishDeletings()
+			}
 		}
 	}
 }

@@ -362,7 +362,7 @@ func (c *serverConn) inspect(r *core.Reply) {
 				c.n.w.reach(markRefusedFull)
 			}
 			if res := &r.Produce.Partitions[j]; res.Err == errcode.None && s.acks != 0 {
-				c.n.checkDurable(res, &s.batches[j], len(s.batches) == 1)
+				c.n.checkDurable(res, &s.batches[j], s.acks, len(s.batches) == 1)
 			}
 		}
 		return

@@ -28,11 +28,7 @@ func drawQuorum(seed uint64, p Profile) Options {
 	}
 	o.Node = append(o.Node, core.KeyValue{Key: "log.index.size.max.bytes", Value: fmt.Sprint(o.Index.Bytes)}, core.KeyValue{Key: "log.index.interval.bytes", Value: fmt.Sprint(o.Index.Interval)})
 	o.Node = append(o.Node, drawQuorumTimes(&rng)...)
-	for _, kv := range drawSnapshots(seed) {
-		if kv.Key != "metadata.max.retention.bytes" && kv.Key != "metadata.max.retention.ms" { // nobody falls below a log start: snapshots are not fetched yet
-			o.Node = append(o.Node, kv)
-		}
-	}
+	o.Node = append(o.Node, drawSnapshots(seed)...)
 	for range between(&rng, 1, 3) {
 		o.Admins = append(o.Admins, AdminOptions{Requests: between(&rng, 10, 60), TimeoutMs: pick[int32](&rng, 300, 1000, 5000), Patience: pick(&rng, 500*Millisecond, 2*Second, 6*Second)})
 	}
@@ -60,8 +56,63 @@ var (
 
 // strikes reports whether a kind is drawn in a world.
 func (k faultKind) strikes(o *Options) bool {
+	if k == wipeNode && o.Profile.Name == Cluster {
+		return false // no replica can do without its disk yet
+	}
 	if len(o.Nodes) > 1 {
 		return !slices.Contains(aloneKinds, k)
 	}
 	return !slices.Contains(amongKinds, k)
+}
+
+// drawCluster draws a world of brokers with replicated partitions. Roles are in one process each, or apart.
+func drawCluster(seed uint64, p Profile) Options {
+	rng := source(seed, forPeers)
+	o := Options{Seed: seed, Profile: p, Dirs: 1, SyncAll: pick(&rng, 16, 1, 3), Index: Indexing{Bytes: pick[int32](&rng, 1000, 100), Interval: pick[int32](&rng, 300, 1)}}
+	brokers, voters, apart := pick(&rng, 2, 3, 3, 3, 4, 5, 7), pick(&rng, 1, 3, 3), rng.IntN(3) == 0
+	for i := range brokers {
+		o.Nodes = append(o.Nodes, NodeOptions{Voter: !apart && i < voters, Broker: true, SkewMs: int64(between(&rng, -30_000, 30_000))})
+	}
+	for i := range voters {
+		if skew := int64(between(&rng, -30_000, 30_000)); apart || i >= brokers {
+			o.Nodes = append(o.Nodes, NodeOptions{Voter: true, SkewMs: skew})
+		}
+	}
+	o.Node = append(o.Node, core.KeyValue{Key: "auto.create.topics.enable", Value: "false"}, core.KeyValue{Key: "log.index.size.max.bytes", Value: fmt.Sprint(o.Index.Bytes)},
+		core.KeyValue{Key: "log.index.interval.bytes", Value: fmt.Sprint(o.Index.Interval)})
+	o.Node = append(o.Node, drawQuorumTimes(&rng)...)
+	o.Node = append(o.Node, drawReplication(&rng)...)
+	o.Node = append(o.Node, drawSnapshots(seed)...)
+	for i := range between(&rng, 1, 2) {
+		t := drawTopic(&rng, i)
+		t.Inherits, t.Replicas = false, min(brokers, pick(&rng, 1, 2, 3, 3, 3))
+		t.MinInsync = between(&rng, 1, max(1, t.Replicas-rng.IntN(2)))
+		o.Topics = append(o.Topics, t)
+	}
+	for i := range p.clients() + 1 {
+		c := drawClient(&rng, i%len(o.Topics), p)
+		c.Churn = 0
+		o.Clients = append(o.Clients, c)
+	}
+	drawDelays(&rng, &o)
+	o.Safety = p.safety(&rng)
+	o.Node = append(o.Node, drawSessions(seed, o.Clients)...)
+	drawFaults(&o)
+	o.Node = append(o.Node, core.KeyValue{Key: "log.flush.offset.checkpoint.interval.ms", Value: pick(&rng, "60000", "1000", "100")},
+		core.KeyValue{Key: "replica.high.watermark.checkpoint.interval.ms", Value: pick(&rng, "5000", "1000", "100")})
+	drawMachines(&o)
+	return o
+}
+
+// drawReplication draws how long brokers, replicas and the controller wait for one another.
+func drawReplication(rng *prng.Source) []core.KeyValue {
+	return []core.KeyValue{
+		{Key: "broker.session.timeout.ms", Value: pick(rng, "1000", "3000", "9000")},
+		{Key: "broker.heartbeat.interval.ms", Value: pick(rng, "100", "300")},
+		{Key: "replica.lag.time.max.ms", Value: pick(rng, "500", "2000", "10000")},
+		{Key: "replica.fetch.wait.max.ms", Value: pick(rng, "50", "300", "500")},
+		{Key: "replica.fetch.backoff.ms", Value: pick(rng, "20", "200")},
+		{Key: "replica.fetch.max.bytes", Value: pick(rng, "100", "1048576")},
+		{Key: "leader.imbalance.check.interval.seconds", Value: pick(rng, "1", "5", "300")},
+	}
 }

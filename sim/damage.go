@@ -341,7 +341,9 @@ func (n *node) checkLost(folder string, o *core.Opened) {
 		}
 		p.hurts = append(p.hurts, span{x.From, x.To}) // what was not hit was never acknowledged: a reader finds nothing there
 	}
-	n.w.past.opened(topic, partition, o.LogStart, o.LogEnd)
+	if n.w.alone() {
+		n.w.past.opened(topic, partition, o.LogStart, o.LogEnd)
+	}
 	if !n.w.opt.Topics[topic].Durable() {
 		return
 	}

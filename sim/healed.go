@@ -19,7 +19,7 @@ func (w *World) healWays() {
 	w.mendWays()
 	voters := w.voters()
 	rng := w.source(forHeal)
-	if spare := (len(voters) - 1) / 2; spare > 0 && rng.IntN(2) == 0 {
+	if spare := (len(voters) - 1) / 2; spare > 0 && rng.IntN(2) == 0 && w.opt.Profile.Name == Quorum {
 		w.frozen = true
 		first, oneWay := rng.IntN(len(voters)), rng.IntN(3)
 		for k := range spare {
@@ -49,6 +49,10 @@ func (w *World) checkHealed() {
 	}
 	w.after(healedLook, event{kind: evHealed})
 	busy := w.unsettled()
+	if w.opt.Profile.Name == Cluster {
+		w.checkFull()
+		return
+	}
 	switch {
 	case busy != "" && w.now > w.healed+leaderBound && w.frozen, busy != "" && w.now > w.healed+agreedBound:
 		w.fail(Liveness, "L3", fmt.Sprintf("%s after faults have stopped: %s", w.now-w.healed, busy))

@@ -188,7 +188,8 @@ func (h *history) judge() {
 			h.end(topic, partition)
 		}
 	}
-	v, err := linearizability.Check(h.soFar(), linearizability.Options{Draw: h.w.cfg.Draw})
+	all := slices.DeleteFunc(h.soFar(), func(op linearizability.Operation) bool { return op.Topic != "" && !h.w.keeps(op.Topic) })
+	v, err := linearizability.Check(all, linearizability.Options{Draw: h.w.cfg.Draw})
 	if err != nil {
 		h.w.fail(Correctness, "page", err.Error())
 		return

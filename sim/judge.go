@@ -44,6 +44,9 @@ func (l *ledger) judgeRecord(client int, g *given) {
 		}
 		return // the power has failed since, and the topic promises nothing for that
 	}
+	if c.opt.Acks == 1 && c.topic.Replicas > 1 && g.epoch != l.w.epochOf(c.topic.Name, g.partition) {
+		return // another leader need not have what only the one before it had
+	}
 	last := part.lastAt(g.offset)
 	_, hit := part.hurtAt(g.offset)
 	start, _ := l.w.logStart(c.topic.Name, g.partition)
@@ -88,7 +91,8 @@ func (l *ledger) judgePartition(topic int, partition int32) {
 // checkDurable is asked when an acknowledgement of a durable topic is about to leave: the platter must have the batch, whatever the core believes. It
 // reads what the disk would have after a power loss that kept nothing else. A batch that is alone in its request is acknowledged when it is decided; of several
 // one may wait for the others while its directory is given up, or while its topic is made durable.
-func (n *node) checkDurable(r *api.ProduceResult, sent *record.Batch, alone bool) {
+func (n *node) checkDurable(r *api.ProduceResult, sent *record.Batch, acks int16, alone bool) {
+	n.checkAcked(r, sent, acks)
 	if d := n.dirOf(r.Topic, r.Partition); d != nil && d.lost && alone {
 		n.w.fail(Correctness, "directory", fmt.Sprintf("%s-%d: offset %d is acknowledged, in a directory that was given up", r.Topic, r.Partition, r.BaseOffset))
 	}

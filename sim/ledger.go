@@ -96,6 +96,7 @@ type given struct {
 	offset    record.Offset // NoOffset: the client was not told
 	powers    int           // power losses before the process that acknowledged it
 	safe      bool          // a clean stop has synced it
+	epoch     record.Epoch  // of the partition's leader when it was given, as far as anybody knew
 }
 
 // place says where a record was given.
@@ -113,7 +114,7 @@ func (l *ledger) part(topic int, partition int32) *partLedger { return &l.topics
 
 // give enters a record. id is its place in the client's order, from 1.
 func (l *ledger) give(c *client, id uint64, partition int32, m *proto.Message) {
-	g := given{partition: partition, name: nameOf(m.Key, m.Value), hash: l.hash(c.topic, m.Key, m.Value, m.Headers, m.Timestamp), timestamp: m.Timestamp, offset: record.NoOffset}
+	g := given{partition: partition, name: nameOf(m.Key, m.Value), hash: l.hash(c.topic, m.Key, m.Value, m.Headers, m.Timestamp), timestamp: m.Timestamp, offset: record.NoOffset, epoch: l.w.epochOf(c.topic.Name, partition)}
 	l.names[g.name] = place{int(c.id), len(l.records[c.id])}
 	l.records[c.id] = append(l.records[c.id], g)
 	l.w.past.given(c)
@@ -138,7 +139,7 @@ func (l *ledger) delivered(c *client, id uint64, partition int32, offset record.
 	default:
 		g.acked, g.offset, g.powers = true, offset, powers
 		l.acked++
-		if c.topic.Durable() || powers == l.powers {
+		if (c.topic.Durable() || powers == l.powers) && (c.opt.Acks < 0 || l.w.alone()) {
 			p := l.part(c.opt.Topic, partition)
 			p.ackedEnd = max(p.ackedEnd, offset+1)
 		}

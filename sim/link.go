@@ -55,7 +55,7 @@ func (l *link) sends(p []byte) {
 
 // afterLoss looks at the first Fetch after one whose answer was lost: nobody knows what the broker took of that one, so the session must not go on (KIP-227).
 func (l *link) afterLoss(version int16, frame []byte) {
-	if !l.c.lostFetch {
+	if !l.c.lostFetch || !l.c.w.alone() { // each broker has a session of its own
 		return
 	}
 	l.c.lostFetch = false

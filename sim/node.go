@@ -35,6 +35,7 @@ type node struct {
 	watched      map[stream.ID]*watched
 	ended        bool // it has stopped in order at the end of the run
 	log          metaLog
+	replicas     []*replicaLog
 	spoiled      map[string]bool // files that rot has hit
 
 	ailments

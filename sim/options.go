@@ -107,6 +107,8 @@ type TopicOptions struct {
 	SegmentBytes  int32
 	AppendTime    bool
 	Compression   string
+	Replicas      int  // of each partition; 0: one
+	MinInsync     int  // min.insync.replicas; 0: not set
 	Inherits      bool // flush.messages is not set for the topic: the node's default has the same value
 }
 
@@ -150,8 +152,11 @@ func between(rng *prng.Source, lo, hi int) int { return lo + rng.IntN(hi-lo+1) }
 
 // Draw returns the options of a seed.
 func Draw(seed uint64, p Profile) Options {
-	if p.Name == Quorum {
+	switch p.Name {
+	case Quorum:
 		return drawQuorum(seed, p)
+	case Cluster:
+		return drawCluster(seed, p)
 	}
 	rng := source(seed, forKnobs)
 	o := Options{Seed: seed, Profile: p}
@@ -350,8 +355,8 @@ func (o *Options) Lines() []string {
 	}
 	out = append(out, fmt.Sprintf("life metadata-end=%d epoch=%d next-producer=%d first-sequence=%d", o.Life.MetadataEnd, o.Life.Epoch, o.Life.NextProducer, o.Life.FirstSequence))
 	for _, t := range o.Topics {
-		out = append(out, fmt.Sprintf("topic %s partitions=%d flush.messages=%d inherited=%t flush.ms=%d segment.bytes=%d append-time=%t compression=%s",
-			t.Name, t.Partitions, t.FlushMessages, t.Inherits, t.FlushMs, t.SegmentBytes, t.AppendTime, t.Compression))
+		out = append(out, fmt.Sprintf("topic %s partitions=%d flush.messages=%d inherited=%t flush.ms=%d segment.bytes=%d append-time=%t compression=%s replicas=%d min-insync=%d",
+			t.Name, t.Partitions, t.FlushMessages, t.Inherits, t.FlushMs, t.SegmentBytes, t.AppendTime, t.Compression, max(t.Replicas, 1), t.MinInsync))
 	}
 	for i, c := range o.Clients {
 		out = append(out, fmt.Sprintf("client c%d topic=%s idempotent=%t acks=%d in-flight=%d codec=%s batches=%d of<=%d timeout=%s timeout.ms=%d "+

@@ -32,6 +32,7 @@ type watched struct {
 	outlive  map[record.ProducerID]lastOf
 	pointed  int // power losses before its last Checkpoint
 	deleted  bool
+	cutting  uint32 // the process that has a cut of it under way; 0: none
 }
 
 // sequence is where a producer has come to.
@@ -81,6 +82,7 @@ func (n *node) observe(ev *core.Event) {
 	n.checkRefused(ev)
 	n.checkGivenUp(ev)
 	n.observeQuorum(ev)
+	n.observeReplicas()
 	switch ev.Kind {
 	case core.EvRequest:
 		n.hear(ev.Request)
@@ -92,6 +94,10 @@ func (n *node) observe(ev *core.Event) {
 			}
 			o.durable, o.promised = max(o.durable, ev.UpTo), max(o.promised, ev.UpTo)
 			n.ends(ev.Stream, o)
+		}
+	case core.EvTruncated:
+		if o := n.watch(ev.Stream); o != nil {
+			o.cutting = 0
 		}
 	case core.EvWritten:
 		if o := n.watch(ev.Stream); o != nil {
@@ -117,6 +123,9 @@ func (n *node) observe(ev *core.Event) {
 			n.appended(o, &op.Batch)
 		case core.DiskRoll:
 			n.w.reach(markRolled)
+		case core.DiskTruncate: // what a follower had besides its leader
+			o.promised, o.durable = min(o.promised, op.To), min(o.durable, op.To)
+			o.producers, o.outlive, o.cutting = nil, nil, n.life
 		case core.DiskDelete:
 			o.deleted = o.deleted || op.All
 			n.checkDeleted(op, o)
@@ -137,7 +146,7 @@ func (n *node) ends(id stream.ID, o *watched) {
 		n.broken("R6", o, "log start %d, high watermark %d, durable %d, written %d, log end %d", s.LogStart, s.HighWatermark, s.Durable, s.Written, s.LogEnd)
 	case s.HighWatermark < o.hw || s.LogStart < o.start:
 		n.broken("R6", o, "high watermark %d and log start %d go back from %d and %d", s.HighWatermark, s.LogStart, o.hw, o.start)
-	case o.topic != nil && o.topic.Durable() && !s.Failed && s.HighWatermark > max(o.durable, s.LogStart):
+	case o.topic != nil && o.topic.Durable() && !s.Failed && s.HighWatermark > max(o.durable, s.LogStart) && (s.Leading || n.w.alone()): // a follower hears of it before its own disk is done
 		n.broken("R9", o, "the high watermark is %d, and no more than offsets below %d are durable", s.HighWatermark, o.durable)
 	}
 	o.hw, o.start = s.HighWatermark, s.LogStart

@@ -113,7 +113,7 @@ func (n *node) idOf(p *api.FetchResult) (stream.ID, bool) {
 // told: of a durable topic, what was acknowledged is told sooner or later, to readers with and without sessions.
 func (n *node) told(o *watched, p *api.FetchResult, asked Time) {
 	switch {
-	case !o.topic.Durable() || p.HighWatermark >= o.part.ackedEnd:
+	case !o.topic.Durable() || p.HighWatermark >= o.part.ackedEnd || !n.w.alone():
 		o.behind = 0
 	case o.behind == 0:
 		o.behind = n.w.now

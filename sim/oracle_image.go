@@ -42,9 +42,11 @@ func (n *node) checkImage(img *image.Image) {
 
 // checkRegistered: a node that serves is registered as what it is.
 func (n *node) checkRegistered() {
+	if n.w.cfg.BlackBox || !n.w.opt.Nodes[n.id].Broker {
+		return
+	}
 	b, ok := n.p.view.Image.Broker(n.self())
 	switch {
-	case n.w.cfg.BlackBox:
 	case !ok || b.Fenced || b.Incarnation != n.p.incarnation:
 		n.w.fail(Correctness, "image", fmt.Sprintf("the node serves as incarnation %s, and is registered: %t, as %+v", n.p.incarnation, ok, b))
 	case len(b.Endpoints) == 0 || len(b.Features) == 0:

@@ -18,7 +18,7 @@ func (d *logDir) checkMirror(ops []core.DiskOp) {
 	for i := range ops {
 		id := ops[i].Stream
 		o := n.watch(id)
-		if o == nil || o.hurt() || asksOf(ops[i+1:], id) || asksOf(d.queue, id) {
+		if o == nil || o.hurt() || o.cutting == n.life || asksOf(ops[i+1:], id) || asksOf(d.queue, id) {
 			continue
 		}
 		s, here := n.p.core.Look(id)

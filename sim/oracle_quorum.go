@@ -25,7 +25,8 @@ type metaBatch struct {
 
 // metaLog is a node's metadata log as its core has it, and how far the node says that it is committed.
 type metaLog struct {
-	batches []metaBatch // rising
+	batches []metaBatch   // rising
+	start   record.Offset // what lies below only a snapshot has
 	hw      record.Offset
 	checked int // of batches: those below hw
 	epoch   record.Epoch
@@ -67,7 +68,10 @@ func (n *node) rereadMetadata() {
 	if err != nil {
 		return
 	}
-	for _, path := range logFiles(n.rootOf(0)+metadataFolder[:len(metadataFolder)-1], names) {
+	for i, path := range logFiles(n.rootOf(0)+metadataFolder[:len(metadataFolder)-1], names) {
+		if i == 0 {
+			n.log.start = baseOf(path)
+		}
 		data, _ := n.disk.Data(path)
 		for it := record.Batches(data); it.Next(); {
 			n.log.batches = append(n.log.batches, batchOf(&it.Batch))
@@ -115,6 +119,10 @@ func (n *node) metadataChanged(op *core.DiskOp) {
 				n.w.fail(Correctness, "Q3", fmt.Sprintf("%s cuts its log to %d, and its batch at %d of epoch %d is committed", n.name, op.To, b.base, b.epoch))
 			}
 			l.batches = l.batches[:k-1]
+		}
+		if op.All {
+			l.start = op.Base
+			n.w.reach(markSnapshotFetched)
 		}
 		l.checked = min(l.checked, len(l.batches))
 		n.w.reach(markMetadataCut)
@@ -176,11 +184,11 @@ func (q *quorumWatch) missing(n *node, epoch record.Epoch) (metaBatch, bool) {
 		if q.in[i] >= epoch {
 			break
 		}
+		if b.base < n.log.start {
+			continue
+		}
 		for len(has) > 0 && has[0].base < b.base {
 			has = has[1:]
-		}
-		if len(has) > 0 && has[0].base > b.base && len(n.log.batches) == len(has) {
-			continue // below its log start
 		}
 		if len(has) == 0 || has[0] != b {
 			return b, true
@@ -239,7 +247,7 @@ func (n *node) platterHas(b metaBatch) bool {
 		}
 		return false
 	}
-	return false
+	return len(files) > 0 // below the log start: a snapshot has it
 }
 
 // holds reports whether a node has all that is committed on its platter.
@@ -253,7 +261,11 @@ func (q *quorumWatch) holds(n *node) bool {
 // checkSame: images of one offset are the same on all nodes (Q4).
 func (n *node) checkSame(img *image.Image) {
 	w := n.w
-	if w.alone() || w.cfg.BlackBox {
+	if w.alone() {
+		return
+	}
+	w.publishes(img)
+	if w.cfg.BlackBox {
 		return
 	}
 	sum := w.quorum.sum(img)

@@ -8,7 +8,6 @@ import (
 
 	"odradek/clientlib/proto"
 	"odradek/core/record"
-	"odradek/core/stream"
 )
 
 // A reader's position is the offset behind the last record that it was given, or what it sought; it goes elsewhere by itself only if the position is outside the
@@ -153,7 +152,7 @@ func (r *reading) found(i int, at record.Offset) {
 	w, s := r.c.w, r.parts[i].sought
 	part := w.ledger.part(r.c.opt.Topic, int32(i))
 	start, end, known := w.bounds(r.c.topic.Name, int32(i))
-	if !r.c.topic.Durable() || len(part.hurts) > 0 || !known {
+	if !r.c.topic.Durable() || len(part.hurts) > 0 || !known || !w.alone() {
 		return // the log may since have come to begin or to end elsewhere
 	}
 	least, most := record.Offset(0), end
@@ -181,15 +180,7 @@ func (r *reading) found(i int, at record.Offset) {
 
 // bounds returns where a partition begins and ends; false while the node does not serve.
 func (w *World) bounds(topic string, partition int32) (start, end record.Offset, known bool) {
-	n := w.nodes[0]
-	if !n.serving() || n.p.view.Image == nil {
-		return 0, 0, false
-	}
-	t, ok := n.p.view.Image.Topic(topic)
-	if !ok {
-		return 0, 0, false
-	}
-	s, ok := n.p.core.Look(stream.ID{Topic: t.ID, Partition: partition})
+	_, s, ok := w.leads(topic, partition)
 	return s.LogStart, s.LogEnd, ok
 }
 
@@ -259,7 +250,7 @@ func (r *reading) hears(resp *kmsg.FetchResponse) {
 			p.since, p.call = r.c.powers, max(r.heardAt, r.c.since)
 		}
 		hw, start := record.Offset(told.HighWatermark), record.Offset(told.LogStartOffset)
-		if hw < p.mark {
+		if hw < p.mark && r.c.w.alone() {
 			r.fail("watermark", i, "the high watermark goes back from %d to %d", p.mark, hw)
 		}
 		if start >= 0 && start < p.start {
@@ -301,8 +292,8 @@ func (r *reading) heard(resp *kmsg.FetchResponse, floors []record.Offset) {
 
 // offline reports whether nobody serves a partition: its directory was given up, or no node is there.
 func (w *World) offline(topic string, partition int32) bool {
-	n := w.nodes[0]
-	if !n.serving() {
+	n, _, ok := w.leads(topic, partition)
+	if !ok {
 		return true
 	}
 	d := n.dirOf(topic, partition)

@@ -15,6 +15,7 @@ import (
 func (n *node) observeStart(opened []core.Event) {
 	if !n.w.alone() {
 		n.rereadMetadata()
+		n.replicas = nil
 	}
 	if n.w.cfg.BlackBox {
 		return
@@ -34,6 +35,7 @@ func (n *node) observeStart(opened []core.Event) {
 		w.durable = o.HighWatermark
 		w.start = o.LogStart
 		w.powered(n)
+		n.rereadReplica(id, o)
 		if o.Cut > 0 {
 			n.w.reach(markTornTail)
 		}

@@ -41,7 +41,7 @@ func newProducing(c *client) *producing {
 // work makes the topic, and gives what is due and has room.
 func (p *producing) work() {
 	c, w := p.c, p.c.w
-	if !p.made {
+	if !p.made && w.now >= p.next {
 		p.made = true
 		c.do(proto.Operation{Request: p.createTopic(), Target: proto.Controller(), MaxVersion: -1, Refused: createCode}, p.created)
 	}
@@ -130,7 +130,7 @@ func (p *producing) createTopic() kmsg.Request {
 	req := kmsg.NewPtrCreateTopicsRequest()
 	req.TimeoutMillis = p.c.opt.TimeoutMs
 	t := kmsg.NewCreateTopicsRequestTopic()
-	t.Topic, t.NumPartitions, t.ReplicationFactor = o.Name, o.Partitions, 1
+	t.Topic, t.NumPartitions, t.ReplicationFactor = o.Name, o.Partitions, int16(max(o.Replicas, 1))
 	stamp := "CreateTime"
 	if o.AppendTime {
 		stamp = "LogAppendTime"
@@ -138,6 +138,9 @@ func (p *producing) createTopic() kmsg.Request {
 	configs := [][2]string{{"segment.bytes", strconv.Itoa(int(o.SegmentBytes))}, {"message.timestamp.type", stamp}, {"compression.type", o.Compression}}
 	if o.FlushMs > 0 {
 		configs = append(configs, [2]string{"flush.ms", strconv.FormatInt(o.FlushMs, 10)})
+	}
+	if o.MinInsync > 0 {
+		configs = append(configs, [2]string{"min.insync.replicas", strconv.Itoa(o.MinInsync)})
 	}
 	if !o.Inherits {
 		configs = append(configs, [2]string{"flush.messages", strconv.FormatInt(o.FlushMessages, 10)})
@@ -155,7 +158,11 @@ func createCode(resp kmsg.Response) errcode.Code {
 
 // created takes the end of CreateTopics. A topic that was made must be there.
 func (p *producing) created(resp kmsg.Response) {
-	if code := createCode(resp); code != errcode.None && code != errcode.TopicAlreadyExists {
+	if code := createCode(resp); code == errcode.InvalidReplicationFactor && !p.c.w.alone() { // not enough brokers serve yet
+		p.made, p.next = false, p.c.w.now+100*Millisecond
+		p.c.arm(p.next)
+		return
+	} else if code != errcode.None && code != errcode.TopicAlreadyExists {
 		p.c.w.fail(Correctness, "create", fmt.Sprintf("the topic is refused: %v", code))
 		return
 	}
@@ -163,8 +170,16 @@ func (p *producing) created(resp kmsg.Response) {
 	t := kmsg.NewMetadataRequestTopic()
 	t.Topic = &p.c.topic.Name
 	req.Topics = append(req.Topics, t)
+	p.look(req)
+}
+
+// look has the topic be seen. One node knows it at once, and of several each when it hears of it.
+func (p *producing) look(req *kmsg.MetadataRequest) {
 	p.c.do(proto.Operation{Request: req, Target: proto.Any(), MaxVersion: -1}, func(resp kmsg.Response) {
-		if code := errcode.Code(resp.(*kmsg.MetadataResponse).Topics[0].ErrorCode); code != errcode.None {
+		if code := errcode.Code(resp.(*kmsg.MetadataResponse).Topics[0].ErrorCode); code == errcode.UnknownTopicOrPartition && !p.c.w.alone() {
+			p.look(req)
+			return
+		} else if code != errcode.None {
 			p.c.w.fail(Correctness, "create", fmt.Sprintf("the topic that was made is not there: %v", code))
 			return
 		}

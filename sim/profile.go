@@ -16,12 +16,14 @@ const (
 	Single = "single" // one node for a minute, four clients: the standard
 	Brief  = "brief"  // one node for some seconds, two clients: many seeds in little time
 	Quorum = "quorum" // the metadata quorum: voters and observers, and clients that change metadata
-	Usual  = "usual"
-	Low    = "low" // few records and faults, long silences
+	// Cluster is brokers with replicated partitions, and those who produce to them and read them.
+	Cluster = "cluster"
+	Usual   = "usual"
+	Low     = "low" // few records and faults, long silences
 )
 
 // ProfileNames are all profiles.
-var ProfileNames = []string{Single, Brief, Quorum}
+var ProfileNames = []string{Single, Brief, Quorum, Cluster}
 
 // Standard is the profile that counts.
 var Standard = Profile{Single, Usual}
@@ -38,7 +40,7 @@ func ParseProfile(name, rate string) (Profile, error) {
 }
 
 func (p Profile) clients() int {
-	if p.Name == Brief {
+	if p.Name == Brief || p.Name == Cluster {
 		return 2
 	}
 	return 4
@@ -48,7 +50,7 @@ func (p Profile) safety(rng *prng.Source) Time {
 	if p.Name == Brief {
 		return pick(rng, 2*Second, 5*Second, 12*Second)
 	}
-	if p.Name == Quorum {
+	if p.Name == Quorum || p.Name == Cluster {
 		return pick(rng, 10*Second, 20*Second, 30*Second)
 	}
 	return pick(rng, 50*Second, 55*Second, 58*Second)

@@ -7,7 +7,6 @@ import (
 	"odradek/core"
 	"odradek/core/image"
 	"odradek/core/record"
-	"odradek/core/stream"
 )
 
 // logStart returns where a partition begins; false while the node does not serve.
@@ -15,15 +14,7 @@ func (w *World) logStart(topic string, partition int32) (record.Offset, bool) {
 	if len(w.nodes) == 0 {
 		return 0, false
 	}
-	n := w.nodes[0]
-	if !n.serving() || n.p.view.Image == nil {
-		return 0, false
-	}
-	t, ok := n.p.view.Image.Topic(topic)
-	if !ok {
-		return 0, false
-	}
-	s, ok := n.p.core.Look(stream.ID{Topic: t.ID, Partition: partition})
+	_, s, ok := w.leads(topic, partition)
 	return s.LogStart, ok
 }
 

@@ -105,6 +105,9 @@ func (n *node) checkStopped() {
 		if d.lost || d.failed || d.n.spoiled[d.root+core.RecoveryPointCheckpoint] {
 			continue
 		}
+		if n.p.view.Image == nil {
+			continue // nothing was published: nothing is known of any partition
+		}
 		points := d.entries(core.RecoveryPointCheckpoint)
 		for _, id := range d.dir.Streams() {
 			t, ok := n.p.view.Image.TopicByID(id.Topic)

@@ -16,8 +16,10 @@ import (
 	"fmt"
 	"io"
 
+	"odradek/core/image"
 	"odradek/core/prng"
 	"odradek/core/record"
+	"odradek/core/stream"
 	"odradek/linearizability"
 	"odradek/net/codec"
 	"odradek/sim/simnet"
@@ -123,6 +125,8 @@ type World struct {
 	nodes   []*node
 	admins  []*admin
 	quorum  quorumWatch
+	parts   map[stream.ID]*partWatch
+	newest  *image.Image // that anybody has published
 	reigns  map[reigning]ruler
 	cuts    [][]Time // by node that sends, by node that receives: nothing gets through before
 	clients []*client

@@ -209,8 +209,9 @@ func (q *Quorum) Fetch(now int64, a Asked, oldest, newest *SnapshotID, f *Facts)
 	}
 	_, knows := q.peers[a.Replica]
 	isVoter := slices.Contains(q.cfg.Voters, a.Replica)
-	// What lies just below the log start only the snapshot that ends there can vouch for.
-	if a.Offset < q.Start || a.Offset == q.Start && q.Start > 0 && (oldest == nil || oldest.End != q.Start || oldest.Epoch != a.LastEpoch) {
+	// What lies just below the log start only the snapshot that ends there can vouch for; and of a log that ends in an epoch before that of the oldest snapshot nobody knows
+	// here any more where it parts from this one (Kafka's validateOffsetAndEpoch).
+	if a.Offset < q.Start || oldest != nil && q.Start > 0 && a.LastEpoch < oldest.Epoch || a.Offset == q.Start && q.Start > 0 && (oldest == nil || oldest.End != q.Start || oldest.Epoch != a.LastEpoch) {
 		if newest == nil {
 			return Verdict{Err: errcode.UnknownServerError}
 		}

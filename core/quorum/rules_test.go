@@ -141,3 +141,22 @@ func TestLateAnswers(t *testing.T) {
 		t.Errorf("an answer of epoch 4 has the log of epoch 6 cut to %d", late.To)
 	}
 }
+
+// TestFetchFromBeforeTheOldestSnapshot: a follower whose last record is of an epoch that the leader has only in snapshots takes a snapshot: where its log parts from the
+// leader's the leader does not know any more, and a diverging epoch would have it cut what is committed.
+func TestFetchFromBeforeTheOldestSnapshot(t *testing.T) {
+	q := machine(t, 2, `{"leaderId":-1,"leaderEpoch":4,"votedId":2,"votedDirectoryId":"AAAAAAAAAAAAAAAAAAAAAA","data_version":1}`)
+	q.Start, q.role, q.leading, q.peers = 7, Leader, true, map[record.NodeID]*peer{}
+	oldest, newest := &SnapshotID{End: 7, Epoch: 4}, &SnapshotID{End: 8, Epoch: 4}
+	for _, c := range []struct {
+		offset    record.Offset
+		lastEpoch record.Epoch
+		snapshot  bool
+	}{{9, 1, true}, {8, 1, true}, {7, 4, false}, {9, 4, false}, {6, 4, true}} {
+		var f Facts
+		v := q.Fetch(0, Asked{Replica: 3, Epoch: 4, Offset: c.offset, LastEpoch: c.lastEpoch}, oldest, newest, &f)
+		if got := v.Snapshot != nil; got != c.snapshot || v.Diverges {
+			t.Errorf("a fetch from %d behind epoch %d: %+v", c.offset, c.lastEpoch, v)
+		}
+	}
+}
