@@ -123,10 +123,7 @@ func (c *nodes) at(i int, listener string) *client {
 
 // quorum asks a broker for the quorum: who leads, in which epoch.
 func (c *nodes) quorum(i int) (leader, epoch int32, err error) {
-	req := kmsg.NewPtrDescribeQuorumRequest()
-	req.Version = 2
-	req.Topics = []kmsg.DescribeQuorumRequestTopic{{Topic: "__cluster_metadata", Partitions: []kmsg.DescribeQuorumRequestTopicPartition{{}}}}
-	resp, err := c.at(i, "PLAINTEXT").ask(req)
+	resp, err := c.at(i, "PLAINTEXT").ask(describeQuorum("__cluster_metadata"))
 	if err != nil {
 		return -1, -1, err
 	}
@@ -270,11 +267,56 @@ func TestSilentVoter(t *testing.T) {
 	}
 }
 
+// controllersAnswer asks each controller who the controllers are (KIP-919) and what it knows of the quorum: only the leader does.
+func (c *nodes) controllersAnswer(leader int32) {
+	c.t.Helper()
+	ask := func(i int, listener string, req kmsg.Request) kmsg.Response {
+		resp, err := c.at(i, listener).ask(req)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		return resp
+	}
+	for i := range c.all {
+		cluster := kmsg.NewPtrDescribeClusterRequest()
+		cluster.Version, cluster.EndpointType = 1, 2
+		r := ask(i, "CONTROLLER", cluster).(*kmsg.DescribeClusterResponse)
+		if r.ErrorCode != 0 || r.ControllerID != leader || len(r.Brokers) != len(c.ports) || int(r.Brokers[i].Port) != c.ports[i] {
+			c.t.Errorf("node %d says of the controllers: %+v", i+1, r)
+		}
+		if r := ask(i, "PLAINTEXT", cluster).(*kmsg.DescribeClusterResponse); errcode.Code(r.ErrorCode) != errcode.MismatchedEndpointType {
+			c.t.Errorf("a broker's listener tells of controllers: %+v", r)
+		}
+		cluster.EndpointType = 1
+		if r := ask(i, "CONTROLLER", cluster).(*kmsg.DescribeClusterResponse); errcode.Code(r.ErrorCode) != errcode.MismatchedEndpointType {
+			c.t.Errorf("a controller's listener tells of brokers: %+v", r)
+		}
+		quorum := describeQuorum("__cluster_metadata")
+		want := errcode.NotLeaderOrFollower
+		if int(leader) == i+1 {
+			want = errcode.None
+		}
+		if r := ask(i, "CONTROLLER", quorum).(*kmsg.DescribeQuorumResponse); errcode.Code(r.ErrorCode) != want {
+			c.t.Errorf("controller %d, %d leads: %+v", i+1, leader, r)
+		}
+		if r := ask(i, "CONTROLLER", describeQuorum("t")).(*kmsg.DescribeQuorumResponse); errcode.Code(r.Topics[0].Partitions[0].ErrorCode) != errcode.UnknownTopicOrPartition {
+			c.t.Errorf("the quorum of a topic: %+v", r)
+		}
+	}
+}
+
+func describeQuorum(topic string) *kmsg.DescribeQuorumRequest {
+	req := kmsg.NewPtrDescribeQuorumRequest()
+	req.Version = 2
+	req.Topics = []kmsg.DescribeQuorumRequestTopic{{Topic: topic, Partitions: []kmsg.DescribeQuorumRequestTopicPartition{{}}}}
+	return req
+}
+
 // TestControllerListener: it serves the controller's keys and no others, whatever comes there costs its connection only, and limits for clients do not stop it.
 func TestControllerListener(t *testing.T) {
 	c := newNodes(t, 2)
 	c.startAll(0, 1)
-	_, epoch, err := c.quorum(0)
+	leader, epoch, err := c.quorum(0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -291,6 +333,7 @@ func TestControllerListener(t *testing.T) {
 	if !offered[int16(api.Vote)] || !offered[int16(api.BrokerHeartbeat)] || offered[int16(api.Produce)] || offered[int16(api.Metadata)] {
 		t.Errorf("the controller's listener offers %v", offered)
 	}
+	c.controllersAnswer(leader)
 	for name, b := range map[string][]byte{ // any order: each on its own
 		"HTTP": []byte("GET / HTTP/1.1\r\n\r\n"), "TLS": {0x16, 3, 1, 0, 200, 1, 0, 0, 196, 3, 3}, "negative": {0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0},
 		"a vote cut off": {0, 0, 0, 12, 0, 52, 0, 2, 0, 0, 0, 1, 0, 1, 'a', 0},
