@@ -14,6 +14,9 @@ import (
 // fetched takes the answer to a fetcher's fetch.
 func (c *Core) fetched(f *fetcher, resp kmsg.Response) {
 	f.busy = false
+	if c.stop != serving {
+		return // the logs are being closed: the checkpoints say where they end
+	}
 	r, ok := resp.(*kmsg.FetchResponse)
 	switch {
 	case !ok:

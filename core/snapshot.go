@@ -252,6 +252,8 @@ func (c *Core) snapshotRead() {
 	if r.snapshot.End > 0 {
 		m.replayer.Skip(r.at())
 	}
-	m.committed = c.working()
+	if c.snaps.fetching == nil { // else what it changes is still to be told
+		m.committed = c.working()
+	}
 	m.loadedTo = max(r.snapshot.End, m.quorum.Start)
 }

@@ -151,10 +151,10 @@ func (c *Core) fetchedSnapshotRead(w *snapshotFetch) {
 	}
 	m.committed = img
 	m.loadedTo = w.snapshot.End
-	c.quorumStep(func(q *quorum.Quorum, now int64, f *quorum.Facts) {
-		q.Reopened(now, *w.log, w.snapshot.Epoch, f)
-		q.Loaded(now, f) // at boot nothing went on before
-	})
+	c.quorumStep(func(q *quorum.Quorum, now int64, f *quorum.Facts) { q.Reopened(now, *w.log, w.snapshot.Epoch, f) })
+	if m.stage == stageBooting { // nothing went on before
+		c.metadataLoaded()
+	}
 	for _, i := range []*image.Image{old, img} {
 		for t := range i.Topics() {
 			c.topicChanged(old, t.ID)

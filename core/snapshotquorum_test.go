@@ -1,10 +1,14 @@
 package core
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"testing"
+
+	"odradek/core/record"
+	"odradek/core/stream"
 )
 
 // What a snapshot holds is committed: a node that has read one back, and whose leadership ends before anything of it is committed, goes back to the snapshot, not to
@@ -45,5 +49,42 @@ func TestNoSnapshotAboveTheOwnDurableEnd(t *testing.T) {
 	c.meta.quorum.Ends.Durable = durable
 	if c.maybeSnapshot(false); c.snaps.writing == nil {
 		t.Error("no snapshot is written")
+	}
+}
+
+// A crash may come between the store of a fetched snapshot and the emptying of the log. The next start empties the log, reads the snapshot, and then lives on: it registers
+// as any other.
+func TestStartBehindAFetchedSnapshot(t *testing.T) {
+	n := &testNode{t: t, held: map[string]bool{}, out: &strings.Builder{}, files: map[string][]byte{}}
+	for _, line := range []string{"boot metadata.log.max.record.bytes.between.snapshots=1 metadata.max.retention.bytes=-1", "create topic=a", "create topic=b"} {
+		n.command(strings.Fields(line))
+	}
+	newest := slices.Max(slices.Collect(maps.Keys(n.files)))
+	var snapshot Snapshot
+	if _, err := fmt.Sscanf(strings.TrimPrefix(newest, SnapshotFolder+"/"), "%d-%d.checkpoint", &snapshot.End, &snapshot.Epoch); err != nil {
+		t.Fatal(err)
+	}
+	c, fx := New(), Effects{}
+	step := func(ev Event) {
+		fx.Reset()
+		if c.Step(Now{}, &ev, &fx); len(fx.Halts) > 0 {
+			t.Fatal(fx.Halts[0].Reason)
+		}
+	}
+	boot := &Boot{ClusterID: "c", NodeID: 1, Incarnation: record.UUID{1}, Dirs: []Dir{{ID: record.UUID{15: 200}, Free: 1 << 30}}, Snapshots: []Snapshot{snapshot},
+		Metadata: Opened{Exists: true, Topic: stream.MetadataName}, Config: []KeyValue{{"node.id", "1"}, {"controller.quorum.voters", "1@h1:9093,2@h2:9093,3@h3:9093"},
+			{"listeners", "PLAINTEXT://h1:9092,CONTROLLER://h1:9093"}, {"controller.listener.names", "CONTROLLER"}}}
+	step(Event{Kind: EvBoot, Boot: boot})
+	cut := slices.IndexFunc(fx.Disk, func(op DiskOp) bool { return op.Kind == DiskTruncate && op.All && op.Base == snapshot.End })
+	if cut < 0 {
+		t.Fatalf("the log is not emptied: %+v", fx.Disk)
+	}
+	step(Event{Kind: EvTruncated, Stream: stream.Metadata, Generation: fx.Disk[cut].Generation, Opened: &Opened{Exists: true, LogStart: snapshot.End, LogEnd: snapshot.End, Durable: snapshot.End,
+		HighWatermark: snapshot.End, Segments: []stream.Segment{{Base: snapshot.End}}}})
+	for len(fx.Jobs) > 0 {
+		step(Event{Kind: EvLoaded, Job: fx.Jobs[0].ID, Loaded: &Loaded{Bytes: n.files[newest][min(int(fx.Jobs[0].Pos), len(n.files[newest])):]}})
+	}
+	if c.meta.committed.TopicCount() == 0 || c.meta.stage != stageRegistering {
+		t.Errorf("%d topics, stage %d: want those of the snapshot, and a registration", c.meta.committed.TopicCount(), c.meta.stage)
 	}
 }

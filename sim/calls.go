@@ -55,7 +55,7 @@ func (l *peer) carryOut() {
 		l.ch = w.dial(l, fmt.Sprintf("%s-%v", l.n.name, l.lane), fx.Dial)
 		l.ch.from, l.ch.fromLife = l.n, l.life
 	}
-	if len(fx.Write) > 0 {
+	if len(fx.Write) > 0 && l.ch != nil { // else it was for a connection that is given up
 		l.ch.send(simnet.Client, fx.Write)
 		spoil(fx.Write)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"odradek/clientlib/proto"
 	"odradek/core/api"
+	"odradek/core/errcode"
 	"odradek/core/prng"
 	"odradek/sim/simnet"
 )
@@ -219,6 +220,12 @@ func (c *client) dial(d *proto.Dial) {
 }
 
 func (c *client) done(d *proto.Completion) {
+	var refused *proto.Error
+	if errors.As(d.Err, &refused) && refused.Code == errcode.UnknownTopicOrPartition && !c.w.alone() { // it asked a broker that has not heard of the topic
+		delete(c.ops, d.ID)
+		c.r.asks = false
+		return
+	}
 	if d.Err != nil {
 		c.w.fail(Liveness, "operation", d.Err.Error())
 		return

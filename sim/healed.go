@@ -44,10 +44,17 @@ func (w *World) healWays() {
 
 // checkHealed: a leader is there within a bound and carries out what it is asked (L3); then all are healed, and all nodes come to agree.
 func (w *World) checkHealed() {
+	w.after(healedLook, event{kind: evHealed})
+	if w.phase == phaseStop { // one that was starting stops when it can
+		for _, n := range w.nodes {
+			if n.p != nil && n.p.booted {
+				n.strike(cleanRestart)
+			}
+		}
+	}
 	if w.phase != phaseDrain {
 		return
 	}
-	w.after(healedLook, event{kind: evHealed})
 	busy := w.unsettled()
 	if w.opt.Profile.Name == Cluster {
 		w.checkFull()

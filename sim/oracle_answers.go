@@ -152,6 +152,9 @@ func (c *serverConn) founded(h *heard, topic string, partition int32, code errco
 	if code != errcode.NotLeaderOrFollower && code != errcode.UnknownTopicOrPartition {
 		return
 	}
+	if code == errcode.UnknownTopicOrPartition && !c.n.w.alone() {
+		return // the connection looked at the image before: of several nodes one hears of a topic later than its clients
+	}
 	now := c.n.heardPart(topic, partition)
 	for _, was := range h.parts {
 		if was == now && was.serves {

@@ -32,7 +32,7 @@ func (n *node) observeStart(opened []core.Event) {
 			continue
 		}
 		w.named(n, o.Topic, id.Partition)
-		w.durable = o.HighWatermark
+		w.durable = max(o.HighWatermark, o.Durable)
 		w.start = o.LogStart
 		w.powered(n)
 		n.rereadReplica(id, o)

@@ -214,7 +214,7 @@ func (p *producing) delivered(d *proto.Delivery) {
 
 // due returns when work may have something to do by itself; deliveries make room.
 func (p *producing) due() (Time, bool) {
-	return p.next, p.c.known && len(p.rest) == 0 && p.wants()
+	return p.next, !p.made || p.c.known && len(p.rest) == 0 && p.wants()
 }
 
 func (p *producing) unfinished() string {

@@ -218,7 +218,7 @@ func (q *Quorum) Fetch(now int64, a Asked, oldest, newest *SnapshotID, f *Facts)
 		q.note(now, a, isVoter, knows, record.NoOffset, f)
 		return Verdict{Snapshot: newest, Now: true}
 	}
-	if epoch, end, same := q.agrees(a); !same {
+	if epoch, end, same := q.agrees(a, oldest); !same {
 		q.note(now, a, isVoter, knows, record.NoOffset, f)
 		return Verdict{Diverges: true, Epoch: epoch, End: end, Now: true}
 	}
@@ -245,8 +245,9 @@ func (q *Quorum) checkAsked(a Asked) Verdict {
 	return Verdict{}
 }
 
-// agrees reports whether the record before the offset asked for is in this log, of that epoch; else where the logs part at the latest (KIP-595).
-func (q *Quorum) agrees(a Asked) (record.Epoch, record.Offset, bool) {
+// agrees reports whether the record before the offset asked for is in this log, of that epoch; else where the logs part at the latest (KIP-595). Below the first epoch of
+// the log that is the end of the oldest snapshot, in its epoch (Kafka's endOffsetForEpoch).
+func (q *Quorum) agrees(a Asked, oldest *SnapshotID) (record.Epoch, record.Offset, bool) {
 	if a.Offset == q.Start {
 		return 0, 0, true
 	}
@@ -256,6 +257,9 @@ func (q *Quorum) agrees(a Asked) (record.Epoch, record.Offset, bool) {
 	}
 	if epoch == record.NoEpoch {
 		epoch, end = 0, max(q.Start, 0)
+		if oldest != nil && q.Start > 0 {
+			epoch = oldest.Epoch
+		}
 	}
 	return epoch, min(end, q.Ends.Log), false
 }

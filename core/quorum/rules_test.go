@@ -160,3 +160,20 @@ func TestFetchFromBeforeTheOldestSnapshot(t *testing.T) {
 		}
 	}
 }
+
+// TestDivergenceAtTheOldestSnapshot: a follower that goes on in the epoch in which the leader's oldest snapshot ends parts from the leader there, and not at its own log's
+// start: what lies between is committed.
+func TestDivergenceAtTheOldestSnapshot(t *testing.T) {
+	leader, follower := machine(t, 2, `{"leaderId":-1,"leaderEpoch":4,"votedId":2,"votedDirectoryId":"AAAAAAAAAAAAAAAAAAAAAA","data_version":1}`), machine(t, 3, follows)
+	log := stream.NewLog(stream.Metadata, 0, 7, 9, 9, []stream.Segment{{Base: 7}}, []stream.EpochStart{{Epoch: 5, Start: 7}})
+	leader.Log, leader.epoch, leader.role, leader.leading, leader.peers = log, 5, Leader, true, map[record.NodeID]*peer{}
+	oldest := &SnapshotID{End: 7, Epoch: 4}
+	var f Facts
+	v := leader.Fetch(0, Asked{Replica: 3, Epoch: 5, Offset: 9, LastEpoch: 4}, oldest, oldest, &f)
+	if !v.Diverges || v.Epoch != 4 || v.End != 7 {
+		t.Fatalf("a fetch from 9 behind epoch 4: %+v", v)
+	}
+	if follower.diverged(v.Epoch, v.End, &f); !f.Cut || f.To != 7 {
+		t.Errorf("the follower cuts its log to %d, want 7", f.To)
+	}
+}

@@ -54,7 +54,7 @@ func (d *Dir) Recover(folder Folder) (*Log, *core.Opened, error) {
 
 func (d *Dir) recoverLog(id stream.ID, folder Folder, names []string, distrusts bool) (*recovery, error) {
 	r := &recovery{dir: d, log: &Log{id: id, topic: folder.topic, folder: folder.Name}, epoch: record.NoEpoch, producers: producerWindows{},
-		start: folder.start, point: folder.point, floor: max(folder.point, folder.watermark), distrusts: distrusts}
+		start: folder.start, point: folder.point, floor: max(folder.point, folder.watermark), watermark: folder.watermark, distrusts: distrusts}
 	err := r.run(names)
 	if err != nil {
 		for i := range r.log.segs {
@@ -71,6 +71,7 @@ type recovery struct {
 	log          *Log
 	start        record.Offset // of the log, by the checkpoint; 0 if it has none
 	point, floor record.Offset // decision 4
+	watermark    record.Offset // checkpointed
 
 	distrusts bool // the files of the log's state are not used
 
@@ -372,7 +373,7 @@ func (r *recovery) opened() *core.Opened {
 		o.RecoveryPoint = durable // else the state that belongs to it is not on disk
 	}
 	o.Durable = max(durable, o.LogStart)
-	o.HighWatermark = max(min(r.floor, l.next), o.LogStart)
+	o.HighWatermark = max(min(r.watermark, l.next), o.LogStart) // what is durable here need not be on other replicas
 	for i := range l.segs {
 		o.Segments = append(o.Segments, stream.Segment{Base: l.segs[i].base, Size: l.segs[i].size, MaxTimestamp: l.segs[i].maxTS})
 	}

@@ -163,7 +163,7 @@ func (d *Dir) Enlist() ([]Found, error) {
 		}
 		end := max(d.marks.points[folder], d.marks.watermarks[folder], d.marks.starts[folder])
 		lost = append(lost, Found{Stream: id, Opened: &core.Opened{
-			Dir: d.id, Exists: true, Topic: topic, LogStart: d.marks.starts[folder], LogEnd: end, Durable: end, HighWatermark: end,
+			Dir: d.id, Exists: true, Topic: topic, LogStart: d.marks.starts[folder], LogEnd: end, Durable: end, HighWatermark: max(d.marks.watermarks[folder], d.marks.starts[folder]),
 			Damage: fmt.Sprintf("folder %s, or its %s, is lost: restore it, or delete the topic", folder, metadataFile)}})
 		l.next = end
 	}
