@@ -164,6 +164,11 @@ func (c *Core) takeUp(id stream.ID) {
 		rep.again = true
 		return
 	}
+	if rep.Failed() != errcode.None && !c.dirs[rep.Dir].failed && c.replaceable(p) { // its folder was lost: it is made anew, and copied
+		c.dropReplica(id)
+		c.takeUps = append(c.takeUps, id)
+		return
+	}
 	var facts partition.Facts
 	role := rep.Assign(partition.Assignment{Leader: p.Leader, LeaderEpoch: p.LeaderEpoch, PartitionEpoch: p.PartitionEpoch,
 		Replicas: p.Replicas, ISR: p.Isr}, c.nowMs(), &facts)
@@ -179,6 +184,9 @@ func (c *Core) takeUp(id stream.ID) {
 		c.membersMayChange(rep)
 	case role != partition.Unchanged || rep.copying.from == nil:
 		c.copyFrom(rep)
+		if len(rep.lost) > 0 && c.replaceable(p) { // damaged here, and others have it
+			c.beginCut(rep, cut{all: true, base: rep.Start})
+		}
 	}
 }
 

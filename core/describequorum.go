@@ -1,54 +1,34 @@
 package core
 
 import (
-	"slices"
-
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"odradek/core/config"
 	"odradek/core/errcode"
 	"odradek/core/quorum"
 	"odradek/core/record"
 	"odradek/core/stream"
 )
 
-// onDescribeQuorum answers from what this node knows as leader of the metadata log; a broker that does not lead it asks who does, as Kafka's forwards.
+// onDescribeQuorum answers from what this node knows as leader of the metadata log; a broker that does not lead it sends the question on, as Kafka's does.
 func (c *Core) onDescribeQuorum(r *Request) {
 	req := r.Body.(*kmsg.DescribeQuorumRequest)
-	answer := func(c *Core, resp kmsg.Response) {
-		c.reply(Reply{Conn: r.Conn, Correlation: r.Correlation, Key: r.Key, Body: resp})
-	}
-	q := c.meta.quorum
+	var resp kmsg.Response
 	switch {
 	case !onlyMetadata(req):
-		answer(c, unknownQuorum(req))
-	case q.Role() == quorum.Leader:
-		answer(c, c.describeQuorum(req))
-	case c.fromController(r):
-		answer(c, quorumFailed(req, errcode.NotLeaderOrFollower))
+		resp = unknownQuorum(req)
+	case c.meta.quorum.Role() == quorum.Leader:
+		resp = c.describeQuorum(req)
+	case c.mayForward(r):
+		c.forward(r)
+		return
 	default:
-		c.askController(req, func(c *Core, resp kmsg.Response) {
-			if resp == nil {
-				resp = quorumFailed(req, errcode.RequestTimedOut)
-			}
-			answer(c, resp)
-		})
+		resp = c.refusal(req, errcode.NotLeaderOrFollower)
 	}
-}
-
-// fromController reports whether a request came to the controller: by one of its listeners, or from this node itself.
-func (c *Core) fromController(r *Request) bool {
-	return r.Conn == LoopbackConn || slices.ContainsFunc(c.cfg.Controllers, func(l config.Listener) bool { return l.Name == r.Listener })
+	c.reply(Reply{Conn: r.Conn, Correlation: r.Correlation, Key: r.Key, Body: resp})
 }
 
 func onlyMetadata(req *kmsg.DescribeQuorumRequest) bool {
 	return len(req.Topics) == 1 && req.Topics[0].Topic == stream.MetadataName && len(req.Topics[0].Partitions) == 1 && req.Topics[0].Partitions[0].Partition == 0
-}
-
-func quorumFailed(req *kmsg.DescribeQuorumRequest, code errcode.Code) kmsg.Response {
-	resp := req.ResponseKind().(*kmsg.DescribeQuorumResponse)
-	resp.ErrorCode = int16(code)
-	return resp
 }
 
 // unknownQuorum answers a question for other partitions: each is unknown, as Kafka has it.

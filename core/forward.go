@@ -31,7 +31,7 @@ func (c *Core) mayForward(r *Request) bool {
 	}
 	switch r.Body.(type) {
 	case *kmsg.CreateTopicsRequest, *kmsg.DeleteTopicsRequest, *kmsg.CreatePartitionsRequest, *kmsg.AlterConfigsRequest, *kmsg.IncrementalAlterConfigsRequest,
-		*kmsg.ElectLeadersRequest, *kmsg.UnregisterBrokerRequest:
+		*kmsg.ElectLeadersRequest, *kmsg.UnregisterBrokerRequest, *kmsg.DescribeQuorumRequest:
 		return true
 	}
 	return false
@@ -110,6 +110,8 @@ func notController(resp kmsg.Response) bool {
 		code = r.ErrorCode
 	case *kmsg.UnregisterBrokerResponse:
 		code = r.ErrorCode
+	case *kmsg.DescribeQuorumResponse:
+		return errcode.Code(r.ErrorCode) == errcode.NotLeaderOrFollower
 	}
 	return errcode.Code(code) == errcode.NotController
 }

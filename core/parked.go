@@ -98,6 +98,10 @@ func failAll(body kmsg.Response, why errcode.Code) {
 		b.ErrorCode, b.ProducerIDStart, b.ProducerIDLen = code, 0, 0
 	case *kmsg.AssignReplicasToDirsResponse:
 		b.ErrorCode, b.Directories = code, nil
+	case *kmsg.DescribeQuorumResponse:
+		b.ErrorCode = code
+	case *kmsg.FetchSnapshotResponse:
+		b.ErrorCode = code
 	case *kmsg.DeleteTopicsResponse:
 		for i := range b.Topics {
 			b.Topics[i].ErrorCode, b.Topics[i].ErrorMessage = code, nil

@@ -57,7 +57,8 @@ func (c *Core) emptiest() stream.DirID {
 
 func (d *dirState) load() int { return len(d.replicas) + d.coming }
 
-// home returns the directory of a partition that is not here; false if it is known and does not stand.
+// home returns the directory of a partition that is not here; false if it is known and does not stand. A directory that is none of this node's, while all of those
+// stand, is gone for good: what lay there is made anew where it can be copied from others, and nowhere else.
 func (c *Core) home(p *image.Partition) (stream.DirID, bool) {
 	id := p.DirectoryOf(c.self)
 	if id == image.DirUnassigned || id == image.DirMigrating {
@@ -68,7 +69,16 @@ func (c *Core) home(p *image.Partition) (stream.DirID, bool) {
 			return stream.DirID(i), !c.dirs[i].failed
 		}
 	}
-	return 0, false
+	return c.emptiest(), len(c.absent) == 0 && c.allStand() && c.replaceable(p)
+}
+
+func (c *Core) allStand() bool {
+	return !slices.ContainsFunc(c.dirs, func(d dirState) bool { return d.failed })
+}
+
+// replaceable reports whether other replicas have all that this one ever promised: another leads, and this one is none of those that may lead next.
+func (c *Core) replaceable(p *image.Partition) bool {
+	return p.Leader != record.NoNode && p.Leader != c.self && !slices.Contains(p.Isr, c.self) && !slices.Contains(p.Elr, c.self)
 }
 
 // here finds or makes the replica of a partition; nil if it is offline, or waits for its making.
@@ -94,6 +104,7 @@ func (c *Core) here(id stream.ID, t *image.Topic, p *image.Partition) *replica {
 		o = &Opened{Dir: dir}
 	}
 	delete(c.opened, id)
+	delete(c.offline, id)
 	c.unplace(id)
 	rep := c.openReplica(id, t, o)
 	if found {

@@ -119,6 +119,7 @@ func (c *Core) acceptMetadata(bytes []byte) {
 		}
 		if err != nil {
 			c.note(NoteFetchRefused, KeyValue{"topic", stream.MetadataName}, number("leader", m.quorum.LeaderID()), KeyValue{"reason", err.Error()})
+			m.quorum.Refused(int64(c.now.Mono))
 			return
 		}
 		c.storeMetadata(&b, rolled)

@@ -1,8 +1,8 @@
 package core
 
 import (
-	"fmt"
 	"odradek/core/api"
+	"odradek/core/errcode"
 	"odradek/core/record"
 )
 
@@ -37,7 +37,7 @@ func (c *Core) onRequest(r *Request) {
 	case api.DescribeQuorum:
 		c.onDescribeQuorum(r)
 	default:
-		panic(fmt.Sprintf("invariant: a request of key %d reached the core", r.Key))
+		c.reply(Reply{Conn: r.Conn, Correlation: r.Correlation, Key: r.Key, Body: c.refusal(r.Body, errcode.UnsupportedVersion)}) // a listener takes it, and nothing here decides it yet
 	}
 }
 

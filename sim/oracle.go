@@ -32,7 +32,8 @@ type watched struct {
 	outlive  map[record.ProducerID]lastOf
 	pointed  int // power losses before its last Checkpoint
 	deleted  bool
-	cutting  uint32 // the process that has a cut of it under way; 0: none
+	cutting  uint32            // the process that has a cut of it under way; 0: none
+	cutTo    stream.Generation // that a cut began: what is told of earlier ones does not count
 }
 
 // sequence is where a producer has come to.
@@ -52,7 +53,7 @@ func (n *node) watch(id stream.ID) *watched {
 		n.watched[id] = o
 	}
 	if o.life != n.life {
-		o.life, o.hw, o.start, o.durable, o.behind, o.producers = n.life, 0, 0, 0, 0, nil
+		o.life, o.hw, o.start, o.durable, o.behind, o.producers, o.cutTo = n.life, 0, 0, 0, 0, nil, 0
 	}
 	return o
 }
@@ -88,7 +89,7 @@ func (n *node) observe(ev *core.Event) {
 		n.hear(ev.Request)
 		n.checkParked(ev)
 	case core.EvDurable, core.EvCheckpointed:
-		if o := n.watch(ev.Stream); o != nil {
+		if o := n.watch(ev.Stream); o != nil && ev.Generation >= o.cutTo { // else what it tells of is being cut
 			if ev.Kind == core.EvCheckpointed {
 				o.pointed = n.powers
 			}
@@ -125,7 +126,7 @@ func (n *node) observe(ev *core.Event) {
 			n.w.reach(markRolled)
 		case core.DiskTruncate: // what a follower had besides its leader
 			o.promised, o.durable = min(o.promised, op.To), min(o.durable, op.To)
-			o.producers, o.outlive, o.cutting = nil, nil, n.life
+			o.producers, o.outlive, o.cutting, o.cutTo = nil, nil, n.life, op.Generation
 		case core.DiskDelete:
 			o.deleted = o.deleted || op.All
 			n.checkDeleted(op, o)

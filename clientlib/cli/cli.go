@@ -22,7 +22,7 @@ import (
 func Commands(extra ...*cobra.Command) []*cobra.Command {
 	configs := configCommand()
 	configs.AddCommand(extra...)
-	return []*cobra.Command{topicCommand(), produceCommand(), consumeCommand(), configs, clusterCommand(), versionCommand()}
+	return []*cobra.Command{topicCommand(), produceCommand(), consumeCommand(), configs, clusterCommand(), quorumCommand(), versionCommand()}
 }
 
 // defaultTimeout is less than that of an application: a person waits.

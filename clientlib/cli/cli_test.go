@@ -102,6 +102,7 @@ var volatile = []struct {
 }{
 	{regexp.MustCompile(`127\.0\.0\.1:111\d`), "127.0.0.1:111x"}, {regexp.MustCompile(`"id": "[\w-]{22}"`), `"id": "ID"`}, {regexp.MustCompile(`\bid [\w-]{22}`), "id ID"},
 	{regexp.MustCompile(`"timestamp":\d{13}`), `"timestamp":MS`},
+	{regexp.MustCompile(`\b[\d.]+m?s ago`), "T ago"}, {regexp.MustCompile(`"(lastFetch|lastCaughtUp)": \d{13}`), `"$1": MS`},
 }
 
 // A script has lines of three kinds: "$ command", what it reads as "< line", and what came: "> " on stdout, "! " on stderr, "= " the exit code. "$ tty command" runs on

@@ -12,7 +12,7 @@ import (
 )
 
 func clusterCommand() *cobra.Command {
-	return group("cluster", "Look at a cluster", clusterInfo(), clusterHealth())
+	return group("cluster", "Look at a cluster, or run a local one", clusterInfo(), clusterStatus(), clusterHealth())
 }
 
 type clusterJSON struct {

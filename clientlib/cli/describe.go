@@ -26,12 +26,16 @@ type partitionJSON struct {
 	ISR           []int32 `json:"isr"`
 	LogStart      int64   `json:"logStart"`      // -1: nobody could say
 	HighWatermark int64   `json:"highWatermark"` // -1: nobody could say
+	ELR           []int32 `json:"elr"`           // may lead besides the ISR
+	Offline       []int32 `json:"offline"`       // replicas whose broker or directory is gone
+	State         string  `json:"state"`         // ok, under-replicated, no-leader
 }
 
 func topicDescribe() *cobra.Command {
 	return onCluster(&cobra.Command{
 		Use: "describe NAME...", Short: "Show a topic's partitions and configuration",
-		Long: `Shows the partitions of topics: leader and its epoch, replicas, those in sync, log start and high watermark; and the configuration that is not the default.
+		Long: `Shows the partitions of topics: leader and its epoch, replicas, those in sync, log start and high watermark, the replicas that may lead besides
+those in sync (ELR), those that are offline, and whether the partition is under-replicated; and the configuration that is not the default.
 In a pipe each partition is a line that begins with the topic's name; the configuration is then left to odradek config describe.`,
 		Example: `  odradek topic describe orders
   odradek topic describe orders -o json`,
@@ -61,10 +65,15 @@ In a pipe each partition is a line that begins with the topic's name; the config
 
 func (s *session) described(ctx context.Context, t *clientlib.Topic) (describedJSON, error) {
 	d := describedJSON{Name: t.Name, ID: topicID(t.ID), Internal: t.Internal, Partitions: []partitionJSON{}, Configs: []configJSON{}}
+	eligible, err := s.admin().Eligible(ctx, t.Name)
+	if err != nil {
+		return d, err
+	}
 	var led []clientlib.TopicPartition
 	for i := range t.Partitions {
 		p := &t.Partitions[i]
-		d.Partitions = append(d.Partitions, partitionJSON{p.Partition, p.Leader, p.LeaderEpoch, p.Replicas, p.ISR, -1, -1})
+		d.Partitions = append(d.Partitions, partitionJSON{p.Partition, p.Leader, p.LeaderEpoch, p.Replicas, p.ISR, -1, -1,
+			some(eligible[clientlib.TopicPartition{Topic: t.Name, Partition: p.Partition}].ELR), some(p.Offline), stateOf(p)})
 		if p.Leader >= 0 {
 			led = append(led, clientlib.TopicPartition{Topic: t.Name, Partition: p.Partition})
 		}
@@ -95,15 +104,34 @@ func (s *session) described(ctx context.Context, t *clientlib.Topic) (describedJ
 	return d, err
 }
 
+// some is a list as JSON has it: empty, not null.
+func some(ids []int32) []int32 {
+	if ids == nil {
+		return []int32{}
+	}
+	return ids
+}
+
+func stateOf(p *clientlib.Partition) string {
+	switch {
+	case p.Leader < 0:
+		return "no-leader"
+	case !p.Healthy():
+		return "under-replicated"
+	}
+	return "ok"
+}
+
 func (s *session) printDescribed(list []describedJSON) error {
 	out := s.cmd.OutOrStdout()
 	person := terminal(out)
 	for i := range list {
 		d := &list[i]
-		headings := []string{"PARTITION", "LEADER", "EPOCH", "REPLICAS", "ISR", "LOG START", "HIGH WATERMARK"}
+		headings := []string{"PARTITION", "LEADER", "EPOCH", "REPLICAS", "ISR", "LOG START", "HIGH WATERMARK", "ELR", "OFFLINE", "STATE"}
 		var lines [][]string
 		for _, p := range d.Partitions {
-			line := []string{strconv.Itoa(int(p.Partition)), strconv.Itoa(int(p.Leader)), strconv.Itoa(int(p.LeaderEpoch)), ids(p.Replicas), ids(p.ISR), known(p.LogStart), known(p.HighWatermark)}
+			line := []string{strconv.Itoa(int(p.Partition)), strconv.Itoa(int(p.Leader)), strconv.Itoa(int(p.LeaderEpoch)), ids(p.Replicas), ids(p.ISR), known(p.LogStart), known(p.HighWatermark),
+				ids(p.ELR), ids(p.Offline), p.State}
 			if !person {
 				line = append([]string{d.Name}, line...)
 			}

@@ -80,6 +80,7 @@ var Served = []Range{
 	{DescribeQuorum, 0, 2, 0, "DescribeQuorum"},
 	{DescribeCluster, 0, 2, 0, "DescribeCluster"},
 	{DescribeProducers, 0, 0, 0, "DescribeProducers"},
+	{UnregisterBroker, 0, 0, 0, "UnregisterBroker"},
 	{ListConfigResources, 0, 1, 0, "ListConfigResources"},
 	{DescribeTopicPartitions, 0, 0, 0, "DescribeTopicPartitions"},
 }

@@ -155,12 +155,9 @@ var remarks = map[Key]string{
 	AlterConfigs:    "As IncrementalAlterConfigs.",
 	IncrementalAlterConfigs: "Topics; of brokers the keys that give topics their defaults. Other keys of a broker, and other resources, are INVALID_REQUEST. A value that asks for " +
 		"what is not done is INVALID_CONFIG.",
-	CreatePartitions:           "An assignment names this broker: there is no other.",
-	CreateTopics:               "A replication factor above 1 is INVALID_REPLICATION_FACTOR: there is one broker.",
 	DescribeLogDirs:            "The metadata log is not listed.",
 	DescribeProducers:          "There are no transactions: no coordinator epoch, no first offset.",
 	ListConfigResources:        "Client metrics and groups are listed as they are stored; they do not act.",
-	ElectLeaders:               "A partition has one replica: there is never anyone else to elect.",
 	ListPartitionReassignments: "What a directory of Kafka's says is moving; nothing moves here.",
 	DescribeTopicPartitions:    "At most 2000 partitions an answer.",
 }

@@ -12,7 +12,7 @@ import (
 
 // TestElect: what Kafka's PartitionChangeBuilder writes for partitions without a leader when a broker is unfenced.
 func TestElect(t *testing.T) {
-	nodes := func(ids ...record.NodeID) []record.NodeID { return append([]record.NodeID{}, ids...) }
+	nodes := func(ids ...record.NodeID) []record.NodeID { return append([]record.NodeID{}, ids...) } // never nil
 	here, away := record.UUID{8}, record.UUID{9}
 	change := func(leader record.NodeID, isr, elr, last []record.NodeID, recovery int8) *image.PartitionChangeRecord {
 		return &image.PartitionChangeRecord{TopicID: record.UUID{5}, Leader: leader, Isr: isr, Elr: elr, LastKnownElr: last, RecoveryState: recovery}

@@ -89,7 +89,7 @@ func (s *State) directoriesOffline(img *image.Image, b *image.Broker, offline []
 		return nil, img
 	}
 	e := s.newElection(img, r)
-	records := []image.Record{r}
+	var records []image.Record
 	for t := range img.Topics() {
 		for i, p := range t.Partitions {
 			if dir := p.DirectoryOf(b.ID); (p.Leader == b.ID || slices.Contains(p.Isr, b.ID)) && slices.Contains(offline, [16]byte(dir)) {
@@ -99,6 +99,7 @@ func (s *State) directoriesOffline(img *image.Image, b *image.Broker, offline []
 			}
 		}
 	}
+	records = append(records, r)
 	return records, s.newElection(img, records...).img
 }
 

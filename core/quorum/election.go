@@ -305,5 +305,7 @@ func (q *Quorum) Answered(now int64, call Call, resp kmsg.Response, f *Facts) {
 	case *kmsg.FetchRequest:
 		q.onFetched(now, call.To, req, resp, f)
 	}
-	q.maybeFetch(now, f)
+	if f.Records == nil { // else when they are durable, or refused
+		q.maybeFetch(now, f)
+	}
 }

@@ -94,6 +94,9 @@ func (q *Quorum) onFetched(now int64, from record.NodeID, req *kmsg.FetchRequest
 	}
 }
 
+// Refused has the follower ask again, after a while, for what it did not accept.
+func (q *Quorum) Refused(now int64) { q.backOff(now) }
+
 // Learn moves a follower's high watermark to what its leader said, as far as its log goes. It is called when the records of the answer are accepted.
 func (q *Quorum) Learn(f *Facts) {
 	if hw := min(q.pull.known, q.Ends.Log); q.role != Leader && hw > q.hw {

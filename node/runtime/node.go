@@ -90,7 +90,6 @@ type Node struct {
 	events      string      // Options.Events
 	stopSpace   context.CancelFunc
 	stopReport  sync.Once
-	readyOnce   sync.Once
 }
 
 // replyPins are the files that one reply's extents lie in.

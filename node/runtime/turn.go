@@ -65,9 +65,6 @@ func (n *Node) turn(events []core.Event) {
 		view.Image = n.fx.Publish
 		n.image.Store(n.fx.Publish)
 		n.env.Store(wire.NewEnv(&view, n.prepare))
-		if !n.cfg.Broker {
-			n.serves() // a controller does when it knows the metadata
-		}
 	}
 	if len(n.fx.Disk)+len(n.fx.Stores)+len(n.fx.Jobs) > 0 {
 		n.store.Do(n.fx.Disk, n.fx.Stores, n.fx.Jobs)
@@ -161,9 +158,6 @@ func (n *Node) arm() {
 	n.timer.Reset(wait)
 }
 
-// serves says that the node is ready, once.
-func (n *Node) serves() { n.readyOnce.Do(func() { close(n.ready) }) }
-
 // report tells operators what changed, and stops what the core gave up.
 func (n *Node) report() {
 	for i := range n.fx.Notes {
@@ -182,7 +176,7 @@ func (n *Node) report() {
 		n.log.Log(context.Background(), level, string(note.Kind), args...)
 		switch note.Kind {
 		case core.NoteReady:
-			n.serves()
+			close(n.ready)
 		case core.NoteUnclean:
 			n.traffic.unclean.Add(1)
 		case core.NoteStopped:
