@@ -1,7 +1,6 @@
 package core
 
 import (
-
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"odradek/core/errcode"
