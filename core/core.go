@@ -203,6 +203,8 @@ func (c *Core) Step(now Now, ev *Event, fx *Effects) {
 		c.onCheckpointed(ev.Stream, ev.Generation, ev.UpTo)
 	case EvStop:
 		c.onStop()
+	case EvLeave:
+		c.onLeave()
 	case EvAnswered:
 		c.onAnswered(ev.Call, ev.Answer)
 	case EvTruncated:

@@ -171,6 +171,7 @@ type NoteKind string
 // The notes.
 const (
 	NoteReady   NoteKind = "ready"   // the broker is unfenced: it serves
+	NoteLeft    NoteKind = "left"    // nobody relies on this broker any more
 	NoteStopped NoteKind = "stopped" // a Stop is carried out: the process may end
 
 	NoteFenced              NoteKind = "fenced"               // the active controller has not heard of a broker for too long

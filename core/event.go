@@ -53,6 +53,7 @@ const (
 	EvStop                              // nothing: end in order; Note stopped follows
 	EvAnswered                          // Call, Answer
 	EvTruncated                         // Stream, Generation, Opened: the log as recovery would find it
+	EvLeave                             // nothing: a Stop is to come, others may take over what this broker leads; Note left follows
 )
 
 // Event is one input of the core: plain data, printed by Append as one stable line. Two events are equal when their lines are.

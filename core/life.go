@@ -7,7 +7,6 @@ import (
 
 	"odradek/core/controller"
 	"odradek/core/errcode"
-	"odradek/core/image"
 	"odradek/core/record"
 	"odradek/core/stream"
 )
@@ -22,7 +21,9 @@ type life struct {
 	again      bool   // something changed since it was sent
 	named      bool   // the controller knows this incarnation as a controller, or wants to hear nothing of it
 	naming     bool
-	leaving    bool // a stop waits until other brokers lead what this one led
+	leaving    bool // until other brokers lead what this one led
+	gone       bool // they do, or were waited for long enough
+	stopping   bool // a Stop waits for it
 	untold     []stream.ID
 	telling    bool
 }
@@ -44,7 +45,7 @@ func (c *Core) leaderChanged() {
 // live tells the active controller what this node is and wants: at once, or when what is on its way is answered.
 func (c *Core) live() {
 	l := &c.life
-	if c.meta.stage == stageBooting || c.stop != serving || c.meta.quorum.LeaderID() == record.NoNode || c.meta.quorum.LeaderID() == c.self && !c.ctl.active {
+	if c.meta.stage == stageBooting || c.stop != serving || l.gone || c.meta.quorum.LeaderID() == record.NoNode || c.meta.quorum.LeaderID() == c.self && !c.ctl.active {
 		return
 	}
 	c.nameController()
@@ -63,7 +64,8 @@ func (c *Core) live() {
 	if l.epoch == 0 {
 		c.askController(c.brokerRegistration(), func(c *Core, resp kmsg.Response) { c.onRegistered(turn, resp) })
 	} else {
-		c.askController(c.brokerHeartbeat(), func(c *Core, resp kmsg.Response) { c.onHeartbeat(turn, resp) })
+		// One that is lost must not cost the session.
+		c.askControllerOn(LaneControl, int32(c.cfg.Replication.SessionMs/3), c.brokerHeartbeat(), func(c *Core, resp kmsg.Response) { c.onHeartbeat(turn, resp) })
 	}
 }
 
@@ -199,29 +201,29 @@ func (c *Core) advanceStage() {
 	b, known := m.committed.Broker(c.self)
 	mine := known && b.Incarnation == c.incarnation
 	switch {
-	case m.stage > stageRegistering && !mine:
-		c.supplanted(known)
+	case m.stage > stageRegistering && known && !mine:
+		c.halt(fmt.Sprintf("another process registered as broker %d", c.self))
+	case m.stage > stageRegistering && !known:
+		if c.life.epoch != 0 { // unregistered while it lives: it registers again
+			c.life.epoch = 0
+			c.live()
+		}
 	case m.stage == stageRegistering && mine:
 		m.stage, c.life.epoch = stageRegistered, b.Epoch
+		c.takeUps = c.takeUps[:0] // all of them, each once
 		for t := range m.committed.Topics() {
 			for i := range t.Partitions {
 				c.takeUps = append(c.takeUps, stream.ID{Topic: t.ID, Partition: int32(i)})
 			}
 		}
 		c.maybeUnfence()
+	case m.stage > stageRegistering && c.life.epoch != b.Epoch:
+		c.life.epoch = b.Epoch
+		c.live()
 	case m.stage == stageRegistered:
 		c.maybeUnfence()
 	case m.stage == stageUnfencing && !b.Fenced && len(c.takeUps) == 0:
 		c.ready()
-	}
-}
-
-// supplanted halts a broker that is not the registered one any more: another process has its number, or it was unregistered.
-func (c *Core) supplanted(known bool) {
-	if known {
-		c.halt(fmt.Sprintf("another process registered as broker %d", c.self))
-	} else {
-		c.halt(fmt.Sprintf("broker %d was unregistered: a restart registers it again", c.self))
 	}
 }
 
@@ -258,120 +260,4 @@ func (c *Core) maybeUnfence() {
 	}
 	m.stage = stageUnfencing
 	c.live()
-}
-
-// untoldDirectories finds the partitions of which the metadata log does not say in which directory they were found.
-func (c *Core) untoldDirectories() {
-	for _, id := range c.sortedReplicas() {
-		c.mayBeUntold(id)
-	}
-	c.tellDirectories()
-}
-
-// mayBeUntold notes a partition whose directory the controller is to be told (KIP-858).
-func (c *Core) mayBeUntold(id stream.ID) {
-	if _, ok := c.directoryToTell(id); ok {
-		c.life.untold = append(c.life.untold, id)
-	}
-}
-
-// directoryToTell returns where a partition lies if the committed image says something else.
-func (c *Core) directoryToTell(id stream.ID) (dir record.UUID, differs bool) {
-	rep, here := c.replicas[id]
-	t, ok := c.meta.committed.TopicByID(id.Topic)
-	if !here || !ok || int(id.Partition) >= len(t.Partitions) || c.meta.committed.Feature(image.MetadataVersion) < image.MetadataVersionDirectories {
-		return dir, false
-	}
-	dir = c.dirs[rep.Dir].id
-	return dir, t.Partitions[id.Partition].DirectoryOf(c.self) != dir
-}
-
-// maxTold is how many partitions one request names (Kafka's MAX_ASSIGNMENTS_PER_REQUEST).
-const maxTold = 2250
-
-// tellDirectories tells the controller where partitions lie, some at a time, until it has heard of all.
-func (c *Core) tellDirectories() {
-	l := &c.life
-	if l.telling || len(l.untold) == 0 || l.epoch == 0 || c.stop != serving {
-		return
-	}
-	req := kmsg.NewPtrAssignReplicasToDirsRequest()
-	req.BrokerID, req.BrokerEpoch = int32(c.self), l.epoch
-	told := l.untold[:min(maxTold, len(l.untold))]
-	for _, id := range told {
-		if dir, ok := c.directoryToTell(id); ok {
-			addAssignment(req, dir, id)
-		}
-	}
-	n := len(told)
-	if len(req.Directories) == 0 {
-		l.untold = l.untold[n:]
-		c.tellDirectories()
-		c.maybeUnfence()
-		return
-	}
-	l.telling = true
-	c.askController(req, func(c *Core, resp kmsg.Response) {
-		c.life.telling = false
-		if r, ok := resp.(*kmsg.AssignReplicasToDirsResponse); !ok || r.ErrorCode != 0 {
-			c.after(timerKey{timerDirectories, 0}, retryLifeMs)
-			return
-		}
-		c.life.untold = c.life.untold[n:] // what was refused by itself is gone, or not this broker's
-		c.tellDirectories()
-		c.maybeUnfence()
-	})
-}
-
-func addAssignment(req *kmsg.AssignReplicasToDirsRequest, dir record.UUID, id stream.ID) {
-	d := -1
-	for i := range req.Directories {
-		if req.Directories[i].ID == dir {
-			d = i
-		}
-	}
-	if d < 0 {
-		d = len(req.Directories)
-		out := kmsg.NewAssignReplicasToDirsRequestDirectory()
-		out.ID = dir
-		req.Directories = append(req.Directories, out)
-	}
-	topics := &req.Directories[d].Topics
-	if n := len(*topics); n == 0 || (*topics)[n-1].TopicID != id.Topic {
-		out := kmsg.NewAssignReplicasToDirsRequestDirectoryTopic()
-		out.TopicID = id.Topic
-		*topics = append(*topics, out)
-	}
-	t := &(*topics)[len(*topics)-1]
-	p := kmsg.NewAssignReplicasToDirsRequestDirectoryTopicPartition()
-	p.Partition = id.Partition
-	t.Partitions = append(t.Partitions, p)
-}
-
-// leaveMs bounds how long a stop waits until others lead what this broker led.
-const leaveMs = 5000
-
-// leave begins a controlled shutdown, where there is anybody who could lead in this broker's place. false: there is not.
-func (c *Core) leave() bool {
-	if c.life.leaving {
-		return true
-	}
-	others := false
-	for b := range c.meta.committed.Brokers() {
-		others = others || b.ID != c.self && !b.Fenced
-	}
-	if b, ok := c.meta.committed.Broker(c.self); !c.cfg.Broker || !others || !ok || b.Fenced {
-		return false
-	}
-	c.life.leaving = true
-	c.after(timerKey{timerLeave, 0}, leaveMs)
-	c.live()
-	return true
-}
-
-// left goes on with the stop.
-func (c *Core) left() {
-	c.life.leaving = false
-	c.timers.Cancel(timerKey{timerLeave, 0})
-	c.beginStop()
 }

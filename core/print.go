@@ -101,6 +101,8 @@ func (ev *Event) Append(dst []byte) []byte {
 		l.word("Timeout")
 	case EvStop:
 		l.word("Stop")
+	case EvLeave:
+		l.word("Leave")
 	case EvAnswered:
 		l.word("Answered")
 		l.num("call", int64(ev.Call))

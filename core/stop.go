@@ -28,7 +28,7 @@ func (c *Core) onStop() {
 		c.stopped(false)
 		return
 	}
-	if !c.leave() {
+	if c.life.stopping = true; !c.leave() {
 		c.beginStop()
 	}
 }

@@ -159,6 +159,7 @@ var remarks = map[Key]string{
 	DescribeProducers:          "There are no transactions: no coordinator epoch, no first offset.",
 	ListConfigResources:        "Client metrics and groups are listed as they are stored; they do not act.",
 	ListPartitionReassignments: "What a directory of Kafka's says is moving; nothing moves here.",
+	UnregisterBroker:           "A broker that lives registers again.",
 	DescribeTopicPartitions:    "At most 2000 partitions an answer.",
 }
 

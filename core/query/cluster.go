@@ -57,7 +57,7 @@ func DescribeCluster(v *View, req *kmsg.DescribeClusterRequest, at api.Reached) 
 	}
 	response := req.ResponseKind().(*kmsg.DescribeClusterResponse)
 	response.ClusterID = v.ClusterID
-	response.ControllerID = int32(v.Self)
+	response.ControllerID = int32(v.controller())
 	if req.IncludeClusterAuthorizedOperations {
 		response.ClusterAuthorizedOperations = clusterOperations
 	}

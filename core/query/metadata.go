@@ -45,7 +45,7 @@ func Metadata(v *View, req *kmsg.MetadataRequest, at api.Reached) *kmsg.Metadata
 		return response
 	}
 	response.ClusterID = &v.ClusterID
-	response.ControllerID = int32(v.Self)
+	response.ControllerID = int32(v.controller())
 	if req.IncludeClusterAuthorizedOperations {
 		response.AuthorizedOperations = clusterOperations
 	}
@@ -76,6 +76,17 @@ func Metadata(v *View, req *kmsg.MetadataRequest, at api.Reached) *kmsg.Metadata
 		}
 	}
 	return response
+}
+
+// controller is the broker that clients send administrators' requests to. Any will do, for each sends them on: this one, if it takes part, else the first that does.
+func (v *View) controller() record.NodeID {
+	first := record.NoNode
+	for b := range v.Image.Brokers() {
+		if !b.Fenced && (first == record.NoNode || b.ID == v.Self) {
+			first = b.ID
+		}
+	}
+	return first
 }
 
 // byID reports whether a request names topics by id.

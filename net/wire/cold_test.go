@@ -107,9 +107,11 @@ func adminRequests() []kmsg.Request {
 	first := kmsg.NewPtrDescribeTopicPartitionsRequest()
 	elect := kmsg.NewPtrElectLeadersRequest()
 	elect.Topics = []kmsg.ElectLeadersRequestTopic{{Topic: "a", Partitions: []int32{1, 2}}, {}}
+	gone := kmsg.NewPtrUnregisterBrokerRequest()
+	gone.BrokerID = 7
 	moves := kmsg.NewPtrListPartitionReassignmentsRequest()
 	moves.Topics = []kmsg.ListPartitionReassignmentsRequestTopic{{Topic: "a", Partitions: []int32{1, 2}}, {}}
-	return []kmsg.Request{describe, alter, step, grow, epochs, dirs, producers, resources, topics, first, elect, moves}
+	return []kmsg.Request{describe, alter, step, grow, epochs, dirs, producers, resources, topics, first, elect, moves, gone}
 }
 
 // Each cold key served has a shape, and the walk ends exactly where kmsg's encoding does, in every version.

@@ -61,6 +61,7 @@ type Node struct {
 	peers   peers
 	ready   chan struct{}
 	halted  chan string
+	left    chan struct{}  // closed when no other broker relies on this one any more
 	ended   chan struct{}  // closed when the core does nothing more: it has stopped, or given the node up
 	absent  []string       // paths of directories given up at the start
 	dirs    []*logDir      // by DirID
@@ -111,7 +112,7 @@ func Start(ctx context.Context, o Options) (*Node, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	n := &Node{cfg: cfg, log: o.Log, core: core.New(), started: time.Now(), ready: make(chan struct{}), halted: make(chan string, 1), ended: make(chan struct{}), events: o.Events, index: o.Index,
+	n := &Node{cfg: cfg, log: o.Log, core: core.New(), started: time.Now(), ready: make(chan struct{}), halted: make(chan string, 1), left: make(chan struct{}), ended: make(chan struct{}), events: o.Events, index: o.Index,
 		armed: noInstant, stopSpace: func() {}, inspections: make(chan *inspection, 1), traffic: traffic{topics: map[string]*Traffic{}}}
 	n.peers = peers{n: n, lanes: map[laneID]*peerLane{}}
 	n.mailbox.init(n.turn)
@@ -198,11 +199,21 @@ func (n *Node) Steps() int64 { return n.steps.Load() }
 // Stop ends the node cleanly: no new requests, those under way are answered, then the core closes every log, stores its checkpoints and marks the
 // directories. Clients that do not take their answers get half of ctx's time and are then left: what must not fail for their sake is the rest.
 //
-// Where there are other nodes the core goes first: they take its leaderships over while it still serves, and fetch what it writes last. A request that comes after that
-// gets no answer; its client asks another node.
+// Where there are other nodes they take its leaderships over first, while it still serves them, and fetch what it wrote last.
 func (n *Node) Stop(ctx context.Context) error {
-	if n.cfg.Alone() {
-		n.drain(ctx)
+	drain, cancel := ctx, func() {}
+	if end, ok := ctx.Deadline(); ok {
+		drain, cancel = context.WithTimeout(ctx, time.Until(end)/2)
+	}
+	defer cancel()
+	n.mailbox.submit([]core.Event{{Kind: core.EvLeave}})
+	select {
+	case <-n.left:
+	case <-n.ended:
+	case <-drain.Done():
+	}
+	if err := n.server.Shutdown(drain); err != nil {
+		n.log.Warn("connections were closed with requests under way", "reason", err)
 	}
 	n.stopSpace()
 	n.mailbox.submit([]core.Event{{Kind: core.EvStop}})
@@ -212,31 +223,10 @@ func (n *Node) Stop(ctx context.Context) error {
 	case <-ctx.Done():
 		err = fmt.Errorf("stopping: %w: the directories are not marked as clean", ctx.Err())
 	}
-	if !n.cfg.Alone() {
-		bounded, cancel := context.WithTimeout(ctx, lastReplies)
-		defer cancel()
-		_ = n.server.Shutdown(bounded)
-	}
 	n.timer.Stop()
 	n.peers.stop()
 	n.mailbox.close()
 	return errors.Join(err, n.unknown(n.store.Close(ctx)), n.unlock())
-}
-
-// lastReplies is how long replies may take to leave after the core has ended.
-const lastReplies = 200 * time.Millisecond
-
-// drain ends the connections when what is in flight is answered.
-func (n *Node) drain(ctx context.Context) {
-	drain := ctx
-	if end, ok := ctx.Deadline(); ok {
-		var cancel context.CancelFunc
-		drain, cancel = context.WithTimeout(ctx, time.Until(end)/2)
-		defer cancel()
-	}
-	if err := n.server.Shutdown(drain); err != nil {
-		n.log.Warn("connections were closed with requests under way", "reason", err)
-	}
 }
 
 // Kill leaves everything as it is, as the end of the process would: no sync that counts, no answer, the directories locked. For tests on a disk that can be

@@ -177,6 +177,8 @@ func (n *Node) report() {
 		switch note.Kind {
 		case core.NoteReady:
 			close(n.ready)
+		case core.NoteLeft:
+			close(n.left)
 		case core.NoteUnclean:
 			n.traffic.unclean.Add(1)
 		case core.NoteStopped:

@@ -1,0 +1,97 @@
+package core
+
+import (
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"odradek/core/image"
+	"odradek/core/record"
+	"odradek/core/stream"
+)
+
+// untoldDirectories finds the partitions of which the metadata log does not say in which directory they were found.
+func (c *Core) untoldDirectories() {
+	for _, id := range c.sortedReplicas() {
+		c.mayBeUntold(id)
+	}
+	c.tellDirectories()
+}
+
+// mayBeUntold notes a partition whose directory the controller is to be told (KIP-858).
+func (c *Core) mayBeUntold(id stream.ID) {
+	if _, ok := c.directoryToTell(id); ok {
+		c.life.untold = append(c.life.untold, id)
+	}
+}
+
+// directoryToTell returns where a partition lies if the committed image says something else.
+func (c *Core) directoryToTell(id stream.ID) (dir record.UUID, differs bool) {
+	rep, here := c.replicas[id]
+	t, ok := c.meta.committed.TopicByID(id.Topic)
+	if !here || !ok || int(id.Partition) >= len(t.Partitions) || c.meta.committed.Feature(image.MetadataVersion) < image.MetadataVersionDirectories {
+		return dir, false
+	}
+	dir = c.dirs[rep.Dir].id
+	return dir, t.Partitions[id.Partition].DirectoryOf(c.self) != dir
+}
+
+// maxTold is how many partitions one request names (Kafka's MAX_ASSIGNMENTS_PER_REQUEST).
+const maxTold = 2250
+
+// tellDirectories tells the controller where partitions lie, some at a time, until it has heard of all.
+func (c *Core) tellDirectories() {
+	l := &c.life
+	if l.telling || len(l.untold) == 0 || l.epoch == 0 || c.stop != serving {
+		return
+	}
+	req := kmsg.NewPtrAssignReplicasToDirsRequest()
+	req.BrokerID, req.BrokerEpoch = int32(c.self), l.epoch
+	told := l.untold[:min(maxTold, len(l.untold))]
+	for _, id := range told {
+		if dir, ok := c.directoryToTell(id); ok {
+			addAssignment(req, dir, id)
+		}
+	}
+	n := len(told)
+	if len(req.Directories) == 0 {
+		l.untold = l.untold[n:]
+		c.tellDirectories()
+		c.maybeUnfence()
+		return
+	}
+	l.telling = true
+	c.askController(req, func(c *Core, resp kmsg.Response) {
+		c.life.telling = false
+		if r, ok := resp.(*kmsg.AssignReplicasToDirsResponse); !ok || r.ErrorCode != 0 {
+			c.after(timerKey{timerDirectories, 0}, retryLifeMs)
+			return
+		}
+		c.life.untold = c.life.untold[n:] // what was refused by itself is gone, or not this broker's
+		c.tellDirectories()
+		c.maybeUnfence()
+	})
+}
+
+func addAssignment(req *kmsg.AssignReplicasToDirsRequest, dir record.UUID, id stream.ID) {
+	d := -1
+	for i := range req.Directories {
+		if req.Directories[i].ID == dir {
+			d = i
+		}
+	}
+	if d < 0 {
+		d = len(req.Directories)
+		out := kmsg.NewAssignReplicasToDirsRequestDirectory()
+		out.ID = dir
+		req.Directories = append(req.Directories, out)
+	}
+	topics := &req.Directories[d].Topics
+	if n := len(*topics); n == 0 || (*topics)[n-1].TopicID != id.Topic {
+		out := kmsg.NewAssignReplicasToDirsRequestDirectoryTopic()
+		out.TopicID = id.Topic
+		*topics = append(*topics, out)
+	}
+	t := &(*topics)[len(*topics)-1]
+	p := kmsg.NewAssignReplicasToDirsRequestDirectoryTopicPartition()
+	p.Partition = id.Partition
+	t.Partitions = append(t.Partitions, p)
+}
