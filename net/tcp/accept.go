@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"math"
 	"net"
+	"slices"
 	"time"
 
 	"odradek/core"
@@ -73,8 +74,14 @@ func (p *pace) delay(now time.Time) time.Duration {
 	return max(0, p.next.Sub(now))
 }
 
+// insideMax bounds the connections of nodes among themselves: each has four or five with each other one.
+const insideMax = 1000
+
 // keepPace waits until the connection just accepted may be taken; false when Shutdown begins.
 func (s *Server) keepPace(l listener) bool {
+	if slices.Contains(s.cfg.Inside, l.name) {
+		return true
+	}
 	s.mu.Lock()
 	wait := s.pace.delay(time.Now())
 	s.mu.Unlock()
@@ -114,19 +121,25 @@ func (s *Server) admit(c *conn) (kind, error) {
 	if !override {
 		most = s.cfg.MaxConnectionsPerIP
 	}
-	switch n, ours := len(s.byID), s.perIP[c.host]; {
-	case n >= s.cfg.MaxConnections && !c.inside:
+	n, ours := len(s.byID)-s.inside, s.perIP[c.host]
+	switch {
+	case c.inside && s.inside >= insideMax:
+		return kindLimit, fmt.Errorf("%d connections of nodes among themselves are open", s.inside)
+	case c.inside:
+		s.inside++
+	case n >= s.cfg.MaxConnections:
 		return kindLimit, fmt.Errorf("%d connections are open; raise max.connections or close some", n)
 	case n >= s.cfg.MaxSockets:
 		return kindLimit, fmt.Errorf("%d connections are open, all that the limit of open files leaves; raise it (ulimit -n) or close some", n)
-	case c.inside:
 	case ours >= most && override:
 		return kindAddress, fmt.Errorf("%d connections from this address are open; raise its max.connections.per.ip.overrides or close some", ours)
 	case ours >= most:
 		return kindAddress, fmt.Errorf("%d connections from this address are open; raise max.connections.per.ip or close some", ours)
 	}
 	s.byID[c.id] = c
-	s.perIP[c.host]++
+	if !c.inside {
+		s.perIP[c.host]++
+	}
 	s.conns.Add(1) // under mu, and Shutdown takes mu after closing stop: never beside its Wait
 	return "", nil
 }
@@ -134,7 +147,9 @@ func (s *Server) admit(c *conn) (kind, error) {
 func (s *Server) forget(c *conn) {
 	s.mu.Lock()
 	delete(s.byID, c.id)
-	if s.perIP[c.host]--; s.perIP[c.host] == 0 {
+	if c.inside {
+		s.inside--
+	} else if s.perIP[c.host]--; s.perIP[c.host] == 0 {
 		delete(s.perIP, c.host)
 	}
 	s.mu.Unlock()

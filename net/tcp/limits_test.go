@@ -133,6 +133,48 @@ func TestBudgetStopsReading(t *testing.T) {
 	b.produced(held[1], errcode.None)
 }
 
+// Nodes reach one another whatever clients do: neither their number, nor how fast they come, nor the memory that their requests take keeps a node out.
+func TestInside(t *testing.T) {
+	b, _ := start(t, Config{MaxConnections: 1, MaxConnectionsPerIP: 1, CreationRate: 1, Inside: []string{"INSIDE"}}, 50_000)
+	if err := b.server.Add([]string{"INSIDE://127.0.0.1:0"}); err != nil {
+		t.Fatal(err)
+	}
+	arrived := make(chan *core.Request, 1)
+	answer := b.answer
+	b.answer = func(req *core.Request) {
+		if req.Produce != nil {
+			arrived <- req
+			return
+		}
+		answer(req)
+	}
+	first := dial(t, b.server)
+	first.send(1, produce(60_000, 1)) // over the budget until it is answered
+	held := <-arrived
+	began := time.Now()
+	for i := range 5 {
+		nc, err := net.Dial("tcp", b.server.Endpoints()[1].Addr.String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer nc.Close()
+		_ = nc.SetDeadline(time.Now().Add(5 * time.Second))
+		node := &client{t: t, nc: nc}
+		node.send(int32(i), metadata())
+		if _, _, err := node.receive(metadata()); err != nil {
+			t.Fatalf("node %d is kept out: %v", i, err)
+		}
+	}
+	if took := time.Since(began); took > time.Second {
+		t.Errorf("five nodes took %v", took)
+	}
+	b.produced(held, errcode.None)
+	if _, _, err := first.receive(produce(0, 1)); err != nil {
+		t.Error(err)
+	}
+	dial(t, b.server).closes() // one client too many, as before
+}
+
 func TestShutdownWaitsForReplies(t *testing.T) {
 	b, log := start(t, Config{}, 0)
 	arrived := make(chan *core.Request, 10)

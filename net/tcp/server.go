@@ -81,9 +81,10 @@ type Server struct {
 	stop       chan struct{} // closed when Shutdown begins
 	stopOnce   sync.Once
 
-	mu    sync.RWMutex
-	byID  map[core.ConnID]*conn
-	perIP map[string]int
+	mu     sync.RWMutex
+	byID   map[core.ConnID]*conn
+	perIP  map[string]int // of clients
+	inside int            // of byID, those of nodes among themselves
 
 	latencies [apiKeys]atomic.Pointer[Latency]
 }
