@@ -134,8 +134,14 @@ func (c *Core) followStart(rep *replica, start record.Offset) {
 // parted cuts a log where it parts from the leader's.
 func (c *Core) parted(rep *replica, epoch record.Epoch, end record.Offset) {
 	to := rep.Parting(epoch, end)
-	if to >= rep.Ends.Log { // nothing to cut: the leader's answer does not fit
-		c.restPartition(rep)
+	if to >= rep.Ends.Log {
+		// No record to cut. But an epoch in which this replica led, and wrote nothing, may stand at the end (Kafka's truncateTo cuts it, too).
+		latest := rep.Epochs.Latest()
+		if rep.Epochs.TruncateTo(rep.Ends.Log); rep.Epochs.Latest() < latest {
+			c.copyOn(rep)
+		} else {
+			c.restPartition(rep) // the leader's answer does not fit
+		}
 		return
 	}
 	c.beginCut(rep, cut{to: to})

@@ -1,11 +1,8 @@
 package core
 
 import (
-	"slices"
-
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"odradek/core/config"
 	"odradek/core/errcode"
 )
 
@@ -25,7 +22,7 @@ const (
 
 // mayForward reports whether a request came from a client of this broker.
 func (c *Core) mayForward(r *Request) bool {
-	if !c.cfg.Broker || r.Conn == LoopbackConn || slices.ContainsFunc(c.cfg.Controllers, func(l config.Listener) bool { return l.Name == r.Listener }) {
+	if !c.cfg.Broker || r.Conn == LoopbackConn || c.cfg.ControllerListener(r.Listener) {
 		return false
 	}
 	switch r.Body.(type) {

@@ -2,6 +2,7 @@ package core
 
 import (
 	"odradek/core/errcode"
+	"odradek/core/quorum"
 	"odradek/core/record"
 	"odradek/core/stream"
 )
@@ -23,7 +24,11 @@ type PartitionState struct {
 
 // QuorumState is what operators see of the metadata log.
 type QuorumState struct {
-	Leader        record.NodeID // NoNode: none
+	Role          quorum.Role
+	Observer      bool          // this node is no voter
+	Active        bool          // it is the active controller
+	Leader        record.NodeID // NoNode: none that this node knows
+	Voted         record.NodeID // in this epoch; NoNode: nobody
 	Epoch         record.Epoch
 	HighWatermark record.Offset
 	LogEnd        record.Offset
@@ -32,11 +37,7 @@ type QuorumState struct {
 // Quorum returns the state of the metadata log. It is called between Steps.
 func (c *Core) Quorum() QuorumState {
 	q := c.meta.quorum
-	s := QuorumState{Leader: record.NoNode, Epoch: q.Epoch(), HighWatermark: q.HighWatermark(), LogEnd: q.Ends.Log}
-	if q.Active() {
-		s.Leader = c.self
-	}
-	return s
+	return QuorumState{Role: q.Role(), Observer: q.Observer(), Active: c.ctl.active, Leader: q.LeaderID(), Voted: q.Voted(), Epoch: q.Epoch(), HighWatermark: q.HighWatermark(), LogEnd: q.Ends.Log}
 }
 
 // Place is where a look at all replicas has come to; the zero Place is the beginning.

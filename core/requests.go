@@ -1,8 +1,11 @@
 package core
 
 import (
+	"github.com/twmb/franz-go/pkg/kmsg"
+
 	"odradek/core/api"
 	"odradek/core/errcode"
+	"odradek/core/query"
 	"odradek/core/record"
 )
 
@@ -34,6 +37,9 @@ func (c *Core) onRequest(r *Request) {
 		c.onControl(r)
 	case api.Vote, api.BeginQuorumEpoch, api.EndQuorumEpoch:
 		c.onPeerRequest(r)
+	case api.DescribeCluster: // at a listener of the controller's; others answer from the image
+		body := query.DescribeControllers(c.queryView(), r.Body.(*kmsg.DescribeClusterRequest), c.meta.quorum.LeaderID())
+		c.reply(Reply{Conn: r.Conn, Correlation: r.Correlation, Key: r.Key, Body: body})
 	case api.DescribeQuorum:
 		c.onDescribeQuorum(r)
 	default:

@@ -67,6 +67,11 @@ func (n *Node) Voter(id record.NodeID) (addr string, ok bool) {
 // Alone reports whether this node is the only controller.
 func (n *Node) Alone() bool { return n.Controller && len(n.Quorum.Voters) == 1 }
 
+// ControllerListener reports whether a listener of that name is one of the controller's.
+func (n *Node) ControllerListener(name string) bool {
+	return slices.ContainsFunc(n.Controllers, func(l Listener) bool { return l.Name == name })
+}
+
 // Address writes host:port, an IPv6 address in brackets.
 func Address(host string, port int32) string {
 	if strings.IndexByte(host, ':') >= 0 {

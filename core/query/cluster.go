@@ -5,19 +5,57 @@ import (
 
 	"odradek/core/api"
 	"odradek/core/errcode"
+	"odradek/core/record"
 )
+
+// The types of endpoints that DescribeCluster (version 1) asks for.
+const (
+	brokerEndpoints     = 1
+	controllerEndpoints = 2
+)
+
+// wrongEndpoint answers a request for endpoints that are not those of the listener.
+func wrongEndpoint(req *kmsg.DescribeClusterRequest, here int8) *kmsg.DescribeClusterResponse {
+	asked := req.EndpointType
+	if req.Version < 1 {
+		asked = brokerEndpoints
+	}
+	if asked == here {
+		return nil
+	}
+	message, code := "The request was sent to an endpoint of the wrong type.", errcode.MismatchedEndpointType
+	if asked != brokerEndpoints && asked != controllerEndpoints {
+		message, code = "Unsupported endpoint type", errcode.UnsupportedEndpointType
+	}
+	response := req.ResponseKind().(*kmsg.DescribeClusterResponse)
+	response.ErrorCode, response.ErrorMessage = int16(code), &message
+	return response
+}
+
+// DescribeControllers answers DescribeCluster at a listener of the controller's: the voters, and which of them is the active controller.
+func DescribeControllers(v *View, req *kmsg.DescribeClusterRequest, active record.NodeID) *kmsg.DescribeClusterResponse {
+	if wrong := wrongEndpoint(req, controllerEndpoints); wrong != nil {
+		return wrong
+	}
+	response := req.ResponseKind().(*kmsg.DescribeClusterResponse)
+	response.EndpointType, response.ClusterID, response.ControllerID = controllerEndpoints, v.ClusterID, int32(active)
+	if req.IncludeClusterAuthorizedOperations {
+		response.ClusterAuthorizedOperations = clusterOperations
+	}
+	for _, voter := range v.Config.Quorum.Voters {
+		out := kmsg.NewDescribeClusterResponseBroker()
+		out.NodeID, out.Host, out.Port = int32(voter.ID), voter.Host, voter.Port
+		response.Brokers = append(response.Brokers, out)
+	}
+	return response
+}
 
 // DescribeCluster answers DescribeCluster from the image. Fenced brokers are listed only if asked for (version 2).
 func DescribeCluster(v *View, req *kmsg.DescribeClusterRequest, at api.Reached) *kmsg.DescribeClusterResponse {
-	response := req.ResponseKind().(*kmsg.DescribeClusterResponse)
-	if req.Version >= 1 && req.EndpointType != 1 {
-		message, code := "The request was sent to an endpoint of the wrong type.", errcode.MismatchedEndpointType
-		if req.EndpointType != 2 {
-			message, code = "Unsupported endpoint type", errcode.UnsupportedEndpointType
-		}
-		response.ErrorCode, response.ErrorMessage = int16(code), &message
-		return response
+	if wrong := wrongEndpoint(req, brokerEndpoints); wrong != nil {
+		return wrong
 	}
+	response := req.ResponseKind().(*kmsg.DescribeClusterResponse)
 	response.ClusterID = v.ClusterID
 	response.ControllerID = int32(v.controller())
 	if req.IncludeClusterAuthorizedOperations {

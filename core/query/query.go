@@ -33,6 +33,9 @@ func Answer(v *View, body kmsg.Request, at api.Reached) (kmsg.Response, bool) {
 		}
 		return Metadata(v, req, at), true
 	case *kmsg.DescribeClusterRequest:
+		if v.Config.ControllerListener(at.Listener) {
+			return nil, false // who leads stands in no image
+		}
 		return DescribeCluster(v, req, at), true
 	case *kmsg.DescribeConfigsRequest:
 		return DescribeConfigs(v, req), true

@@ -222,6 +222,14 @@ func (q *Quorum) Role() Role { return q.role }
 // LeaderID returns who leads the epoch, NoNode if this node does not know.
 func (q *Quorum) LeaderID() record.NodeID { return q.leader }
 
+// Voted returns whom this node voted for in its epoch, NoNode if nobody. A leader voted for itself.
+func (q *Quorum) Voted() record.NodeID {
+	if q.role == Leader {
+		return q.cfg.Self
+	}
+	return q.voted
+}
+
 // HighWatermark returns the first offset that is not committed.
 func (q *Quorum) HighWatermark() record.Offset { return q.hw }
 

@@ -3,7 +3,49 @@ package wire
 import (
 	"encoding/binary"
 	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"odradek/core/api"
 )
+
+// fetchAnswer is the shape of an answer to Fetch: the one that is large and comes all the time. kmsg allocates an array as soon as its length is below the number of bytes
+// left, which would let a few megabytes of nonsense cost gigabytes; see shapes.
+func fetchAnswer() []field {
+	return []field{fix(4), fix(2 + 4).since(7), arr(text().until(12), fix(16).since(13),
+		arr(fix(4), fix(2), fix(8), fix(8), fix(8).since(5), arr(fix(8), fix(8)).orNull(0), fix(4).since(11), field{kind: fieldBytes, to: forever}))}
+}
+
+const (
+	// versionsMax bounds an answer to ApiVersions, which comes before anything is known of the other node.
+	versionsMax = 64 << 10
+	// coldAnswerMax bounds every answer that brings no records and no snapshot.
+	coldAnswerMax = ColdFrameMax
+)
+
+// DecodeAnswer reads what another node answered, without its size field: DecodeResponse for bytes that nobody vouches for. The response may alias frame.
+func DecodeAnswer(req kmsg.Request, frame []byte) (correlation int32, resp kmsg.Response, err error) {
+	most := coldAnswerMax
+	switch api.Key(req.Key()) {
+	case api.ApiVersions:
+		most = versionsMax
+	case api.FetchSnapshot:
+		most = len(frame)
+	case api.Fetch:
+		most = len(frame)
+		c := cursor{b: frame}
+		c.span(4)
+		c.flex = req.IsFlexible()
+		c.tags(nil)
+		if walk(&c, fetchAnswer(), req.GetVersion()); c.err != nil {
+			return 0, nil, fmt.Errorf("Fetch response v%d: %w", req.GetVersion(), c.err)
+		}
+	}
+	if len(frame) > most {
+		return 0, nil, fmt.Errorf("%w: %v response of %d bytes; allowed are %d", ErrFrame, api.Key(req.Key()), len(frame), most)
+	}
+	return DecodeResponse(req, frame)
+}
 
 // AnswerReader cuts a stream of answers into frames, each in memory of its own: what is decoded of one may alias it. Use: Next until it yields none, then read into
 // Buffer, then Filled. Memory grows with what has come, not with what a size field says.

@@ -140,7 +140,7 @@ func (p *Peer) Received(now core.Instant, b []byte, fx *PeerEffects) {
 func (p *Peer) Frame(now core.Instant, frame []byte, fx *PeerEffects) {
 	switch {
 	case p.state == peerGreeting:
-		_, resp, err := p.decode(versionsRequest(), frame)
+		resp, err := p.decode(versionsRequest(), frame)
 		if err != nil {
 			p.hangUp(now, err.Error(), fx)
 			return
@@ -152,7 +152,7 @@ func (p *Peer) Frame(now core.Instant, frame []byte, fx *PeerEffects) {
 		}
 		p.state, p.offered, p.backoff, p.until, fx.Up = peerReady, versions.ApiKeys, 0, after(now, p.limits.IdleMs), true
 	case p.state == peerReady && p.sent:
-		_, resp, err := p.decode(p.queue[0].body, frame)
+		resp, err := p.decode(p.queue[0].body, frame)
 		if err != nil {
 			p.hangUp(now, err.Error(), fx)
 			return
@@ -166,12 +166,12 @@ func (p *Peer) Frame(now core.Instant, frame []byte, fx *PeerEffects) {
 	p.settle(now, fx)
 }
 
-func (p *Peer) decode(req kmsg.Request, frame []byte) (int32, kmsg.Response, error) {
-	number, resp, err := DecodeResponse(req, frame)
+func (p *Peer) decode(req kmsg.Request, frame []byte) (kmsg.Response, error) {
+	number, resp, err := DecodeAnswer(req, frame)
 	if err == nil && number != p.number {
 		err = fmt.Errorf("%w: an answer to request %d; under way is %d", ErrMalformed, number, p.number)
 	}
-	return number, resp, err
+	return resp, err
 }
 
 // Timeout does what is due.

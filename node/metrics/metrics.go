@@ -39,6 +39,7 @@ type Source interface {
 	Stats() store.Stats
 	Spaces() []runtime.Space
 	Connections() map[string]int
+	Peers() []runtime.PeerState
 	Latencies() map[api.Key]tcp.LatencyCounts
 	Busy() time.Duration
 	UncleanElections() int64
@@ -93,6 +94,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	s.node()
 	s.disks()
 	s.metadataLog()
+	s.peers()
 	c.recent.send(&s)
 	s.topics(c.whole)
 }

@@ -42,7 +42,7 @@ func (s *scrape) node() {
 	s.gauge("kafka_server_replicamanager_underreplicatedpartitions", "Partitions with fewer in-sync replicas than replicas.", under)
 	s.gauge("kafka_server_replicamanager_underminisrpartitioncount", "Partitions with fewer in-sync replicas than min.insync.replicas.", underMin)
 	s.gauge("kafka_server_replicamanager_offlinereplicacount", "Replicas whose directory is given up.", failed)
-	s.gauge("kafka_controller_kafkacontroller_activecontrollercount", "1: this node is the active controller.", flag(s.quorum.Leader != record.NoNode))
+	s.gauge("kafka_controller_kafkacontroller_activecontrollercount", "1: this node is the active controller.", flag(s.quorum.Active))
 	s.gauge("kafka_controller_kafkacontroller_offlinepartitionscount", "Partitions without a leader.", offline)
 	s.gauge("kafka_controller_kafkacontroller_globaltopiccount", "Topics.", int64(s.img.TopicCount()))
 	s.gauge("kafka_controller_kafkacontroller_globalpartitioncount", "Partitions.", partitions)
@@ -107,16 +107,25 @@ func diskBytes() (read, written int64, ok bool) {
 	return read, written, true
 }
 
+// peers tells of the connections to other nodes.
+func (s *scrape) peers() {
+	for _, p := range s.source.Peers() {
+		node := strconv.Itoa(int(p.Node))
+		s.gauge("odradek_peer_up", "1: the other node was reached when it was last asked for something.", flag(p.Up), "node", node, "lane", p.Lane.String())
+		s.counter("odradek_peer_lost_total", "Connections to the other node that broke or could not be made.", p.Lost, "node", node, "lane", p.Lane.String())
+	}
+}
+
 // metadataLog tells of the quorum.
 func (s *scrape) metadataLog() {
 	q := s.quorum
-	state := "unattached"
-	if q.Leader != record.NoNode {
-		state = "leader"
+	state := q.Role.String()
+	if q.Observer {
+		state = "observer"
 	}
 	s.gauge("kafka_server_raftmetrics_current_state", "1 at the state that this node has in the quorum.", 1, "current_state", state)
 	s.gauge("kafka_server_raftmetrics_current_leader", "Leader of the quorum; -1: none.", int64(q.Leader))
-	s.gauge("kafka_server_raftmetrics_current_vote", "Candidate that this node voted for: in a quorum of one, itself.", int64(q.Leader))
+	s.gauge("kafka_server_raftmetrics_current_vote", "Candidate that this node voted for in the epoch; -1: none.", int64(q.Voted))
 	s.gauge("kafka_server_raftmetrics_current_epoch", "Epoch of the quorum.", int64(q.Epoch))
 	s.gauge("kafka_server_raftmetrics_high_watermark", "First offset of the metadata log that is not committed.", int64(q.HighWatermark))
 	s.gauge("kafka_server_raftmetrics_log_end_offset", "End of the metadata log.", int64(q.LogEnd))

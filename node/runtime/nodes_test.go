@@ -17,6 +17,7 @@ import (
 	"odradek/core"
 	"odradek/core/api"
 	"odradek/core/errcode"
+	"odradek/core/quorum"
 	"odradek/disk/segment"
 	"odradek/disk/vfs"
 )
@@ -122,10 +123,7 @@ func (c *nodes) at(i int, listener string) *client {
 
 // quorum asks a broker for the quorum: who leads, in which epoch.
 func (c *nodes) quorum(i int) (leader, epoch int32, err error) {
-	req := kmsg.NewPtrDescribeQuorumRequest()
-	req.Version = 2
-	req.Topics = []kmsg.DescribeQuorumRequestTopic{{Topic: "__cluster_metadata", Partitions: []kmsg.DescribeQuorumRequestTopicPartition{{}}}}
-	resp, err := c.at(i, "PLAINTEXT").ask(req)
+	resp, err := c.at(i, "PLAINTEXT").ask(describeQuorum("__cluster_metadata"))
 	if err != nil {
 		return -1, -1, err
 	}
@@ -149,6 +147,30 @@ func (c *nodes) sees(i int, topic string) bool {
 		c.t.Fatal(err)
 	}
 	return slices.ContainsFunc(resp.(*kmsg.MetadataResponse).Topics, func(t kmsg.MetadataResponseTopic) bool { return t.Topic != nil && *t.Topic == topic })
+}
+
+// operatorsSee looks at the nodes as their metrics do: one is the active controller, all know who, and the others are connected to it.
+func (c *nodes) operatorsSee(leader int32) {
+	c.t.Helper()
+	for i, n := range c.all {
+		look, err := n.Inspect(context.Background())
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		if q := look.Quorum; q.Active != (int(leader) == i+1) || int32(q.Leader) != leader || q.Observer || (q.Role == quorum.Leader) != q.Active {
+			c.t.Errorf("node %d: %+v", i+1, q)
+		}
+		up := false
+		for _, p := range n.Peers() {
+			if int(p.Node) == i+1 {
+				c.t.Errorf("node %d has a connection to itself: %+v", i+1, p)
+			}
+			up = up || int32(p.Node) == leader && p.Lane == core.LaneQuorum && p.Up
+		}
+		if !up && int(leader) != i+1 {
+			c.t.Errorf("node %d is not connected to the leader: %+v", i+1, n.Peers())
+		}
+	}
 }
 
 // TestThreeNodes: a leader is elected, a topic made at any of them is seen by all, another one leads when it dies, and it comes back.
@@ -190,13 +212,7 @@ func TestThreeNodes(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "topic at the node that came back", func() bool { return c.sees(dead, "after") })
-	for i := range 3 {
-		for _, p := range c.all[i].Peers() {
-			if p.Lane == core.LaneQuorum && p.Up && int(p.Node) == i+1 {
-				t.Errorf("node %d is connected to itself", i+1)
-			}
-		}
-	}
+	c.operatorsSee(next)
 	var wait sync.WaitGroup
 	for i := range 3 {
 		wait.Go(func() { stop(t, c.all[i]) })
@@ -251,11 +267,56 @@ func TestSilentVoter(t *testing.T) {
 	}
 }
 
+// controllersAnswer asks each controller who the controllers are (KIP-919) and what it knows of the quorum: only the leader does.
+func (c *nodes) controllersAnswer(leader int32) {
+	c.t.Helper()
+	ask := func(i int, listener string, req kmsg.Request) kmsg.Response {
+		resp, err := c.at(i, listener).ask(req)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		return resp
+	}
+	for i := range c.all {
+		cluster := kmsg.NewPtrDescribeClusterRequest()
+		cluster.Version, cluster.EndpointType = 1, 2
+		r := ask(i, "CONTROLLER", cluster).(*kmsg.DescribeClusterResponse)
+		if r.ErrorCode != 0 || r.ControllerID != leader || len(r.Brokers) != len(c.ports) || int(r.Brokers[i].Port) != c.ports[i] {
+			c.t.Errorf("node %d says of the controllers: %+v", i+1, r)
+		}
+		if r := ask(i, "PLAINTEXT", cluster).(*kmsg.DescribeClusterResponse); errcode.Code(r.ErrorCode) != errcode.MismatchedEndpointType {
+			c.t.Errorf("a broker's listener tells of controllers: %+v", r)
+		}
+		cluster.EndpointType = 1
+		if r := ask(i, "CONTROLLER", cluster).(*kmsg.DescribeClusterResponse); errcode.Code(r.ErrorCode) != errcode.MismatchedEndpointType {
+			c.t.Errorf("a controller's listener tells of brokers: %+v", r)
+		}
+		quorum := describeQuorum("__cluster_metadata")
+		want := errcode.NotLeaderOrFollower
+		if int(leader) == i+1 {
+			want = errcode.None
+		}
+		if r := ask(i, "CONTROLLER", quorum).(*kmsg.DescribeQuorumResponse); errcode.Code(r.ErrorCode) != want {
+			c.t.Errorf("controller %d, %d leads: %+v", i+1, leader, r)
+		}
+		if r := ask(i, "CONTROLLER", describeQuorum("t")).(*kmsg.DescribeQuorumResponse); errcode.Code(r.Topics[0].Partitions[0].ErrorCode) != errcode.UnknownTopicOrPartition {
+			c.t.Errorf("the quorum of a topic: %+v", r)
+		}
+	}
+}
+
+func describeQuorum(topic string) *kmsg.DescribeQuorumRequest {
+	req := kmsg.NewPtrDescribeQuorumRequest()
+	req.Version = 2
+	req.Topics = []kmsg.DescribeQuorumRequestTopic{{Topic: topic, Partitions: []kmsg.DescribeQuorumRequestTopicPartition{{}}}}
+	return req
+}
+
 // TestControllerListener: it serves the controller's keys and no others, whatever comes there costs its connection only, and limits for clients do not stop it.
 func TestControllerListener(t *testing.T) {
 	c := newNodes(t, 2)
 	c.startAll(0, 1)
-	_, epoch, err := c.quorum(0)
+	leader, epoch, err := c.quorum(0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -272,6 +333,7 @@ func TestControllerListener(t *testing.T) {
 	if !offered[int16(api.Vote)] || !offered[int16(api.BrokerHeartbeat)] || offered[int16(api.Produce)] || offered[int16(api.Metadata)] {
 		t.Errorf("the controller's listener offers %v", offered)
 	}
+	c.controllersAnswer(leader)
 	for name, b := range map[string][]byte{ // any order: each on its own
 		"HTTP": []byte("GET / HTTP/1.1\r\n\r\n"), "TLS": {0x16, 3, 1, 0, 200, 1, 0, 0, 196, 3, 3}, "negative": {0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0},
 		"a vote cut off": {0, 0, 0, 12, 0, 52, 0, 2, 0, 0, 0, 1, 0, 1, 'a', 0},
