@@ -79,8 +79,9 @@ func (c *Core) replicaTruncated(id stream.ID, g stream.Generation, o *Opened) {
 	c.settle(rep, &partition.Facts{Moved: true})
 	if rep.again {
 		rep.again = false
-		c.takeUps = append(c.takeUps, id)
-	} else if rep.copying.from != nil {
+		c.takeUps = append(c.takeUps, id) // before the next fetch leaves
+	}
+	if rep.copying.from != nil { // also where the image changes nothing for it
 		c.copyOn(rep)
 	}
 }
