@@ -58,6 +58,18 @@ func TestClusterSeeds(t *testing.T) {
 	}
 }
 
+// With all its decisions a seed is the same run.
+func TestClusterEdits(t *testing.T) {
+	for _, p := range []Profile{{Quorum, Usual}, {Cluster, Usual}} {
+		for seed := range uint64(4) {
+			whole := Run(Config{Options: Draw(seed, p)})
+			if again := Run(Config{Options: Draw(seed, p), Edit: &whole.Decisions}); again.Digest != whole.Digest {
+				t.Errorf("%s, seed %d: another run with all its decisions: %v, then %v", p.Name, seed, whole.Digest, again.Digest)
+			}
+		}
+	}
+}
+
 // A node whose rounds end without their system calls, or that calls durable what is only written, is found out by the oracles of both profiles.
 func TestClusterOraclesFire(t *testing.T) {
 	for _, p := range []Profile{{Quorum, Usual}, {Cluster, Usual}} {
