@@ -66,7 +66,9 @@ func (c *Core) onStored(slot Slot, version uint64) {
 	case slot.Name == CleanMark:
 		c.dirs[slot.Dir].marked = true
 	case strings.HasPrefix(slot.Name, SnapshotFolder+"/"):
-		c.snapshotStored(slot)
+		if version == snapshotWritten {
+			c.snapshotStored(slot)
+		}
 	default:
 		c.checkpointStored(slot, version)
 	}

@@ -68,9 +68,9 @@ func (c *Core) bootSources(b *Boot) bool {
 	var newer *Snapshot
 	for i, snapshot := range b.Snapshots {
 		switch {
-		case !c.cfg.Alone() && outdated(log, snapshot):
+		case !c.cfg.Alone() && i == len(b.Snapshots)-1 && outdated(log, snapshot):
 			newer = &b.Snapshots[i]
-		case snapshot.End > log.Ends.Log:
+		case c.cfg.Alone() && snapshot.End > log.Ends.Log:
 			c.halt(fmt.Sprintf("metadata log ends at offset %d, and the snapshot %s goes up to %d: the log has lost records", log.Ends.Log, snapshot.name(), snapshot.End))
 			return false
 		case snapshot.End < log.Start:

@@ -96,7 +96,7 @@ func (c *Core) storeFetchedSnapshot(w *snapshotFetch) {
 	}
 	w.snapshot.Bytes = int64(len(w.bytes))
 	c.dirs[metadataDir].free -= w.snapshot.Bytes
-	c.fx.Stores = append(c.fx.Stores, Store{Slot: w.snapshot.slot(), Version: 1, Bytes: w.bytes})
+	c.fx.Stores = append(c.fx.Stores, Store{Slot: w.snapshot.slot(), Version: snapshotWritten, Bytes: w.bytes})
 }
 
 // abandonSnapshot goes on with the log as it is. The next fetch tells anew what is missing.

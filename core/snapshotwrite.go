@@ -74,7 +74,7 @@ func (c *Core) snapshotSlice() {
 	w.stored = true
 	w.snapshot.Bytes = int64(len(w.bytes))
 	c.dirs[metadataDir].free -= w.snapshot.Bytes
-	c.fx.Stores = append(c.fx.Stores, Store{Slot: w.snapshot.slot(), Version: 1, Bytes: w.bytes})
+	c.fx.Stores = append(c.fx.Stores, Store{Slot: w.snapshot.slot(), Version: snapshotWritten, Bytes: w.bytes})
 }
 
 // appendSnapshot adds records to the file, in a batch or, where they are long, several.
@@ -122,7 +122,7 @@ func (c *Core) snapshotStored(slot Slot) {
 		return
 	}
 	if s.writing == nil || slot != s.writing.snapshot.slot() {
-		return // a removal
+		return
 	}
 	s.kept = append(s.kept, s.writing.snapshot)
 	s.writing = nil
@@ -135,8 +135,14 @@ func (c *Core) snapshotStored(slot Slot) {
 	c.cleanMetadata()
 }
 
+// The versions of a snapshot's slot.
+const (
+	snapshotWritten uint64 = 1
+	snapshotRemoved uint64 = 2
+)
+
 func (c *Core) removeSnapshot(s Snapshot) {
-	c.fx.Stores = append(c.fx.Stores, Store{Slot: s.slot(), Version: 2, Remove: true})
+	c.fx.Stores = append(c.fx.Stores, Store{Slot: s.slot(), Version: snapshotRemoved, Remove: true})
 }
 
 // cleanMetadata lets the oldest snapshot go, and the segments wholly below the end of the next one, while log and snapshots are larger than
