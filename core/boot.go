@@ -176,6 +176,9 @@ func (c *Core) takeUp(id stream.ID) {
 		c.beginRole(rep)
 		c.finishDeletings()
 	}
+	if role == partition.Leads {
+		c.hurryFollowers(rep)
+	}
 	c.markSessions(id)
 	c.settle(rep, &facts)
 	switch {

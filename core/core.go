@@ -65,6 +65,7 @@ type Core struct {
 	resting   map[uint64]*fetcher // by timer
 	cutting   []stream.ID         // cuts that wait for files
 	altering  altering
+	hurry     map[record.NodeID]Instant // followers whose fetches wait briefly, until then
 	producing producerIDs
 	promised  map[stream.ID]record.Offset // log starts in their directory's checkpoint, or about to be
 	deletings []*deleting

@@ -128,7 +128,7 @@ func (c *Core) parkFetch(r *Request, a *fetching, have int64) {
 		}
 	}
 	c.audience(r.Fetch).waiters.Park(w)
-	c.after(timerKey{timerFetch, w.ID}, int64(a.MaxWaitMs))
+	c.after(timerKey{timerFetch, w.ID}, c.fetchWait(r.Fetch))
 }
 
 // readable tells the waiters and sessions of a partition how far it can be read now.

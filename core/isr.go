@@ -44,6 +44,37 @@ func (c *Core) heard(req *api.FetchRequest) {
 	}
 }
 
+// hurryFollowers ends the waits of a new leader's followers, and keeps them short for a while: a fetch that is parked here does not name the partition yet, and acknowledgements
+// would wait until its time is up.
+func (c *Core) hurryFollowers(rep *replica) {
+	for _, id := range rep.Assigned().Replicas {
+		if id == c.self {
+			continue
+		}
+		if c.hurry == nil {
+			c.hurry = map[record.NodeID]Instant{}
+		}
+		c.hurry[id] = c.now.Mono + hurryMs*1_000_000
+		for _, w := range c.followers.waiters.Of(id) {
+			c.wake(w)
+		}
+	}
+}
+
+// hurryMs is how long a follower is expected to learn who leads now, and hurriedWaitMs the longest wait of its fetches meanwhile.
+const (
+	hurryMs       = 1000
+	hurriedWaitMs = 10
+)
+
+// fetchWait is how long a fetch may be parked.
+func (c *Core) fetchWait(req *api.FetchRequest) int64 {
+	if req.ReplicaID >= 0 && c.now.Mono < c.hurry[req.ReplicaID] {
+		return min(int64(req.MaxWaitMs), hurriedWaitMs)
+	}
+	return int64(req.MaxWaitMs)
+}
+
 // nowMs is the time by which followers lag.
 func (c *Core) nowMs() int64 { return int64(c.now.Mono / 1_000_000) }
 

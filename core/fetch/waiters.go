@@ -2,7 +2,11 @@
 package fetch
 
 import (
+	"cmp"
+	"slices"
+
 	"odradek/core/api"
+	"odradek/core/record"
 	"odradek/core/stream"
 )
 
@@ -71,6 +75,17 @@ func (w *Waiters) Get(id uint64) (*Waiter, bool) {
 func (w *Waiters) OfConn(conn uint64) (*Waiter, bool) {
 	f, ok := w.byConn[conn]
 	return f, ok
+}
+
+// Of returns the waiters of a replica, in the order of parking.
+func (w *Waiters) Of(replica record.NodeID) (list []*Waiter) {
+	for _, f := range w.byID { // any order: sorted below
+		if f.Request.ReplicaID == replica {
+			list = append(list, f)
+		}
+	}
+	slices.SortFunc(list, func(a, b *Waiter) int { return cmp.Compare(a.ID, b.ID) })
+	return list
 }
 
 // Remove forgets a waiter; removing it again does nothing.
