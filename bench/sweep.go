@@ -78,6 +78,7 @@ Data goes to stdout, messages to stderr. Exit codes: 0 ok, 1 failed, 2 usage, 3 
 	flags.BoolVar(&f.plan.Poisson, "poisson", false, "arrivals at random instead of evenly spaced")
 	flags.IntVar(&f.plan.Workers, "workers", 1, "threads of the generator")
 	flags.BoolVar(&f.plan.Spin, "spin", false, "never let the generator sleep while answers are due: it takes a processor whole")
+	flags.IntVar(&f.plan.Replicas, "replicas", 0, "replicas of each topic (1), with --bootstrap of a cluster")
 	flags.DurationVar(&f.plan.Pause, "stall", 0, "stop the embedded node for so long in each run")
 	return cmd
 }

@@ -77,11 +77,11 @@ func (c *Core) replicaTruncated(id stream.ID, g stream.Generation, o *Opened) {
 	rep.lostAbove(o.LogEnd)
 	rep.readEnd, rep.heardMark, rep.copyEnd = rep.ReadEnd(), rep.HighWatermark(), rep.Written
 	c.settle(rep, &partition.Facts{Moved: true})
-	if rep.copying.from != nil {
-		c.copyOn(rep)
-	}
 	if rep.again {
 		rep.again = false
-		c.takeUps = append(c.takeUps, id)
+		c.takeUps = append(c.takeUps, id) // before the next fetch leaves
+	}
+	if rep.copying.from != nil { // also where the image changes nothing for it
+		c.copyOn(rep)
 	}
 }

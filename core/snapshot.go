@@ -68,7 +68,7 @@ func (c *Core) bootSources(b *Boot) bool {
 	var newer *Snapshot
 	for i, snapshot := range b.Snapshots {
 		switch {
-		case snapshot.End > log.Ends.Log && !c.cfg.Alone():
+		case !c.cfg.Alone() && outdated(log, snapshot):
 			newer = &b.Snapshots[i]
 		case snapshot.End > log.Ends.Log:
 			c.halt(fmt.Sprintf("metadata log ends at offset %d, and the snapshot %s goes up to %d: the log has lost records", log.Ends.Log, snapshot.name(), snapshot.End))
@@ -108,6 +108,12 @@ func (c *Core) readNewest() bool {
 		m.loadedTo = 0 // replaySlice loads the log, if there is one
 	}
 	return true
+}
+
+// outdated reports whether a log is behind a snapshot, or is none that goes on from it: its last epoch is older than that of the last record contained (Kafka's
+// truncateToLatestSnapshot). A log that begins where the snapshot ends, and is empty, goes on from it.
+func outdated(log *stream.Log, s Snapshot) bool {
+	return s.End > log.Ends.Log || s.Epoch > log.Epochs.Latest() && !(log.Start == s.End && log.Ends.Log == s.End)
 }
 
 func (c *Core) loadSnapshot() {

@@ -133,7 +133,9 @@ func (c *Core) goOnFrom(snapshot Snapshot) {
 func (c *Core) readFetchedSnapshot(w *snapshotFetch, log stream.Log) {
 	w.log = &log
 	for _, old := range c.snaps.kept {
-		c.removeSnapshot(old)
+		if old.slot() != w.snapshot.slot() { // the same may have been fetched before a crash
+			c.removeSnapshot(old)
+		}
 	}
 	c.snaps.kept = []Snapshot{w.snapshot}
 	c.meta.reading, c.meta.open = true, nil

@@ -99,6 +99,9 @@ func (n *node) accept(ch *channel) {
 	c.machine = wire.NewConn(wire.Info{Conn: c.id, Listener: listenerName(ch.control), Control: ch.control, Address: n.address(ch.control), Peer: ch.name, Principal: "User:ANONYMOUS"})
 	p.conns[c.id] = c
 	ch.server, ch.taken, ch.life, ch.powers, ch.since = c, true, n.life, n.powers, int64(n.w.events)
+	if !n.w.alone() {
+		ch.powers = n.w.ledger.powers // what a node serves may have been on others' disks
+	}
 	for side := range n.shut {
 		ch.net.Stall(simnet.Side(side), int64(ch.heldUp(simnet.Side(side))))
 	}

@@ -25,6 +25,7 @@ type Blow struct {
 	At    Time   `json:"at"`
 	From  Origin `json:"from"`
 	Drawn uint64 `json:"drawn"`
+	Node  int32  `json:"node,omitempty"` // FromStart: which starts
 }
 
 // Fault is a kind of fault as others know it; it is written as its name.
@@ -154,7 +155,7 @@ func (w *World) replay(b *Blow) {
 		w.fallBesides()
 	case b.From == FromStart:
 		w.faults[k].Seek(b.Drawn)
-		w.nodes[0].cutSoon()
+		w.nodes[b.Node].cutSoon()
 	default:
 		w.faults[k].Seek(b.Drawn)
 		w.fall(k)

@@ -259,6 +259,7 @@ func (n *node) cutSoon() {
 	drawn := rng.Drawn()
 	if at := rng.IntN(60); rng.IntN(3) == 0 {
 		n.w.decided(powerLossAt, FromStart, drawn)
+		n.w.decisions.Faults[len(n.w.decisions.Faults)-1].Node = n.id
 		n.cutAt = n.disk.Ops() + 1 + at
 	}
 }

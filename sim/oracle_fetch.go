@@ -95,7 +95,7 @@ func (c *serverConn) answeredFetch(r *core.Reply, extents [][]byte) {
 		if !o.hurt() && o.part.doubts == 0 {
 			n.served(o, p, bytes)
 		}
-		if empty && !failed && q.SessionEpoch == api.FinalSessionEpoch { // the answer is then in the order of the request, and has no error to tell
+		if empty && !failed && q.SessionEpoch == api.FinalSessionEpoch && n.w.alone() { // the answer is then in the order of the request, and has no error to tell
 			n.nothing(o, id, q.Partitions[i].Offset)
 		}
 	}

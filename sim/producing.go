@@ -17,6 +17,7 @@ type producing struct {
 	c     *client
 	p     *proto.Producer
 	made  bool            // CreateTopics was asked for
+	anew  Time            // when it is asked for again
 	given int             // batches
 	last  uint64          // of records
 	next  Time            // when the next batch is given
@@ -41,7 +42,7 @@ func newProducing(c *client) *producing {
 // work makes the topic, and gives what is due and has room.
 func (p *producing) work() {
 	c, w := p.c, p.c.w
-	if !p.made && w.now >= p.next {
+	if !p.made && w.now >= p.anew {
 		p.made = true
 		c.do(proto.Operation{Request: p.createTopic(), Target: proto.Controller(), MaxVersion: -1, Refused: createCode}, p.created)
 	}
@@ -159,8 +160,8 @@ func createCode(resp kmsg.Response) errcode.Code {
 // created takes the end of CreateTopics. A topic that was made must be there.
 func (p *producing) created(resp kmsg.Response) {
 	if code := createCode(resp); code == errcode.InvalidReplicationFactor && !p.c.w.alone() { // not enough brokers serve yet
-		p.made, p.next = false, p.c.w.now+100*Millisecond
-		p.c.arm(p.next)
+		p.made, p.anew = false, p.c.w.now+100*Millisecond
+		p.c.arm(p.anew)
 		return
 	} else if code != errcode.None && code != errcode.TopicAlreadyExists {
 		p.c.w.fail(Correctness, "create", fmt.Sprintf("the topic is refused: %v", code))
@@ -214,7 +215,10 @@ func (p *producing) delivered(d *proto.Delivery) {
 
 // due returns when work may have something to do by itself; deliveries make room.
 func (p *producing) due() (Time, bool) {
-	return p.next, !p.made || p.c.known && len(p.rest) == 0 && p.wants()
+	if !p.made {
+		return p.anew, true
+	}
+	return p.next, p.c.known && len(p.rest) == 0 && p.wants()
 }
 
 func (p *producing) unfinished() string {

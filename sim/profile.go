@@ -25,13 +25,24 @@ const (
 // ProfileNames are all profiles.
 var ProfileNames = []string{Single, Brief, Quorum, Cluster}
 
+// All stands for every profile, one seed after another.
+const All = "all"
+
+// Of is the profile in which a seed is run: of all, each has its turn.
+func (p Profile) Of(seed uint64) Profile {
+	if p.Name == All {
+		p.Name = ProfileNames[seed%uint64(len(ProfileNames))]
+	}
+	return p
+}
+
 // Standard is the profile that counts.
 var Standard = Profile{Single, Usual}
 
 // ParseProfile takes a profile and a rate as they are named on the command line.
 func ParseProfile(name, rate string) (Profile, error) {
-	if !slices.Contains(ProfileNames, name) {
-		return Profile{}, fmt.Errorf("--profile is %q: want one of %s", name, strings.Join(ProfileNames, ", "))
+	if name != All && !slices.Contains(ProfileNames, name) {
+		return Profile{}, fmt.Errorf("--profile is %q: want one of %s, or all", name, strings.Join(ProfileNames, ", "))
 	}
 	if rate != Usual && rate != Low {
 		return Profile{}, fmt.Errorf("--rate is %q: want %s or %s", rate, Usual, Low)

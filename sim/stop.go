@@ -48,10 +48,12 @@ func (n *node) finishStop(clean bool) {
 			return
 		}
 	}
-	w.ledger.stopped(func(topic string, partition int32) bool {
-		d := n.dirOf(topic, partition)
-		return d == nil || d.lost || d.failed
-	})
+	if w.alone() { // of several one has synced it, and another may come to lead
+		w.ledger.stopped(func(topic string, partition int32) bool {
+			d := n.dirOf(topic, partition)
+			return d == nil || d.lost || d.failed
+		})
+	}
 	n.disk.Crash()
 	n.ended = w.phase == phaseStop
 	n.down("stopped")

@@ -1,4 +1,4 @@
-// Package sim is the simulator: one node with its disk, a network and clients on virtual time, all drawn from a seed. The node's core, its files, its protocol
+// Package sim is the simulator: nodes with their disks, a network and clients on virtual time, all drawn from a seed. The node's core, its files, its protocol
 // and the clients' machines are those of production; what is made here is only what lies between them, and it does no more for them than the contract of
 // core/effects.go promises.
 //

@@ -28,13 +28,13 @@ func DialAny(bootstrap []string) (c *Conn, err error) {
 	return nil, err
 }
 
-// CreateTopic makes a topic of one replica.
-func (c *Conn) CreateTopic(name string, partitions int, configs map[string]string) error {
+// CreateTopic makes a topic.
+func (c *Conn) CreateTopic(name string, partitions, replicas int, configs map[string]string) error {
 	req := kmsg.NewPtrCreateTopicsRequest()
 	req.SetVersion(4)
 	req.TimeoutMillis = int32(callTimeout.Milliseconds())
 	t := kmsg.NewCreateTopicsRequestTopic()
-	t.Topic, t.NumPartitions, t.ReplicationFactor = name, int32(partitions), 1
+	t.Topic, t.NumPartitions, t.ReplicationFactor = name, int32(partitions), int16(replicas)
 	for key, value := range configs {
 		e := kmsg.NewCreateTopicsRequestTopicConfig()
 		e.Name, e.Value = key, &value

@@ -16,14 +16,15 @@ import (
 
 // Plan is what must not change between a sweep and its continuation.
 type Plan struct {
-	Target  string        `json:"target"`
-	Warmup  time.Duration `json:"warmup_ns"`
-	Length  time.Duration `json:"length_ns"`
-	Seed    uint64        `json:"seed"`
-	Poisson bool          `json:"poisson"`
-	Workers int           `json:"workers"`
-	Spin    bool          `json:"spin,omitempty"`
-	Pause   time.Duration `json:"pause_ns,omitempty"`
+	Target   string        `json:"target"`
+	Warmup   time.Duration `json:"warmup_ns"`
+	Length   time.Duration `json:"length_ns"`
+	Seed     uint64        `json:"seed"`
+	Poisson  bool          `json:"poisson"`
+	Workers  int           `json:"workers"`
+	Spin     bool          `json:"spin,omitempty"`
+	Pause    time.Duration `json:"pause_ns,omitempty"`
+	Replicas int           `json:"replicas,omitempty"`
 }
 
 // Store is the file of runs in a directory: the plan, then one record a line.

@@ -95,7 +95,7 @@ func attempt(ctx context.Context, o *Options, c cell.Cell, r *Record) (err error
 	if c.Relaxed {
 		configs["flush.messages"] = "10000"
 	}
-	if err := admin.CreateTopic(topic, c.Partitions, configs); err != nil {
+	if err := admin.CreateTopic(topic, c.Partitions, max(o.Plan.Replicas, 1), configs); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, admin.DeleteTopic(topic)) }()

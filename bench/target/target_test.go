@@ -39,7 +39,7 @@ func TestNode(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	if err := c.CreateTopic("t", 3, map[string]string{"flush.messages": "10000"}); err != nil {
+	if err := c.CreateTopic("t", 3, 1, map[string]string{"flush.messages": "10000"}); err != nil {
 		t.Fatal(err)
 	}
 	if leaders, err := c.Leaders("t", 3); err != nil || len(leaders) != 3 || leaders[2] != addresses[0] {

@@ -54,7 +54,7 @@ func (s *State) IncrementalAlterConfigs(img *image.Image, req *kmsg.IncrementalA
 		}
 		response.Resources = append(response.Resources, out)
 	}
-	return records, response
+	return s.emptyElrs(img, records), response
 }
 
 // AlterConfigs is the older request: what it names is all that a resource has from then on.
@@ -86,7 +86,7 @@ func (s *State) AlterConfigs(img *image.Image, req *kmsg.AlterConfigsRequest) ([
 		}
 		response.Resources = append(response.Resources, out)
 	}
-	return records, response
+	return s.emptyElrs(img, records), response
 }
 
 // alter returns the records for the changes of one resource. already is how many records the request has made before.

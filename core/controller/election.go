@@ -13,7 +13,7 @@ const elrFeature = "eligible.leader.replicas.version"
 
 // election decides leaders, ISRs and ELRs as Kafka's PartitionChangeBuilder does, over an image in which brokers are already what they become.
 type election struct {
-	s     *State
+	node  *config.Node // as img configures it
 	img   *image.Image
 	elr   bool
 	topic string // whose configs are read
@@ -37,14 +37,14 @@ func (s *State) newElection(img *image.Image, records ...image.Record) *election
 	if err != nil {
 		panic("invariant: own record of a broker does not replay: " + err.Error())
 	}
-	return &election{s: s, img: next, elr: img.Feature(elrFeature) > 0 && img.Feature(image.MetadataVersion) >= image.MetadataVersionElr}
+	return &election{node: s.Config.At(next), img: next, elr: img.Feature(elrFeature) > 0 && img.Feature(image.MetadataVersion) >= image.MetadataVersionElr}
 }
 
 // configs returns what a topic is configured to.
 func (e *election) configs(t *image.Topic) *config.Topic {
 	if e.topic != t.Name {
 		e.topic = t.Name
-		e.cfg, _ = config.StoredTopic(e.s.Config, config.Entries(e.img, image.ResourceTopic, t.Name))
+		e.cfg, _ = config.StoredTopic(e.node, config.Entries(e.img, image.ResourceTopic, t.Name))
 	}
 	return &e.cfg
 }
@@ -221,6 +221,26 @@ func (e *election) departed(id record.NodeID, lost func(*image.Topic) bool) (rec
 				continue
 			}
 			if c := e.change(t, i, a); c != nil {
+				records = append(records, c)
+			}
+		}
+	}
+	return records
+}
+
+// emptyElrs adds to changes of configs what follows from another min.insync.replicas: where the ISR is large enough by now, records are committed that nobody in
+// the ELR has.
+func (s *State) emptyElrs(img *image.Image, records []image.Record) []image.Record {
+	if !slices.ContainsFunc(records, func(r image.Record) bool { return r.(*image.ConfigRecord).Name == "min.insync.replicas" }) {
+		return records
+	}
+	e := s.newElection(img, records...)
+	for t := range e.img.Topics() {
+		for i, p := range t.Partitions {
+			if len(p.Elr) == 0 {
+				continue
+			}
+			if c := e.change(t, i, ask{}); c != nil {
 				records = append(records, c)
 			}
 		}

@@ -462,3 +462,25 @@ func TestUncleanLeaderStandsAlone(t *testing.T) {
 	w.up(4)
 	w.want("a", 4, nodes(4), nil)
 }
+
+// TestElrOfAnotherMinimum: with fewer members that must be in sync, records are committed that nobody in the ELR has: it is emptied with the config.
+func TestElrOfAnotherMinimum(t *testing.T) {
+	w := newWorld(t, true)
+	w.up(1, 2, 3)
+	w.topic("a", on(1, 2, 3), set("min.insync.replicas", "3"))
+	w.silence(2)
+	w.silence(3)
+	for _, c := range []struct {
+		value string
+		elr   []record.NodeID
+	}{{"2", nodes(2, 3)}, {"1", nil}} {
+		req := kmsg.NewPtrIncrementalAlterConfigsRequest()
+		req.Resources = []kmsg.IncrementalAlterConfigsRequestResource{{ResourceType: kmsg.ConfigResourceTypeTopic, ResourceName: "a",
+			Configs: []kmsg.IncrementalAlterConfigsRequestResourceConfig{{Name: "min.insync.replicas", Value: &c.value}}}}
+		records, resp := w.s.IncrementalAlterConfigs(w.img, req)
+		if w.take(records); resp.Resources[0].ErrorCode != 0 {
+			t.Fatal(*resp.Resources[0].ErrorMessage)
+		}
+		w.want("a", 1, nodes(1), c.elr)
+	}
+}

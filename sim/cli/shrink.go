@@ -57,14 +57,14 @@ Exit codes: that of the failure (20, 21, 22); 1 if the seed does not fail.`,
 
 // shrink looks for the least run, tells it and writes it down.
 func (f *shrinkFlags) shrink(out io.Writer) error {
-	s := &shrink.Search{Config: sim.Config{Options: sim.Draw(f.seed, f.drawn), BlackBox: f.blackBox}, Jobs: f.jobs, Most: f.most}
+	s := &shrink.Search{Config: sim.Config{Options: sim.Draw(f.seed, f.drawn.Of(f.seed)), BlackBox: f.blackBox}, Jobs: f.jobs, Most: f.most}
 	if !s.Run() {
 		return fmt.Errorf("seed %d does not fail: there is nothing to shrink", f.seed)
 	}
 	if f.out == "" {
 		f.out = fmt.Sprintf("shrunk-%d.json", f.seed)
 	}
-	saved := shrink.Saved{Seed: f.seed, Profile: f.drawn.Name, Rate: f.drawn.Rate, Oracle: s.Whole.Oracle, Edit: s.Edit}
+	saved := shrink.Saved{Seed: f.seed, Profile: f.drawn.Of(f.seed).Name, Rate: f.drawn.Rate, Oracle: s.Whole.Oracle, Edit: s.Edit}
 	if err := saved.Write(f.out); err != nil {
 		return fmt.Errorf("--out: %w", err)
 	}

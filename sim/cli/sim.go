@@ -56,8 +56,8 @@ type flags struct {
 // again is the command that runs a seed of a sweep again.
 func (f *flags) again(seed uint64) string {
 	cmd := fmt.Sprintf("odradek sim --seed %d", seed)
-	if f.drawn.Name != sim.Standard.Name {
-		cmd += " --profile " + f.drawn.Name
+	if name := f.drawn.Of(seed).Name; name != sim.Standard.Name {
+		cmd += " --profile " + name
 	}
 	if f.drawn.Rate != sim.Standard.Rate {
 		cmd += " --rate " + f.drawn.Rate
@@ -111,7 +111,7 @@ The same seed gives the same run, event for event. Exit codes: 0 ok, 20 crash (a
 	cmd.Flags().StringVar(&f.trace, "trace", "", "write every event and effect of the seed to this file, a line each")
 	cmd.Flags().StringVar(&f.history, "history", "", "write what the clients did and were told to this file, for odradek check")
 	cmd.Flags().StringVar(&f.pages, "html", "", "a folder for Porcupine's pages of the partitions whose history cannot be explained")
-	cmd.Flags().StringVar(&f.profile, "profile", sim.Standard.Name, "single: a minute, four clients; brief: some seconds, two clients")
+	cmd.Flags().StringVar(&f.profile, "profile", sim.Standard.Name, "single: a minute, four clients; brief: some seconds, two clients; quorum: several nodes that elect and replicate the metadata log; cluster: brokers with replicated partitions; all: one seed after another")
 	cmd.Flags().StringVar(&f.rate, "rate", sim.Standard.Rate, "usual, or low: few records and faults, long silences")
 	cmd.Flags().StringVar(&f.edit, "edit", "", "a file of decisions, as odradek sim shrink writes it: faults and batches are what it says")
 	cmd.Flags().BoolVar(&f.blackBox, "black-box", false, "judge by what clients see alone, not by what the disk holds")
@@ -133,7 +133,7 @@ func parseSeeds(s string) (first, last uint64, err error) {
 
 // one runs one seed: its options first, then, if it fails, how; last of all the line that sums it up.
 func one(out io.Writer, f *flags) error {
-	cfg := sim.Config{Options: sim.Draw(f.seed, f.drawn), BlackBox: f.blackBox, JudgesOnly: f.judges}
+	cfg := sim.Config{Options: sim.Draw(f.seed, f.drawn.Of(f.seed)), BlackBox: f.blackBox, JudgesOnly: f.judges}
 	if f.edit != "" {
 		var err error
 		if cfg.Edit, err = shrink.Read(f.edit, &cfg.Options); err != nil {

@@ -90,7 +90,7 @@ func touched(f *flags, edit *sim.Edit, subject string) []string {
 	opened := regexp.MustCompile(`([A-Za-z0-9_-]{22})-[0-9]+ dir=[0-9]+ topic="?` + topic + `\b`)
 	names := [][]byte{[]byte(subject)}
 	var ring []string
-	cfg := sim.Config{Options: sim.Draw(f.seed, f.drawn), BlackBox: f.blackBox, JudgesOnly: f.judges, Edit: edit}
+	cfg := sim.Config{Options: sim.Draw(f.seed, f.drawn.Of(f.seed)), BlackBox: f.blackBox, JudgesOnly: f.judges, Edit: edit}
 	cfg.Trace = func(entry []byte) {
 		for _, m := range opened.FindAllSubmatch(entry, -1) {
 			if id := []byte(string(m[1]) + "-" + number); !contains(names, id) {

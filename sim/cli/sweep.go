@@ -118,11 +118,11 @@ func (s *sums) take(ctx context.Context) (uint64, bool) {
 
 // run runs one seed and adds it up.
 func (s *sums) run(seed uint64, f *flags, shared *sim.Codec) {
-	cfg := sim.Config{Options: sim.Draw(seed, f.drawn), Codec: shared, BlackBox: f.blackBox, JudgesOnly: f.judges}
+	cfg := sim.Config{Options: sim.Draw(seed, f.drawn.Of(seed)), Codec: shared, BlackBox: f.blackBox, JudgesOnly: f.judges}
 	r := sim.Run(cfg)
 	twice := seed%twiceEvery == 0
 	if twice {
-		cfg.Options = sim.Draw(seed, f.drawn)
+		cfg.Options = sim.Draw(seed, f.drawn.Of(seed))
 		if again := sim.Run(cfg); again.Digest != r.Digest && r.Outcome == sim.OK {
 			r.Outcome, r.Oracle = sim.Crash, "determinism"
 			r.Found = fmt.Sprintf("the second run differs: digest %s, then %s", r.Digest, again.Digest)
