@@ -4,7 +4,7 @@ import "math"
 
 // NodeKeys are the keys of a node that act: Kafka's own, and ours at the end. Those of Kafka's that would change what is promised and are not done are here
 // too, with the one value they may have (Fixed); the others that Kafka knows have no effect (Known).
-// Those of replication among brokers (replica.*) are read and wait for clusters: docs/CLUSTER.md. Why some times are not Kafka's: docs/decisions/0008-failover-times.md.
+// Why some times are not Kafka's: docs/decisions/0008-failover-times.md.
 var NodeKeys = []Key{
 	{Name: "advertised.listeners", Type: List, Default: "", Doc: "What clients are told to connect to; empty: the address they reached us at."},
 	{Name: "alter.config.policy.class.name", Type: Class, Fixed: noPlugIns, Doc: "What may be set; none."},
