@@ -484,3 +484,27 @@ func TestElrOfAnotherMinimum(t *testing.T) {
 		w.want("a", 1, nodes(1), c.elr)
 	}
 }
+
+// TestSameISRAgain: a proposal of the ISR that there is changes the partition epoch and nothing else: an earlier one that is still on its way can then not be committed.
+func TestSameISRAgain(t *testing.T) {
+	w := newWorld(t, false)
+	for id := range record.NodeID(3) {
+		w.register(id+1, byte(id+1), -1)
+		w.heartbeat(id+1, nil)
+	}
+	w.topic("a", on(1, 2, 3))
+	before := *w.partition("a")
+	if code := w.alter("a", 1, nil, 1, 2, 3); code != errcode.None {
+		t.Fatal(code)
+	}
+	w.want("a", 1, nodes(1, 2, 3), nil)
+	if p := w.partition("a"); p.PartitionEpoch != before.PartitionEpoch+1 || p.LeaderEpoch != before.LeaderEpoch {
+		t.Fatalf("it was %+v and is %+v", before, *p)
+	}
+	late := func(_ *kmsg.AlterPartitionRequest, p *kmsg.AlterPartitionRequestTopicPartition) {
+		p.PartitionEpoch = before.PartitionEpoch
+	}
+	if code := w.alter("a", 1, late, 1, 2); code != errcode.InvalidUpdateVersion {
+		t.Fatalf("the earlier one: %v", code)
+	}
+}
