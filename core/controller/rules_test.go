@@ -508,3 +508,36 @@ func TestSameISRAgain(t *testing.T) {
 		t.Fatalf("the earlier one: %v", code)
 	}
 }
+
+// TestHarden: a topic that becomes durable gets a new leader epoch in the same batch, where it has several replicas; one that becomes relaxed, or was durable, does not.
+func TestHarden(t *testing.T) {
+	w := newWorld(t, false)
+	for id := range record.NodeID(2) {
+		w.register(id+1, byte(id+1), -1)
+		w.heartbeat(id+1, nil)
+	}
+	w.topic("two", on(1, 2))
+	w.topic("one", on(1))
+	set := func(topic, value string) (records []image.Record) {
+		req := kmsg.NewPtrIncrementalAlterConfigsRequest()
+		r := kmsg.NewIncrementalAlterConfigsRequestResource()
+		r.ResourceType, r.ResourceName = kmsg.ConfigResourceTypeTopic, topic
+		c := kmsg.NewIncrementalAlterConfigsRequestResourceConfig()
+		c.Name, c.Value = "flush.messages", &value
+		r.Configs = append(r.Configs, c)
+		req.Resources = append(req.Resources, r)
+		records, _ = w.s.IncrementalAlterConfigs(w.img, req)
+		w.take(records)
+		return records
+	}
+	for _, c := range []struct {
+		topic, value string
+		rises        int
+	}{{"two", "1000", 0}, {"two", "1", 1}, {"one", "1000", 0}, {"one", "1", 0}, {"two", "5", 0}, {"two", "7", 0}, {"two", "1", 1}} {
+		before := *w.partition(c.topic)
+		if set(c.topic, c.value); int(w.partition(c.topic).LeaderEpoch-before.LeaderEpoch) != c.rises || w.partition(c.topic).Leader != before.Leader {
+			t.Errorf("%s to flush.messages=%s: leader epoch %d after %d, leader %d after %d", c.topic, c.value, w.partition(c.topic).LeaderEpoch, before.LeaderEpoch,
+				w.partition(c.topic).Leader, before.Leader)
+		}
+	}
+}
