@@ -108,7 +108,7 @@ func (m *Member) Ready(ctx context.Context) bool {
 	return resp.StatusCode == http.StatusOK
 }
 
-// AwaitInSync waits until every replica of every partition of the topics is in sync, and returns what the cluster says of them then.
+// AwaitInSync waits until every replica of every partition of the topics is in sync in the eyes of every node, and returns what the cluster says of them then.
 func (c *Cluster) AwaitInSync(ctx context.Context, client *kgo.Client, topics ...string) (kadm.TopicDetails, error) {
 	admin := kadm.NewClient(client)
 	last := "nothing was said"
@@ -118,6 +118,9 @@ func (c *Cluster) AwaitInSync(ctx context.Context, client *kgo.Client, topics ..
 		cancel()
 		if err == nil {
 			if last = behind(all); last == "" {
+				last = c.blind(ctx, client, topics)
+			}
+			if last == "" {
 				return all, nil
 			}
 		}
@@ -141,6 +144,35 @@ func behind(all kadm.TopicDetails) string {
 		}
 	})
 	return out
+}
+
+// blind names a node that does not see all of it: one that was cut off remembers what was before.
+func (c *Cluster) blind(ctx context.Context, client *kgo.Client, topics []string) string {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	req := kmsg.NewPtrMetadataRequest()
+	for _, name := range topics {
+		t := kmsg.NewMetadataRequestTopic()
+		t.Topic = &name
+		req.Topics = append(req.Topics, t)
+	}
+	for _, m := range c.Nodes {
+		resp, err := req.RequestWith(ctx, client.Broker(m.ID))
+		if err != nil {
+			return fmt.Sprintf("node %d: %v", m.ID, err)
+		}
+		if len(resp.Brokers) != len(c.Nodes) {
+			return fmt.Sprintf("node %d knows %d brokers", m.ID, len(resp.Brokers))
+		}
+		for _, t := range resp.Topics {
+			for _, p := range t.Partitions {
+				if p.Leader < 0 || len(p.ISR) != len(p.Replicas) {
+					return fmt.Sprintf("node %d: %s %d: leader %d, in sync %v of %v", m.ID, *t.Topic, p.Partition, p.Leader, p.ISR, p.Replicas)
+				}
+			}
+		}
+	}
+	return ""
 }
 
 // Active is the id of the quorum's leader.
