@@ -136,7 +136,10 @@ func (t *torture) round(ctx context.Context, lasts time.Duration) error {
 	if err == nil {
 		err = r.ReadAll(ctx, bootstrap)
 	}
-	return errors.Join(err, t.judge(r))
+	if err != nil {
+		return errors.Join(err, r.Write(filepath.Join(t.dir, r.Topic+".jsonl")))
+	}
+	return t.judge(r)
 }
 
 func (t *torture) create(ctx context.Context, topic string) error {
