@@ -68,15 +68,30 @@ func (c *Core) appendChanges(records []image.Record) record.Offset {
 // onControl takes a request that the active controller decides. A broker sends on what a client asks of it; what was sent on already, or comes to a
 // controller's listener, is not sent on again.
 func (c *Core) onControl(r *Request) {
+	var put func(kmsg.Response)
+	if c.fromClient(r) {
+		body, p := c.controller().Foreign(r.Body)
+		if body == nil {
+			response := r.Body.ResponseKind()
+			p(response)
+			c.reply(Reply{Conn: r.Conn, Correlation: r.Correlation, Key: r.Key, Body: response})
+			return
+		}
+		mine := *r
+		mine.Body, put, r = body, p, &mine
+	}
 	switch {
 	case c.ctl.active:
 		records, response := c.decide(c.working(), r.Body)
+		if put != nil {
+			put(response)
+		}
 		c.commitThenReply(r, records, response, replyTimeout(r.Body))
 		if r.Key == api.BrokerHeartbeat || r.Key == api.BrokerRegistration || r.Key == api.UnregisterBroker {
 			c.armSessions()
 		}
 	case c.mayForward(r):
-		c.forward(r)
+		c.forward(r, put)
 	default:
 		c.reply(Reply{Conn: r.Conn, Correlation: r.Correlation, Key: r.Key, Body: c.refusal(r.Body, errcode.NotController)})
 	}

@@ -19,7 +19,7 @@ func (c *Core) onDescribeQuorum(r *Request) {
 	case c.meta.quorum.Role() == quorum.Leader:
 		resp = c.describeQuorum(req)
 	case c.mayForward(r):
-		c.forward(r)
+		c.forward(r, nil)
 		return
 	default:
 		resp = c.refusal(req, errcode.NotLeaderOrFollower)

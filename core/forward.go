@@ -20,9 +20,14 @@ const (
 	retryForwardMs = 100
 )
 
-// mayForward reports whether a request came from a client of this broker.
+// fromClient reports whether a request came from a client of this broker.
+func (c *Core) fromClient(r *Request) bool {
+	return c.cfg.Broker && r.Conn != LoopbackConn && !c.cfg.ControllerListener(r.Listener)
+}
+
+// mayForward reports whether a request came from a client of this broker, and the controller takes it from this broker.
 func (c *Core) mayForward(r *Request) bool {
-	if !c.cfg.Broker || r.Conn == LoopbackConn || c.cfg.ControllerListener(r.Listener) {
+	if !c.fromClient(r) {
 		return false
 	}
 	switch r.Body.(type) {
@@ -33,9 +38,12 @@ func (c *Core) mayForward(r *Request) bool {
 	return false
 }
 
-// forward sends a request on, and the answer back.
-func (c *Core) forward(r *Request) {
+// forward sends a request on, and the answer back; put, if there is one, adds what this broker says itself.
+func (c *Core) forward(r *Request, put func(kmsg.Response)) {
 	c.send(r, r.Body, replyTimeout(r.Body), func(c *Core, resp kmsg.Response) {
+		if put != nil {
+			put(resp)
+		}
 		c.reply(Reply{Conn: r.Conn, Correlation: r.Correlation, Key: r.Key, Body: resp})
 	})
 }

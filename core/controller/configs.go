@@ -42,11 +42,7 @@ func (s *State) IncrementalAlterConfigs(img *image.Image, req *kmsg.IncrementalA
 		asked := &req.Resources[i]
 		out := kmsg.NewIncrementalAlterConfigsResponseResource()
 		out.ResourceType, out.ResourceName = asked.ResourceType, asked.ResourceName
-		changes := make([]change, len(asked.Configs))
-		for j, c := range asked.Configs {
-			changes[j] = change{c.Name, c.Op, c.Value}
-		}
-		made, problem := s.alter(img, resource{asked.ResourceType, asked.ResourceName}, seen, changes, len(records))
+		made, problem := s.alter(img, resource{asked.ResourceType, asked.ResourceName}, seen, incremental(asked.Configs), len(records))
 		if problem != nil {
 			out.ErrorCode, out.ErrorMessage = int16(problem.Code), &problem.Message
 		} else if !req.ValidateOnly {
@@ -69,10 +65,7 @@ func (s *State) AlterConfigs(img *image.Image, req *kmsg.AlterConfigsRequest) ([
 		asked := &req.Resources[i]
 		out := kmsg.NewAlterConfigsResponseResource()
 		out.ResourceType, out.ResourceName = asked.ResourceType, asked.ResourceName
-		var changes []change
-		for _, c := range asked.Configs {
-			changes = append(changes, change{c.Name, kmsg.IncrementalAlterConfigOpSet, c.Value})
-		}
+		changes := whole(asked.Configs)
 		for _, e := range img.Config(image.ResourceType(asked.ResourceType), asked.ResourceName) {
 			if !slices.ContainsFunc(changes, func(c change) bool { return c.name == e.Name }) {
 				changes = append(changes, change{e.Name, kmsg.IncrementalAlterConfigOpDelete, nil})
@@ -89,6 +82,22 @@ func (s *State) AlterConfigs(img *image.Image, req *kmsg.AlterConfigsRequest) ([
 	return s.harden(img, s.emptyElrs(img, records)), response
 }
 
+// incremental are the changes that a request names.
+func incremental(configs []kmsg.IncrementalAlterConfigsRequestResourceConfig) (out []change) {
+	for _, c := range configs {
+		out = append(out, change{c.Name, c.Op, c.Value})
+	}
+	return out
+}
+
+// whole are those of the older request, without what it takes away.
+func whole(configs []kmsg.AlterConfigsRequestResourceConfig) (out []change) {
+	for _, c := range configs {
+		out = append(out, change{c.Name, kmsg.IncrementalAlterConfigOpSet, c.Value})
+	}
+	return out
+}
+
 // alter returns the records for the changes of one resource. already is how many records the request has made before.
 func (s *State) alter(img *image.Image, of resource, seen map[resource]int, changes []change, already int) ([]image.Record, *Problem) {
 	if seen[of] > 1 {
@@ -97,7 +106,7 @@ func (s *State) alter(img *image.Image, of resource, seen map[resource]int, chan
 	if p := checkChanges(changes); p != nil {
 		return nil, p
 	}
-	if p := s.checkResource(img, of); p != nil {
+	if p := checkResource(img, of); p != nil {
 		return nil, p
 	}
 	kind := image.ResourceType(of.kind)
@@ -164,7 +173,7 @@ func checkChanges(changes []change) *Problem {
 	return nil
 }
 
-func (s *State) checkResource(img *image.Image, of resource) *Problem {
+func checkResource(img *image.Image, of resource) *Problem {
 	switch of.kind {
 	case kmsg.ConfigResourceTypeTopic:
 		if of.name == "" {
@@ -172,9 +181,18 @@ func (s *State) checkResource(img *image.Image, of resource) *Problem {
 		}
 		return nil
 	case kmsg.ConfigResourceTypeBroker:
+		if of.name == "" {
+			return nil
+		}
 		id, err := strconv.ParseInt(of.name, 10, 32)
-		if _, known := img.Broker(record.NodeID(id)); of.name != "" && (err != nil || record.NodeID(id) != s.Self && !known || strconv.Itoa(int(id)) != of.name) {
-			return problem(errcode.InvalidRequest, "Unexpected broker id, expected %d or empty string, but received %s", s.Self, of.name)
+		switch {
+		case err != nil || strconv.Itoa(int(id)) != of.name:
+			return problem(errcode.InvalidRequest, "Unable to parse broker name as a base 10 number.")
+		case id < 0:
+			return problem(errcode.InvalidRequest, "Invalid negative broker ID.")
+		}
+		if _, ok := img.Broker(record.NodeID(id)); !ok {
+			return problem(errcode.BrokerIDNotRegistered, "No broker with id %d found.", id)
 		}
 		return nil
 	}

@@ -152,8 +152,9 @@ func TestAlterRefusals(t *testing.T) {
 		{steps(topicType, "a", step("cleanup.policy", set1, strings.Repeat("x", 40000))), errcode.InvalidConfig, "maximum value size"},
 		{steps(brokerType, "1", step("listeners", set1, "x")), errcode.InvalidRequest, "Cannot update these configs dynamically"},
 		{steps(brokerType, "1", step("log.retention.ms", set1, "x")), errcode.InvalidRequest, "Not a number of type"},
-		{steps(brokerType, "2", step("log.retention.ms", set1, "1")), errcode.InvalidRequest, "Unexpected broker id"},
-		{steps(brokerType, "01", step("log.retention.ms", set1, "1")), errcode.InvalidRequest, "Unexpected broker id"},
+		{steps(brokerType, "2", step("log.retention.ms", set1, "1")), errcode.BrokerIDNotRegistered, "No broker with id 2 found."},
+		{steps(brokerType, "01", step("log.retention.ms", set1, "1")), errcode.InvalidRequest, "Unable to parse broker name"},
+		{steps(brokerType, "-1", step("log.retention.ms", set1, "1")), errcode.InvalidRequest, "Invalid negative broker ID."},
 		{steps(kmsg.ConfigResourceTypeClientMetrics, "m", step("interval.ms", set1, "1")), errcode.InvalidRequest, "Unsupported resource type"},
 		{steps(brokerType, "1", step("log.retention.ms", set1, "1")), errcode.None, ""},
 		{steps(brokerType, "", step("log.retention.ms", set1, "1")), errcode.None, ""},
@@ -191,7 +192,7 @@ func TestAlterBesideWhatDoesNotAct(t *testing.T) {
 // The node's defaults follow what the metadata log says, this broker's own before every broker's.
 func TestDynamicDefaults(t *testing.T) {
 	s := state(t)
-	img := image.Empty()
+	img := brokers(t, 1)
 	for _, c := range []struct{ of, value, want string }{{"", "5", "5"}, {"1", "6", "6"}, {"", "7", "6"}} {
 		made, _ := s.IncrementalAlterConfigs(img, steps(kmsg.ConfigResourceTypeBroker, c.of, step("log.flush.interval.messages", set1, c.value)))
 		img = replay(t, img, made)

@@ -27,7 +27,7 @@ func (s *State) ElectLeaders(img *image.Image, req *kmsg.ElectLeadersRequest) ([
 			response.Topics = append(response.Topics, out)
 			for i := range t.Partitions {
 				if code := w.elect(t, i); code != errcode.ElectionNotNeeded {
-					w.add(t.Name, int32(i), code, code.String())
+					w.add(t.Name, int32(i), code, electionTexts[code])
 				}
 			}
 		}
@@ -43,11 +43,18 @@ func (s *State) ElectLeaders(img *image.Image, req *kmsg.ElectLeadersRequest) ([
 				w.add(name, partition, errcode.UnknownTopicOrPartition, fmt.Sprintf("No such partition as %s-%d", name, partition))
 			default:
 				code := w.elect(t, int(partition))
-				w.add(name, partition, code, code.String())
+				w.add(name, partition, code, electionTexts[code])
 			}
 		}
 	}
 	return w.records, response
+}
+
+// electionTexts are what Kafka says with each refusal: its tools print them.
+var electionTexts = map[errcode.Code]string{
+	errcode.ElectionNotNeeded:           "Leader election not needed for topic partition.",
+	errcode.PreferredLeaderNotAvailable: "The preferred leader was not available.",
+	errcode.EligibleLeadersNotAvailable: "Eligible topic partition leaders are not available.",
 }
 
 // electing is an ElectLeaders under way.

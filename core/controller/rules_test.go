@@ -2,6 +2,7 @@ package controller
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -290,7 +291,11 @@ func TestElections(t *testing.T) {
 		req.Topics = []kmsg.ElectLeadersRequestTopic{{Topic: topic, Partitions: []int32{0}}}
 		records, resp := w.s.ElectLeaders(w.img, req)
 		w.take(records)
-		return errcode.Code(resp.Topics[0].Partitions[0].ErrorCode)
+		p := resp.Topics[0].Partitions[0]
+		if text := p.ErrorMessage; (p.ErrorCode != 0) != (text != nil) || text != nil && !strings.HasSuffix(*text, ".") {
+			t.Fatalf("%v is told without Kafka's sentence", errcode.Code(p.ErrorCode))
+		}
+		return errcode.Code(p.ErrorCode)
 	}
 	if code := elect(0, "a"); code != errcode.PreferredLeaderNotAvailable {
 		t.Fatalf("a preferred leader that is down: %v", code)

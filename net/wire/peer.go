@@ -24,7 +24,7 @@ type PeerLimits struct {
 // PeerEffects is what a Peer wants done, in the order of its fields.
 type PeerEffects struct {
 	Down    string // why the connection, or the attempt to make one, has come to nothing; "": it has not, or was idle
-	Hangup  bool   // close the connection or end the attempt: the machine is told nothing more of it
+	Hangup  bool   // close the connection or end the attempt: the machine is told nothing more of it; then there is no Up and no Write
 	Dial    string // connect to this host:port; Connected or Lost says how it went. "": do not
 	Up      bool   // the other node has said what it speaks: calls can go out
 	Write   []byte // for the connection; whoever gets it owns it
@@ -195,7 +195,7 @@ func (p *Peer) Due() (at core.Instant, ok bool) {
 // Stop ends the lane: no call gets an answer, and the connection is closed.
 func (p *Peer) Stop(fx *PeerEffects) {
 	fx.Hangup = fx.Hangup || p.state != peerOff
-	p.forget()
+	p.drop(fx)
 	p.endAll(fx)
 }
 
@@ -225,7 +225,7 @@ func (p *Peer) settle(now core.Instant, fx *PeerEffects) {
 // leave closes a connection with which nothing is wrong.
 func (p *Peer) leave(now core.Instant, fx *PeerEffects) {
 	fx.Hangup = true
-	p.forget()
+	p.drop(fx)
 	p.until = now
 }
 
@@ -335,12 +335,16 @@ func (p *Peer) down(now core.Instant, reason string, fx *PeerEffects) {
 	case p.sent:
 		p.end(nil, fx)
 	}
-	p.forget()
+	p.drop(fx)
 	p.backoff = min(max(p.backoff, p.limits.BackoffMs), p.limits.BackoffMaxMs)
 	p.until = after(now, p.backoff)
 	p.backoff *= 2
 }
 
-func (p *Peer) forget() { p.state, p.addr, p.offered, p.in = peerOff, "", nil, nil }
+// drop forgets the connection, and what this step wanted of it.
+func (p *Peer) drop(fx *PeerEffects) {
+	p.state, p.addr, p.offered, p.in = peerOff, "", nil, nil
+	fx.Up, fx.Write = false, nil
+}
 
 func after(now core.Instant, ms int64) core.Instant { return now + core.Instant(ms*1_000_000) }

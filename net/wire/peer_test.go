@@ -257,6 +257,9 @@ func TestPeerProperty(t *testing.T) {
 			case op == 16 && len(w.stream) > 0 && rapid.IntRange(0, 3).Draw(t, "rot") == 0:
 				w.spoiled = true
 				w.stream[rapid.IntRange(0, len(w.stream)-1).Draw(t, "at")] ^= 1 << rapid.IntRange(0, 7).Draw(t, "bit")
+			case op == 18 && w.dialing: // the process was held up: what came meanwhile comes before what was due
+				w.now = after(w.now, rapid.Int64Range(0, 1500).Draw(t, "late"))
+				w.connected()
 			case op == 17:
 				w.pass(rapid.Int64Range(0, 600).Draw(t, "ms"))
 			default:
@@ -339,6 +342,20 @@ func TestPeerBackoff(t *testing.T) {
 	}
 	if got := fmt.Sprint(waits); got != "[0 50 100 200 400 400]" {
 		t.Errorf("waits before the attempts: %s", got)
+	}
+}
+
+// TestPeerConnectedTooLate: a connection that comes up when its time is over, before the timer has told so, is closed, and nothing is written to it. The lane of a
+// process that was held up wrote to no connection.
+func TestPeerConnectedTooLate(t *testing.T) {
+	s := &byHand{peer: NewPeer("n", peerLimits)}
+	if fx := s.call(1, 5000); fx.Dial == "" {
+		t.Fatalf("%+v", fx)
+	}
+	s.now = after(0, peerLimits.SetupMs)
+	fx := s.do(s.peer.Connected)
+	if !fx.Hangup || fx.Down == "" || len(fx.Write) > 0 || fx.Up || len(fx.Answers) != 1 {
+		t.Errorf("a connection of %d ms: %+v", peerLimits.SetupMs, fx)
 	}
 }
 

@@ -91,8 +91,15 @@ func (d *reader) got(partition int32, offset int64, value []byte, call int64) er
 		return fmt.Errorf("partition %d offset %d: a value of %d bytes, which nobody sent", partition, offset, len(value))
 	}
 	p := d.polls[partition]
+	stands := d.at[partition]
+	if p != nil {
+		stands = p.Offsets[len(p.Offsets)-1] + 1
+	}
+	if offset < stands { // a client that goes back by itself: no history can say so
+		return fmt.Errorf("process %d, partition %d: offset %d was read after offset %d", d.process, partition, offset, stands-1)
+	}
 	if p == nil {
-		p = &linearizability.Operation{Op: linearizability.Poll, Process: d.process, Topic: d.r.Topic, Partition: partition, Call: call, Offset: d.at[partition]}
+		p = &linearizability.Operation{Op: linearizability.Poll, Process: d.process, Topic: d.r.Topic, Partition: partition, Call: call, Offset: stands}
 		d.polls[partition] = p
 	}
 	p.Offsets, p.Values = append(p.Offsets, offset), append(p.Values, binary.BigEndian.Uint64(value))

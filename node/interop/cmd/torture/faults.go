@@ -137,13 +137,17 @@ func (t *torture) disturb(ctx context.Context, topic string) error {
 
 // heal waits until all nodes are there and all replicas in sync.
 func (t *torture) heal(topic string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), healTime)
-	defer cancel()
-	for _, m := range t.cluster.Nodes {
-		if m.Ended() {
-			return fmt.Errorf("node %d has ended by itself", m.ID)
+	for late := time.Now().Add(healTime); ; {
+		for _, m := range t.cluster.Nodes {
+			if m.Ended() {
+				return fmt.Errorf("node %d has ended by itself", m.ID)
+			}
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		_, err := t.cluster.AwaitInSync(ctx, t.client, topic)
+		cancel()
+		if err == nil || time.Now().After(late) {
+			return err
 		}
 	}
-	_, err := t.cluster.AwaitInSync(ctx, t.client, topic)
-	return err
 }

@@ -130,13 +130,17 @@ func (t *torture) round(ctx context.Context, lasts time.Duration) error {
 	endReading()
 	readers.Wait()
 	close(errs)
+	var told error // what clients were told is a finding; the judges say more
 	for e := range errs {
-		err = errors.Join(err, e)
+		told = errors.Join(told, e)
 	}
 	if err == nil {
 		err = r.ReadAll(ctx, bootstrap)
 	}
-	return errors.Join(err, t.judge(r))
+	if err != nil {
+		return errors.Join(told, err, r.Write(filepath.Join(t.dir, r.Topic+".jsonl")))
+	}
+	return errors.Join(told, t.judge(r))
 }
 
 func (t *torture) create(ctx context.Context, topic string) error {

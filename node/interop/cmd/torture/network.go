@@ -179,18 +179,23 @@ func (n *network) routes(verb string, i int, others []int, sends bool) error {
 // delay holds every byte to and from a node for a time.
 func (n *network) delay(i int, d time.Duration) error { return n.relays[i-1].do(d, false, false) }
 
-// fill makes the small file system as small as what it holds.
-func (n *network) fill() error {
-	out, err := exec.Command("df", "--output=used", "-B4096", n.disk).Output()
-	if err != nil {
-		return err
+// fill makes the small file system as small as what it holds. What is written meanwhile makes it larger than was found: then it is tried again.
+func (n *network) fill() (err error) {
+	for range 50 {
+		out, failed := exec.Command("df", "--output=used", "-B4096", n.disk).Output()
+		if failed != nil {
+			return failed
+		}
+		var title string
+		var pages int64
+		if _, err := fmt.Sscan(string(out), &title, &pages); err != nil {
+			return fmt.Errorf("df: %q: %w", out, err)
+		}
+		if err = commands("mount -o remount,size=%d %s", (pages+4)*4096, n.disk); err == nil {
+			return nil
+		}
 	}
-	var title string
-	var pages int64
-	if _, err := fmt.Sscan(string(out), &title, &pages); err != nil {
-		return fmt.Errorf("df: %q: %w", out, err)
-	}
-	return commands("mount -o remount,size=%d %s", (pages+1)*4096, n.disk)
+	return err
 }
 
 func (n *network) empty() error { return commands("mount -o remount,size=%s %s", diskSize, n.disk) }
