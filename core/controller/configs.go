@@ -54,7 +54,7 @@ func (s *State) IncrementalAlterConfigs(img *image.Image, req *kmsg.IncrementalA
 		}
 		response.Resources = append(response.Resources, out)
 	}
-	return s.emptyElrs(img, records), response
+	return s.harden(img, s.emptyElrs(img, records)), response
 }
 
 // AlterConfigs is the older request: what it names is all that a resource has from then on.
@@ -86,7 +86,7 @@ func (s *State) AlterConfigs(img *image.Image, req *kmsg.AlterConfigsRequest) ([
 		}
 		response.Resources = append(response.Resources, out)
 	}
-	return s.emptyElrs(img, records), response
+	return s.harden(img, s.emptyElrs(img, records)), response
 }
 
 // alter returns the records for the changes of one resource. already is how many records the request has made before.
@@ -97,7 +97,7 @@ func (s *State) alter(img *image.Image, of resource, seen map[resource]int, chan
 	if p := checkChanges(changes); p != nil {
 		return nil, p
 	}
-	if p := s.checkResource(of); p != nil {
+	if p := s.checkResource(img, of); p != nil {
 		return nil, p
 	}
 	kind := image.ResourceType(of.kind)
@@ -164,7 +164,7 @@ func checkChanges(changes []change) *Problem {
 	return nil
 }
 
-func (s *State) checkResource(of resource) *Problem {
+func (s *State) checkResource(img *image.Image, of resource) *Problem {
 	switch of.kind {
 	case kmsg.ConfigResourceTypeTopic:
 		if of.name == "" {
@@ -172,7 +172,8 @@ func (s *State) checkResource(of resource) *Problem {
 		}
 		return nil
 	case kmsg.ConfigResourceTypeBroker:
-		if id, err := strconv.ParseInt(of.name, 10, 32); of.name != "" && (err != nil || record.NodeID(id) != s.Self || strconv.Itoa(int(id)) != of.name) {
+		id, err := strconv.ParseInt(of.name, 10, 32)
+		if _, known := img.Broker(record.NodeID(id)); of.name != "" && (err != nil || record.NodeID(id) != s.Self && !known || strconv.Itoa(int(id)) != of.name) {
 			return problem(errcode.InvalidRequest, "Unexpected broker id, expected %d or empty string, but received %s", s.Self, of.name)
 		}
 		return nil

@@ -15,6 +15,7 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import org.apache.kafka.clients.admin.Admin;
@@ -51,6 +52,7 @@ public class JavaClient {
             case "read": read(args[2], Integer.parseInt(args[3])); break;
             case "admin": admin(); break;
             case "errors": errors(); break;
+            case "rolling": rolling(args[2]); break;
             default: throw new IllegalArgumentException(args[0]);
         }
     }
@@ -257,5 +259,61 @@ public class JavaClient {
                 return "nothing";
             });
         }
+    }
+
+    /** Sends numbered records until the input ends and reads them at the same time, until all are read: lines "read PARTITION OFFSET NUMBER", "sent SENT ACKNOWLEDGED", "error ...". */
+    static void rolling(String topic) throws Exception {
+        AtomicInteger sent = new AtomicInteger();
+        AtomicInteger acked = new AtomicInteger();
+        AtomicBoolean stopping = new AtomicBoolean();
+        AtomicBoolean ended = new AtomicBoolean();
+        Thread watch = new Thread(() -> {
+            try {
+                while (System.in.read() >= 0) { }
+            } catch (IOException e) {
+                System.out.println("error " + e);
+            }
+            stopping.set(true);
+        });
+        watch.setDaemon(true);
+        watch.start();
+        Thread reader = new Thread(() -> {
+            List<TopicPartition> all = new ArrayList<>();
+            for (int p = 0; p < PARTITIONS; p++) {
+                all.add(new TopicPartition(topic, p));
+            }
+            int read = 0;
+            try (KafkaConsumer<byte[], byte[]> consumer = consumer()) {
+                consumer.assign(all);
+                consumer.seekToBeginning(all);
+                long late = Long.MAX_VALUE;
+                while (!ended.get() || read < sent.get() && System.nanoTime() < late) {
+                    late = ended.get() && late == Long.MAX_VALUE ? System.nanoTime() + 30_000_000_000L : late;
+                    for (ConsumerRecord<byte[], byte[]> r : consumer.poll(Duration.ofMillis(100))) {
+                        System.out.println("read " + r.partition() + " " + r.offset() + " " + java.nio.ByteBuffer.wrap(r.value()).getLong());
+                        read++;
+                    }
+                }
+            } catch (Exception e) {
+                System.out.println("error reading: " + e);
+            }
+        });
+        reader.start();
+        try (KafkaProducer<byte[], byte[]> producer = producer("enable.idempotence", "true")) {
+            while (!stopping.get()) {
+                byte[] value = java.nio.ByteBuffer.allocate(8).putLong(sent.get()).array();
+                producer.send(new ProducerRecord<>(topic, sent.getAndIncrement() % PARTITIONS, null, value), (where, e) -> {
+                    if (e != null) {
+                        System.out.println("error sending: " + e);
+                    } else {
+                        acked.incrementAndGet();
+                    }
+                });
+                Thread.sleep(1);
+            }
+        }
+        ended.set(true);
+        reader.join();
+        System.out.println("sent " + sent + " " + acked);
     }
 }

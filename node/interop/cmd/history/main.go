@@ -22,9 +22,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"odradek/node/interop/brokers"
+	"odradek/node/interop/histories"
 )
 
-// partitions of the topic: Porcupine judges each by itself.
 const (
 	topic      = "history"
 	partitions = 12
@@ -63,20 +63,20 @@ func run(ctx context.Context, binary string, operations int, out string) error {
 	if err := createTopic(ctx, node.Address); err != nil {
 		return err
 	}
-	r := &recorder{start: time.Now()}
+	r := &histories.Recorder{Topic: topic, Partitions: partitions, Start: time.Now(), Drain: 30 * time.Second}
 	work, endWork := context.WithCancel(ctx)
 	defer endWork()
 	var senders, readers sync.WaitGroup
 	errs := make(chan error, 16) // one for each client, and one for the hand
-	for _, start := range producers {
+	for _, start := range histories.Producers(1) {
 		senders.Go(func() { errs <- start(work, node.Address, r) })
 	}
 	reading, endReading := context.WithCancel(ctx)
 	defer endReading()
-	for _, start := range consumers {
+	for _, start := range histories.Consumers() {
 		readers.Go(func() { errs <- start(reading, node.Address, r) })
 	}
-	hits, err := disturb(work, node, func() bool { return r.ended() >= operations })
+	hits, err := disturb(work, node, func() bool { ended, _, _ := r.Counts(); return ended >= operations })
 	endWork()
 	senders.Wait()
 	endReading()
@@ -86,13 +86,14 @@ func run(ctx context.Context, binary string, operations int, out string) error {
 		err = errors.Join(err, e)
 	}
 	if err == nil {
-		err = r.readAll(ctx, node.Address)
+		err = r.ReadAll(ctx, node.Address)
 	}
 	if err != nil {
 		return fmt.Errorf("%w\n%s", err, node.Tail())
 	}
-	fmt.Printf("%d produces and %d reads in %v, with %d kills and %d stops\n", r.ended(), r.reads, time.Since(r.start).Round(time.Second), hits.kills, hits.stops)
-	return r.write(out)
+	ended, _, reads := r.Counts()
+	fmt.Printf("%d produces and %d reads in %v, with %d kills and %d stops\n", ended, reads, time.Since(r.Start).Round(time.Second), hits.kills, hits.stops)
+	return r.Write(out)
 }
 
 func createTopic(ctx context.Context, address string) error {
