@@ -77,7 +77,7 @@ func (c *Core) replicaTruncated(id stream.ID, g stream.Generation, o *Opened) {
 	rep.lostAbove(o.LogEnd)
 	rep.readEnd, rep.heardMark, rep.copyEnd = rep.ReadEnd(), rep.HighWatermark(), rep.Written
 	c.settle(rep, &partition.Facts{Moved: true})
-	if rep.again {
+	if rep.again && c.stop == serving {
 		rep.again = false
 		c.takeUps = append(c.takeUps, id) // before the next fetch leaves
 	}

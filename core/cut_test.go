@@ -26,3 +26,30 @@ func TestCutThatTheImageOvertakes(t *testing.T) {
 		}
 	}
 }
+
+// A node that is told to stop while a follower's log is cut closes that log when the cut is done: else the last Checkpoint tells of producers' batches that are cut, and a retry of
+// one would be answered as a duplicate.
+func TestStopWaitsForACut(t *testing.T) {
+	c, rep, _ := copier(t)
+	c.meta.stage = stageReady
+	closes := func() (state *LogState) {
+		c.carryOnStopping()
+		c.passSlice(workPerStep)
+		for i := range c.fx.Disk {
+			if op := &c.fx.Disk[i]; op.Kind == DiskCheckpoint && op.Close && op.Stream == rep.ID {
+				state = op.State
+			}
+		}
+		c.fx.Disk = nil
+		return state
+	}
+	rep.Cut(0)
+	c.beginStop()
+	if state := closes(); state != nil {
+		t.Fatalf("it is closed while it is cut, with %+v", state)
+	}
+	c.replicaTruncated(rep.ID, rep.Generation, &Opened{})
+	if state := closes(); state == nil || len(state.Producers) != 0 {
+		t.Fatalf("when it is cut it is closed with %+v", state)
+	}
+}

@@ -13,7 +13,7 @@ type stopStage uint8
 
 const (
 	serving      stopStage = iota
-	stopDraining           // passes under way end: a partition has one Checkpoint under way at a time
+	stopDraining           // passes under way end: a partition has one Checkpoint under way at a time. So do cuts: the last Checkpoint is of what they leave
 	stopClosing            // every stream that stands gets its last Checkpoint
 	stopFiles              // the checkpoint files are stored
 	stopMarks              // the clean marks are stored
@@ -49,7 +49,7 @@ func (c *Core) beginStop() {
 
 // carryOnStopping moves a stop on as far as it goes.
 func (c *Core) carryOnStopping() {
-	if c.stop == stopDraining && !c.passing() {
+	if c.stop == stopDraining && !c.passing() && !c.cutsUnderWay() {
 		c.stop = stopClosing
 		for i := range c.dirs {
 			c.beginPass(&c.dirs[i], true)
@@ -75,6 +75,18 @@ func (c *Core) carryOnStopping() {
 	if c.stop == stopMarks && c.allMarked() {
 		c.stopped(true)
 	}
+}
+
+// cutsUnderWay reports whether a follower's log is being cut: what is known of its producers is of more than will be there.
+func (c *Core) cutsUnderWay() bool {
+	for i := range c.dirs {
+		for _, id := range c.dirs[i].replicas {
+			if rep, ok := c.replicas[id]; ok && rep.Cutting() && rep.stands() {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // passing reports whether a pass is under way.

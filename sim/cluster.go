@@ -33,10 +33,14 @@ func (o *NodeOptions) roles() string {
 // loneAddress is where clients reach the node of a world that has one.
 const loneAddress = "odradek:9092"
 
-// found makes the machines, all with empty disks.
+// found makes the machines, all with empty disks, or with what kafka-storage format leaves there.
 func (w *World) found() {
 	for i := range w.opt.Nodes {
-		w.nodes = append(w.nodes, newNode(w, int32(i)))
+		n := newNode(w, int32(i))
+		if w.opt.Eligible {
+			n.format()
+		}
+		w.nodes = append(w.nodes, n)
 		w.cuts = append(w.cuts, make([]Time, len(w.opt.Nodes)))
 	}
 	if len(w.nodes) > 1 {

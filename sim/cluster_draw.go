@@ -51,14 +51,11 @@ func drawQuorumTimes(rng *prng.Source) []core.KeyValue {
 // aloneKinds are the faults of a world of one node only, and amongKinds those of several: the others are of both.
 var (
 	aloneKinds = []faultKind{diskFull, bitRot, misdirectedWrite, misdirectedRead, staleRead, metadataRot, wipe, indexRot, stateRot, checkpointRot, identityRot, imageRot}
-	amongKinds = []faultKind{isolateNode, splitNodes, cutWay, lossyWays, rollingRestart, wipeNode}
+	amongKinds = []faultKind{isolateNode, splitNodes, cutWay, lossyWays, rollingRestart, wipeNode, darkness}
 )
 
 // strikes reports whether a kind is drawn in a world.
 func (k faultKind) strikes(o *Options) bool {
-	if k == wipeNode && o.Profile.Name == Cluster {
-		return false // no replica can do without its disk yet
-	}
 	if len(o.Nodes) > 1 {
 		return !slices.Contains(aloneKinds, k)
 	}
@@ -101,6 +98,8 @@ func drawCluster(seed uint64, p Profile) Options {
 	o.Node = append(o.Node, core.KeyValue{Key: "log.flush.offset.checkpoint.interval.ms", Value: pick(&rng, "60000", "1000", "100")},
 		core.KeyValue{Key: "replica.high.watermark.checkpoint.interval.ms", Value: pick(&rng, "5000", "1000", "100")})
 	drawMachines(&o)
+	format := source(seed, forFormat)
+	o.Eligible = format.IntN(3) > 0
 	return o
 }
 

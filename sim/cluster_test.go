@@ -47,12 +47,12 @@ func (r *Result) wants(t *testing.T, marks []mark, kinds []faultKind) {
 
 func TestQuorumSeeds(t *testing.T) {
 	r := sweepOf(t, Profile{Quorum, Usual}, 120)
-	r.wants(t, []mark{markLeaderChanged, markMetadataCut, markVoterWiped, markSnapshot, markSnapshotFetched}, []faultKind{isolateNode, splitNodes, cutWay, lossyWays, rollingRestart, wipeNode, powerLoss, nodePause})
+	r.wants(t, []mark{markLeaderChanged, markMetadataCut, markVoterWiped, markSnapshot, markSnapshotFetched, markDark}, []faultKind{isolateNode, splitNodes, cutWay, lossyWays, rollingRestart, wipeNode, powerLoss, nodePause})
 }
 
 func TestClusterSeeds(t *testing.T) {
 	r := sweepOf(t, Profile{Cluster, Usual}, 80)
-	r.wants(t, []mark{markLeaderChanged, markReplicaCut, markISRJoined}, []faultKind{isolateNode, splitNodes, cutWay, lossyWays, rollingRestart, powerLoss, syncError})
+	r.wants(t, []mark{markLeaderChanged, markReplicaCut, markISRJoined, markReplicaWiped, markDark, markRelaxedGone}, []faultKind{wipeNode, darkness, isolateNode, splitNodes, cutWay, lossyWays, rollingRestart, powerLoss, syncError})
 	if r.Acked < 4000 || r.Read < 8000 {
 		t.Errorf("only %d records were acknowledged and %d read", r.Acked, r.Read)
 	}

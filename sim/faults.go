@@ -48,6 +48,7 @@ const (
 	lossyWays                         // packets between nodes are lost for a while, and sent again
 	rollingRestart                    // the nodes stop in order, one after another
 	wipeNode                          // the disk of a node comes back empty, where the others can do without it
+	darkness                          // the power of all nodes fails at once
 	faultKinds
 )
 
@@ -71,7 +72,7 @@ var faultTable = [faultKinds]struct {
 	{"half-open", 30}, {"swizzle-clog", 25}, {"clock skew", 25}, {"reply lost", 40},
 	{"bit rot", 25}, {"misdirected write", 25}, {"misdirected read", 25}, {"stale read", 25},
 	{"metadata rot", 10}, {"wipe", 10}, {"index rot", 25}, {"log state rot", 25}, {"checkpoint rot", 25}, {"identity rot", 10}, {"snapshot rot", 10},
-	{"isolated node", 50}, {"split", 40}, {"cut between nodes", 50}, {"lossy network", 25}, {"rolling restart", 20}, {"node wiped", 25},
+	{"isolated node", 50}, {"split", 40}, {"cut between nodes", 50}, {"lossy network", 25}, {"rolling restart", 20}, {"node wiped", 25}, {"power loss of all nodes", 25},
 }
 
 // nextFault draws when a kind strikes again.
@@ -162,7 +163,9 @@ func (w *World) hit(k faultKind, b *blow) bool {
 	case rollingRestart:
 		return w.roll(b)
 	case wipeNode:
-		return n.wipeInBudget()
+		return n.losesDisk()
+	case darkness:
+		return w.darken()
 	case nodePause:
 		n.pausedUntil = max(n.pausedUntil, w.now+b.size)
 		return true

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"slices"
 
 	"odradek/core/record"
 )
@@ -11,6 +12,8 @@ import (
 const (
 	leaderBound = 10 * Second // until somebody leads, and requests are carried out
 	agreedBound = 60 * Second // until every node has all that is committed, and nothing else
+	steadyAfter = 5 * Second  // until a majority that hears its leader elects no other
+	steadyFor   = 4 * Second  // how long that is watched
 	healedLook  = 100 * Millisecond
 )
 
@@ -21,7 +24,10 @@ func (w *World) healWays() {
 	rng := w.source(forHeal)
 	if spare := (len(voters) - 1) / 2; spare > 0 && rng.IntN(2) == 0 && w.opt.Profile.Name == Quorum {
 		w.frozen = true
-		first, oneWay := rng.IntN(len(voters)), rng.IntN(3)
+		first, oneWay := rng.IntN(len(voters)), rng.IntN(4)
+		if oneWay == 3 { // nobody leads just now
+			w.partLater, w.partWhole, spare = true, rng.IntN(2) == 0, 0
+		}
 		for k := range spare {
 			n := voters[(first+k)%len(voters)]
 			w.note(n.name, fmt.Sprintf("stays cut off, %d", oneWay))
@@ -42,6 +48,62 @@ func (w *World) healWays() {
 	w.after(healedLook, event{kind: evHealed})
 }
 
+// partFromLeader cuts a voter off from the leader alone, when there is one: all others hear that, and elect no other. Or it cuts the leader off from all: they elect another, and it
+// comes to know that it leads nobody.
+func (w *World) partFromLeader() {
+	leader, voters := w.quorumLeader(), w.voters()
+	if leader == nil || slices.ContainsFunc(voters, func(v *node) bool { return v.p == nil || !v.p.booted }) {
+		return
+	}
+	n := voters[(slices.Index(voters, leader)+1)%len(voters)]
+	w.partLater, w.healed = false, w.now
+	if w.partWhole {
+		w.note(leader.name, "leads, and is cut off")
+		w.nextEpoch = w.quorum.epoch + 1
+		w.isolate(leader, 1<<60)
+		return
+	}
+	w.note(n.name, "stays cut off from the leader, "+leader.name)
+	w.cutBetween(int(n.id), int(leader.id), 1<<60)
+	w.cutBetween(int(leader.id), int(n.id), 1<<60)
+	w.steadyFrom, w.steadyEpoch = w.now+steadyAfter, 0
+	w.holdUp()
+}
+
+// quorumLeader is the node that leads in the latest epoch; nil if none is known.
+func (w *World) quorumLeader() *node {
+	for _, n := range w.voters() {
+		if n.p == nil || !n.p.booted {
+			continue
+		}
+		if q := n.quorum(); leads(&q) && q.Epoch == w.quorum.epoch {
+			return n
+		}
+	}
+	return nil
+}
+
+// checkSteady: while all but one hear the leader, nobody is elected (KIP-996).
+func (w *World) checkSteady() (why string) {
+	switch {
+	case w.partLater:
+		return "nobody leads: " + w.states()
+	case w.quorum.epoch < w.nextEpoch:
+		return "nobody else leads: " + w.states()
+	case w.steadyFrom == 0:
+	case w.now < w.steadyFrom:
+		return "all but one voter hear the leader"
+	case w.steadyEpoch == 0:
+		w.steadyEpoch = w.quorum.epoch
+		return "all but one voter hear the leader"
+	case w.quorum.epoch > w.steadyEpoch:
+		w.fail(Liveness, "L3", fmt.Sprintf("a majority hears its leader, and in %s the epoch rises from %d to %d: %s", w.now-w.steadyFrom, w.steadyEpoch, w.quorum.epoch, w.states()))
+	case w.now < w.steadyFrom+steadyFor:
+		return "all but one voter hear the leader"
+	}
+	return ""
+}
+
 // checkHealed: a leader is there within a bound and carries out what it is asked (L3); then all are healed, and all nodes come to agree.
 func (w *World) checkHealed() {
 	w.after(healedLook, event{kind: evHealed})
@@ -55,6 +117,9 @@ func (w *World) checkHealed() {
 	if w.phase != phaseDrain {
 		return
 	}
+	if w.partLater {
+		w.partFromLeader()
+	}
 	busy := w.unsettled()
 	if w.opt.Profile.Name == Cluster {
 		w.checkFull()
@@ -65,7 +130,7 @@ func (w *World) checkHealed() {
 		w.fail(Liveness, "L3", fmt.Sprintf("%s after faults have stopped: %s", w.now-w.healed, busy))
 	case busy != "":
 	case w.frozen:
-		w.frozen, w.healed = false, w.now
+		w.frozen, w.healed, w.steadyFrom = false, w.now, 0
 		w.mendWays()
 		w.note("world", "all is healed")
 	default:
@@ -85,7 +150,18 @@ func (w *World) unsettled() string {
 			return a.name + " waits: " + w.states()
 		}
 	}
-	return ""
+	if !w.frozen {
+		return ""
+	}
+	for _, n := range w.voters() {
+		if n.p == nil || !n.p.booted {
+			continue
+		}
+		if q := n.quorum(); leads(&q) && q.Epoch < w.quorum.epoch {
+			return n.name + " leads on, and no majority hears it: " + w.states()
+		}
+	}
+	return w.checkSteady()
 }
 
 // states is what each node says of the quorum.

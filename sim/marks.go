@@ -43,7 +43,10 @@ const (
 	markReplicaCut
 	markSnapshotFetched
 	markISRJoined
-	markSupplanted
+	markReplicaWiped
+	markDark
+	markRelaxedGone
+	markRelaxedOverrun
 	markKinds
 )
 
@@ -57,7 +60,7 @@ var MarkNames = [markKinds]string{
 	"a fetch was answered from several segments", "an answer of an ended process arrived", "a power loss took acknowledged records of a relaxed topic",
 	"a start followed a clean stop", "an index had room set aside when recovery was done", "a file rotted while the power failed",
 	"a damaged file stopped a start", "a damaged snapshot of the metadata was passed over", "a partition was offline for want of its partition.metadata", "a producer's sequences began at 0 again",
-	"another node led the metadata quorum", "a metadata log was cut", "a node's disk was wiped", "a replica was cut", "a metadata log began anew with a fetched snapshot", "a replica joined an ISR", "a late registration of an ended process supplanted the one that runs",
+	"another node led the metadata quorum", "a metadata log was cut", "a node's disk was wiped", "a replica was cut", "a metadata log began anew with a fetched snapshot", "a replica joined an ISR", "a replica's disk came back empty", "the power of all nodes failed at once", "a power loss took batches of a replica of a relaxed topic", "a leader of a relaxed topic lacked what more replicas had lost than may",
 }
 
 // reach notes that a rare state was reached.

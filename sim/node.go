@@ -34,6 +34,7 @@ type node struct {
 	nextProducer record.ProducerID
 	watched      map[stream.ID]*watched
 	ended        bool // it has stopped in order at the end of the run
+	diskBy       Time // until then it waits for an empty disk; 0: it does not
 	log          metaLog
 	replicas     []*replicaLog
 	spoiled      map[string]bool // files that rot has hit
@@ -99,6 +100,7 @@ func (n *node) listening(control bool) bool {
 // losePower takes the power from the disk. The process has ended from here on; the present event notices at its end.
 func (n *node) losePower() {
 	n.disk.PowerLoss(n.disks.IntN)
+	n.losesRelaxed()
 	n.spoilAtLoss()
 	n.powers++
 	n.cut = true
@@ -134,7 +136,9 @@ func (n *node) handle(e *event) {
 	}
 	switch e.kind {
 	case evStart:
-		n.start()
+		if !n.awaitsDisk() {
+			n.start()
+		}
 	case evCore:
 		n.step(e.core)
 	case evTimer:
@@ -171,6 +175,9 @@ func (n *node) down(why string) {
 		n.synced = false
 		n.losePower()
 		n.cut = false
+	}
+	if why != "stopped" {
+		n.endsUnclean()
 	}
 	n.life++
 	n.pausedUntil = 0

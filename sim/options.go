@@ -27,6 +27,7 @@ const (
 	forCluster  purpose = 8     // the id of a cluster
 	forPeers    purpose = 9     // options of several nodes
 	forHeal     purpose = 10    // who stays broken when faults stop
+	forFormat   purpose = 11    // what a cluster is formatted with
 	forAdmin    purpose = 0xb00 // + admin
 	forClient   purpose = 0x100 // + client
 	forNode     purpose = 0x200 // + node: delays of the host
@@ -61,6 +62,7 @@ type Options struct {
 	Index    Indexing
 	Retains  bool // topics lose what is old or too much
 	Deletes  bool // they do, or lose what a client has deleted
+	Eligible bool // the cluster is formatted with eligible.leader.replicas.version=1
 	SyncAll  int  // a round of more steps is one SyncAll
 	Life     LongLife
 }
@@ -354,6 +356,9 @@ func (o *Options) Lines() []string {
 		out = append(out, "node "+kv.Key+"="+kv.Value)
 	}
 	out = append(out, fmt.Sprintf("life metadata-end=%d epoch=%d next-producer=%d first-sequence=%d", o.Life.MetadataEnd, o.Life.Epoch, o.Life.NextProducer, o.Life.FirstSequence))
+	if o.Eligible {
+		out = append(out, "formatted with eligible.leader.replicas.version=1")
+	}
 	for _, t := range o.Topics {
 		out = append(out, fmt.Sprintf("topic %s partitions=%d flush.messages=%d inherited=%t flush.ms=%d segment.bytes=%d append-time=%t compression=%s replicas=%d min-insync=%d",
 			t.Name, t.Partitions, t.FlushMessages, t.Inherits, t.FlushMs, t.SegmentBytes, t.AppendTime, t.Compression, max(t.Replicas, 1), t.MinInsync))

@@ -91,6 +91,9 @@ func (n *node) heardPart(topic string, partition int32) heardPart {
 func (c *serverConn) overdue(h *heard) {
 	n := c.n
 	due := h.at + Time(h.timeoutMs)*Millisecond
+	if !n.w.alone() && h.request.Produce == nil {
+		due += Time(h.timeoutMs) * Millisecond // it is sent on to the controller, as soon as there is one, and its time begins anew there, as with Kafka
+	}
 	if n.w.lossyUntil > h.at {
 		due += lossyLate
 	}
@@ -122,6 +125,7 @@ func (c *serverConn) inspectAnswer(r *core.Reply) {
 func (c *serverConn) compare(h *heard, r *core.Reply) {
 	switch b := r.Body.(type) {
 	case *kmsg.ListOffsetsResponse:
+		c.checkLatest(h, b)
 		for i := range b.Topics {
 			for j := range b.Topics[i].Partitions {
 				p := &b.Topics[i].Partitions[j]

@@ -31,6 +31,7 @@ type partWatch struct {
 	committed []metaBatch    // by a leader's word
 	in        []record.Epoch // by place: the epoch whose leader made it so
 	bytes     map[partPlace]metaBatch
+	loose     []looseBatch // committed, of a relaxed topic
 }
 
 // partPlace is where a batch begins, and of which epoch it is: no two differ that agree in both (R3).
@@ -161,7 +162,11 @@ func (p *partWatch) end() record.Offset {
 // every member of the ISR when a leader says so first (R5, R9).
 func (n *node) checkReplica(r *replicaLog, s *core.PartitionState) {
 	w, p := n.w, n.w.part(r.id)
-	if p == nil || !p.topic.Durable() {
+	switch {
+	case p == nil:
+		return
+	case !p.topic.Durable():
+		n.checkRelaxed(r, s, p)
 		return
 	}
 	epoch, isr := w.leaderEpoch(n, r.id)

@@ -264,7 +264,7 @@ func (r *reading) listed(i int, floor record.Offset, call int64, told *kmsg.List
 	w, p := r.c.w, &r.parts[i]
 	at := record.Offset(told.Offset)
 	switch code := errcode.Code(told.ErrorCode); {
-	case code == errcode.OffsetNotAvailable, code == errcode.LeaderNotAvailable, code == errcode.KafkaStorageError && w.mayLose():
+	case code == errcode.OffsetNotAvailable, code == errcode.LeaderNotAvailable, code == errcode.KafkaStorageError && (w.mayLose() || w.marks[markReplicaWiped]): // of a replica whose disk is new, while nobody leads that it could be copied from
 		return
 	case (code == errcode.NotLeaderOrFollower || code == errcode.UnknownTopicOrPartition || code == errcode.FencedLeaderEpoch || code == errcode.UnknownLeaderEpoch) && !w.alone(): // it is asked again
 		return

@@ -36,6 +36,8 @@ func (n *node) finishStop(clean bool) {
 	}
 	if clean {
 		n.checkStopped()
+	} else {
+		n.endsUnclean()
 	}
 	for _, d := range n.p.dirs {
 		if d.dir.Err() != nil {

@@ -132,22 +132,27 @@ type World struct {
 	clients []*client
 	links   []*channel
 
-	lossyUntil Time // packets between nodes are lost before
-	frozen     bool // a minority of the voters stays cut off while the others must get on
-	faults     [faultKinds]prng.Source
-	more       prng.Source // topUp
-	counts     [faultKinds]int
-	marks      [markKinds]bool
-	phase      phase
-	refusal    *refusal // from phaseRefuse on
-	healed     Time     // when faults stopped
-	ledger     ledger
-	past       history
-	allowed    map[linearizability.Anomaly]int
-	judged     int
-	codec      *Codec
-	events     int
-	failure    *failure
+	lossyUntil  Time         // packets between nodes are lost before
+	frozen      bool         // a minority of the voters stays cut off while the others must get on
+	partLater   bool         // one is to be cut off from the leader alone, when there is one
+	partWhole   bool         // the leader is to be cut off from all
+	nextEpoch   record.Epoch // that somebody must come to lead in meanwhile
+	steadyFrom  Time         // from when nobody else is to be elected meanwhile; 0: somebody may
+	steadyEpoch record.Epoch
+	faults      [faultKinds]prng.Source
+	more        prng.Source // topUp
+	counts      [faultKinds]int
+	marks       [markKinds]bool
+	phase       phase
+	refusal     *refusal // from phaseRefuse on
+	healed      Time     // when faults stopped
+	ledger      ledger
+	past        history
+	allowed     map[linearizability.Anomaly]int
+	judged      int
+	codec       *Codec
+	events      int
+	failure     *failure
 
 	decisions Edit
 }

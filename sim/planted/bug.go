@@ -118,8 +118,8 @@ func (b *bug) check() error {
 		return errors.New("a canary is caught by none")
 	case b.class != harmless && len(b.oracles) == 0:
 		return errors.New("no oracles: name those that may catch it")
-	case b.profile != "single" && b.profile != "brief":
-		return fmt.Errorf("profile %q: want single or brief", b.profile)
+	case !slices.Contains([]string{"single", "brief", "quorum", "cluster"}, b.profile):
+		return fmt.Errorf("profile %q: want single, brief, quorum or cluster", b.profile)
 	case b.story == "":
 		return errors.New("no story: say what is decided wrongly, and what a user would see")
 	case len(b.edits) == 0:

@@ -46,7 +46,7 @@ func TestParseRefuses(t *testing.T) {
 		{"class: E", "class: canary", "caught by none"},
 		{"oracles: S4, R9", "oracle: S4", "line 3: header"},
 		{"row: 62", "row 62", "not a header"},
-		{"oracles", "profile: cluster\noracles", "want single or brief"},
+		{"oracles", "profile: swarm\noracles", "want single, brief, quorum or cluster"},
 		{"A failed write is\ntold to nobody.\n", "", "no story"},
 		{"-\t\thalt()", "halt()", "a minus, a plus or a space"},
 		{"-\tanswer()\n", "", "replaces nothing"},
