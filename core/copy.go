@@ -21,6 +21,7 @@ import (
 type fetcher struct {
 	fetcherKey
 	parts     int         // partitions that copy by it
+	told      int         // of them in the session
 	changed   []stream.ID // to be told with the next fetch
 	forgotten []stream.ID // to leave the session
 	session   int32
@@ -99,6 +100,7 @@ func (c *Core) leaveSession(rep *replica) {
 	k := &rep.copying
 	if k.told {
 		k.told = false
+		k.from.told--
 		k.from.forgotten = append(k.from.forgotten, rep.ID)
 	}
 	if k.changed {
@@ -157,6 +159,9 @@ func (c *Core) fetch(f *fetcher) {
 		delete(c.fetchers, f.fetcherKey) // its session ends by itself
 		return
 	}
+	if f.told == 0 && len(f.changed) == 0 && len(f.forgotten) == 0 {
+		return // all of them rest, or are cut: a fetch that names nothing is answered at once, and would be sent again at once
+	}
 	addr, ok := c.brokerAddress(f.leader)
 	if !ok {
 		c.restFetcher(f)
@@ -181,6 +186,9 @@ func (c *Core) fetchRequest(f *fetcher) *kmsg.FetchRequest {
 	for _, id := range f.changed[:n] {
 		rep := c.replicas[id]
 		k := &rep.copying
+		if !k.told {
+			f.told++
+		}
 		k.changed, k.told, k.offset, k.generation = false, true, rep.Ends.Log, rep.Generation
 		if last := len(req.Topics) - 1; last < 0 || req.Topics[last].TopicID != id.Topic {
 			t := kmsg.NewFetchRequestTopic()
@@ -227,6 +235,7 @@ func (c *Core) resetSession(f *fetcher) {
 	for _, id := range c.dirs[f.dir].replicas {
 		if rep := c.replicas[id]; rep.copying.from == f && rep.copying.told {
 			rep.copying.told = false
+			f.told--
 			if !rep.copying.changed {
 				rep.copying.changed = true
 				f.changed = append(f.changed, id)

@@ -303,7 +303,7 @@ func (c *Core) onClusterTimeout(key timerKey) {
 	case timerDirectories:
 		c.tellDirectories()
 	case timerLeave:
-		c.left()
+		c.leaveDue()
 	case timerSessions:
 		c.sessionsDue()
 	case timerRebalance:

@@ -1,7 +1,11 @@
 package core
 
-// leaveMs bounds how long a stop waits until others lead what this broker led.
-const leaveMs = 5000
+// leaveMs bounds how long a stop waits until others lead what this broker led, and leaveSilentMs how long it waits for a controller that says nothing: when all nodes stop
+// at once there is none in the end.
+const (
+	leaveMs       = 5000
+	leaveSilentMs = 2000
+)
 
 // onLeave has other brokers lead what this one leads, while it still serves them and its clients.
 func (c *Core) onLeave() {
@@ -25,10 +29,21 @@ func (c *Core) leave() bool {
 	if b, ok := c.meta.committed.Broker(c.self); c.life.gone || c.meta.stage != stageReady || !c.cfg.Broker || !others || !ok || b.Fenced {
 		return false
 	}
-	c.life.leaving = true
-	c.after(timerKey{timerLeave, 0}, leaveMs)
+	l := &c.life
+	l.leaving, l.leftBy, l.heard = true, c.nowMs()+leaveMs, c.nowMs()
+	c.after(timerKey{timerLeave, 0}, leaveSilentMs)
 	c.live()
 	return true
+}
+
+// leaveDue ends the wait when it has been long enough, or in vain.
+func (c *Core) leaveDue() {
+	l := &c.life
+	if until := min(l.leftBy, l.heard+leaveSilentMs); c.nowMs() < until {
+		c.after(timerKey{timerLeave, 0}, until-c.nowMs())
+		return
+	}
+	c.left()
 }
 
 // left says so, and goes on with a Stop. Nothing is heard of this broker any more: who is fenced stays so.

@@ -21,9 +21,11 @@ type life struct {
 	again      bool   // something changed since it was sent
 	named      bool   // the controller knows this incarnation as a controller, or wants to hear nothing of it
 	naming     bool
-	leaving    bool // until other brokers lead what this one led
-	gone       bool // they do, or were waited for long enough
-	stopping   bool // a Stop waits for it
+	leaving    bool  // until other brokers lead what this one led
+	leftBy     int64 // no longer than until then, in ms
+	heard      int64 // when the controller last answered, while it leaves
+	gone       bool  // they do, or were waited for long enough
+	stopping   bool  // a Stop waits for it
 	untold     []stream.ID
 	telling    bool
 }
@@ -136,6 +138,7 @@ func (c *Core) onHeartbeat(turn uint64, resp kmsg.Response) {
 	}
 	wait := int64(retryLifeMs)
 	if r, ok := resp.(*kmsg.BrokerHeartbeatResponse); ok && errcode.Code(r.ErrorCode) != errcode.NotController && errcode.Code(r.ErrorCode) != errcode.RequestTimedOut {
+		c.life.heard = c.nowMs()
 		if wait = c.cfg.Replication.HeartbeatMs; c.life.leaving {
 			wait = retryLifeMs
 		}

@@ -70,6 +70,10 @@ func (c *Core) configure(rep *replica) {
 	if rep.Configure(settings, &facts) {
 		c.fx.Disk = append(c.fx.Disk, DiskOp{Kind: DiskSync, Stream: rep.ID, Generation: rep.Generation})
 	}
+	if rep.copying.from != nil && !rep.Settled() && !rep.Cutting() { // what it claims next must be durable
+		c.fx.Disk = append(c.fx.Disk, DiskOp{Kind: DiskSync, Stream: rep.ID, Generation: rep.Generation})
+	}
+	c.recount(rep)
 	if sooner {
 		rep.flushing = false // the timer under way may come too late; it does no harm
 	}

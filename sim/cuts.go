@@ -131,7 +131,7 @@ func (w *World) spares(n *node) bool {
 		if q.Epoch < epoch || q.Epoch != w.quorum.epoch || !w.quorum.holds(v) || len(n.log.batches) > 0 && !v.platterHas(n.log.batches[len(n.log.batches)-1]) {
 			return false
 		}
-		if q.Leader == v.self() {
+		if leads(&q) {
 			leaders++
 		}
 	}

@@ -110,7 +110,7 @@ func (w *World) disagree() string {
 			return w.states()
 		}
 		q := n.quorum()
-		if q.Leader == n.self() {
+		if leads(&q) {
 			leaders++
 		}
 		if end < 0 {

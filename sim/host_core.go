@@ -140,11 +140,6 @@ func (n *node) obeyHalts() (lives bool) {
 			return false
 		case h.Scope == core.HaltStream && n.w.refusal.mayRefuse() && strings.Contains(h.Reason, "partition.metadata"):
 			// The others are served: see judgeServed.
-		case h.Scope == core.HaltNode && !n.w.alone() && strings.Contains(h.Reason, "another process registered"): // a request of the process before it came late
-			n.w.reach(markSupplanted)
-			n.disk.Crash()
-			n.down("halted: " + h.Reason)
-			return false
 		case p.dirs[h.Dir].dir.Err() == nil:
 			n.w.fail(Crash, "halt", fmt.Sprintf("%s given up though no disk failed: %s", h.Scope, h.Reason))
 		case h.Scope == core.HaltNode:

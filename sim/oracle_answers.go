@@ -15,6 +15,9 @@ import (
 // answerLate is how much later than the client's timeout the core may answer, where it was not paused: deadlines need no disk.
 const answerLate = 200 * Millisecond
 
+// lossyLate is how much later that may be where packets between nodes are lost: what another node carries out is answered when its answer is there.
+const lossyLate = Second
+
 // heard is a request that the core has got, with what its partitions were then.
 type heard struct {
 	correlation int32
@@ -88,6 +91,9 @@ func (n *node) heardPart(topic string, partition int32) heardPart {
 func (c *serverConn) overdue(h *heard) {
 	n := c.n
 	due := h.at + Time(h.timeoutMs)*Millisecond
+	if n.w.lossyUntil > h.at {
+		due += lossyLate
+	}
 	if h.timeoutMs > 0 && n.w.now > due+answerLate && n.pausedUntil < h.at && !n.p.stopping {
 		n.w.fail(Liveness, "L4", fmt.Sprintf("%s: %v #%d is not answered %s after its timeout", c.ch.name, h.request.Key, h.correlation, n.w.now-due))
 	}

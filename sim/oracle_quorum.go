@@ -9,6 +9,7 @@ import (
 
 	"odradek/core"
 	"odradek/core/image"
+	"odradek/core/quorum"
 	"odradek/core/record"
 	"odradek/core/stream"
 )
@@ -59,6 +60,9 @@ const metadataFolder = stream.MetadataName + "-0/"
 
 // quorum is the state of the node's part in the quorum.
 func (n *node) quorum() core.QuorumState { return n.p.core.Quorum() }
+
+// leads reports whether a node leads the quorum, by its own word.
+func leads(q *core.QuorumState) bool { return q.Role == quorum.Leader }
 
 // rereadMetadata takes up what recovery has left of the metadata log.
 func (n *node) rereadMetadata() {
@@ -157,7 +161,7 @@ func (n *node) checkLeader(q *core.QuorumState) {
 		w.fail(Correctness, "Q1", fmt.Sprintf("%s goes back from epoch %d to %d", n.name, l.epoch, q.Epoch))
 	}
 	led := l.leads && l.epoch == q.Epoch
-	l.epoch, l.leads = q.Epoch, q.Leader == n.self()
+	l.epoch, l.leads = q.Epoch, leads(q)
 	if !l.leads || led {
 		return
 	}
@@ -306,7 +310,7 @@ type ruler struct {
 // checkReign: nobody but one process of one node appends in an epoch what it did not get from its leader (R8). Followers append what they are given.
 func (n *node) checkReign(op *core.DiskOp) {
 	s, here := n.p.core.Look(op.Stream)
-	if q := n.quorum(); op.Stream == stream.Metadata && (q.Leader != n.self() || q.Epoch != op.Batch.LeaderEpoch) || op.Stream != stream.Metadata && !(here && s.Leading) {
+	if q := n.quorum(); op.Stream == stream.Metadata && (!leads(&q) || q.Epoch != op.Batch.LeaderEpoch) || op.Stream != stream.Metadata && !(here && s.Leading) {
 		return
 	}
 	if n.w.reigns == nil {

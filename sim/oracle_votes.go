@@ -72,6 +72,9 @@ func (n *node) checkReply(r *core.Reply) {
 func (n *node) checkCall(c *core.Call) {
 	switch b := c.Body.(type) {
 	case *kmsg.VoteRequest:
+		if !n.w.opt.Nodes[n.id].Voter {
+			n.w.fail(Correctness, "Q1", fmt.Sprintf("%s asks for votes, and is no voter", n.name))
+		}
 		if p := &b.Topics[0].Partitions[0]; !p.PreVote {
 			n.votes(record.Epoch(p.CandidateEpoch), n.self())
 		}

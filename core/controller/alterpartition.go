@@ -39,9 +39,11 @@ func (s *State) AlterPartition(img *image.Image, req *kmsg.AlterPartitionRequest
 			}
 			seen[at] = true
 			if code == errcode.None {
-				if c := e.change(t, int(asked.Partition), ask{isr: proposed(asked), recovered: asked.LeaderRecoveryState == 0}); c != nil {
-					records = append(records, c)
+				c := e.change(t, int(asked.Partition), ask{isr: proposed(asked), recovered: asked.LeaderRecoveryState == 0})
+				if c == nil {
+					c = repeat(t, asked.Partition)
 				}
+				records = append(records, c)
 			}
 			p.ErrorCode = int16(code)
 			out.Partitions = append(out.Partitions, p)
@@ -58,6 +60,14 @@ func (s *State) AlterPartition(img *image.Image, req *kmsg.AlterPartitionRequest
 		}
 	}
 	return records, response
+}
+
+// repeat returns a record that changes nothing but the partition epoch. A leader asks for the ISR that there is when an earlier proposal had no answer and was refused
+// when it was asked again: with another epoch the first can never be committed, should it still arrive.
+func repeat(t *image.Topic, partition int32) *image.PartitionChangeRecord {
+	c := image.NewPartitionChange()
+	c.TopicID, c.PartitionID, c.Isr = t.ID, partition, slices.Clone(t.Partitions[partition].Isr)
+	return c
 }
 
 // tellPartition fills in the state after the change. Where the proposal cost the leader its leadership it is told so.

@@ -50,7 +50,7 @@ func (s *State) IncrementalAlterConfigs(img *image.Image, req *kmsg.IncrementalA
 		}
 		response.Resources = append(response.Resources, out)
 	}
-	return s.emptyElrs(img, records), response
+	return s.harden(img, s.emptyElrs(img, records)), response
 }
 
 // AlterConfigs is the older request: what it names is all that a resource has from then on.
@@ -79,7 +79,7 @@ func (s *State) AlterConfigs(img *image.Image, req *kmsg.AlterConfigsRequest) ([
 		}
 		response.Resources = append(response.Resources, out)
 	}
-	return s.emptyElrs(img, records), response
+	return s.harden(img, s.emptyElrs(img, records)), response
 }
 
 // incremental are the changes that a request names.

@@ -52,14 +52,14 @@ func (s *State) RegisterBroker(img *image.Image, req *kmsg.BrokerRegistrationReq
 	return append(records, r), response
 }
 
-// other reports whether another incarnation is registered and lives: it is unfenced, and its session is not over. Of this very node's number only this process
-// lives, whatever it was before.
+// other reports whether another incarnation is registered and lives: its session is not over, fenced or not, and it is not leaving. A fenced one may be starting: a registration of a
+// process before it, which comes late, must not take its place. Of this very node's number only this process lives, whatever it was before.
 func (s *State) other(img *image.Image, id record.NodeID, incarnation record.UUID) bool {
 	if id == s.Self {
 		return incarnation != s.Incarnation
 	}
 	b, ok := img.Broker(id)
-	return ok && b.Incarnation != incarnation && !b.Fenced && s.Sessions.lives(id, s.Now, s.sessionTime())
+	return ok && b.Incarnation != incarnation && !b.InControlledShutdown && s.Sessions.lives(id, s.Now, s.sessionTime())
 }
 
 // supports reports whether a broker can run what is finalized.

@@ -19,13 +19,11 @@ type session struct {
 	offset record.Offset // up to which the broker has read the metadata log; NoOffset: not heard yet
 }
 
-// Begin gives every unfenced broker a whole session: a new controller knows of none since when it is silent.
+// Begin gives every broker a whole session: a new controller knows of none since when it is silent, and one that is fenced may be starting.
 func (v *Sessions) Begin(img *image.Image, now int64) {
 	*v = Sessions{heard: map[record.NodeID]session{}, leaves: map[record.NodeID]record.Offset{}}
 	for b := range img.Brokers() {
-		if !b.Fenced {
-			v.touch(b.ID, now, record.NoOffset)
-		}
+		v.touch(b.ID, now, record.NoOffset)
 	}
 }
 

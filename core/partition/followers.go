@@ -33,6 +33,9 @@ func (p *Partition) Heard(id record.NodeID, broker int64, end, start record.Offs
 	case end >= f.leader && f.end != record.NoOffset:
 		f.caught = max(f.caught, f.fetched)
 	}
+	if p.hardening {
+		end = record.NoOffset // it may be written only
+	}
 	f.end, f.start, f.broker, f.fetched, f.leader = end, start, broker, now, p.Ends.Log
 	p.advance(facts)
 	return true

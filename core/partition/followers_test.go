@@ -235,3 +235,31 @@ func TestFollowerTakesWhatFits(t *testing.T) {
 		t.Fatalf("its own epochs up to 4 end at 2, and it cuts at %d", to)
 	}
 }
+
+// TestHardenedLeaderDoubtsClaims: what followers claimed while the topic was relaxed was written only. After it has become durable nothing that they say counts before the
+// next leader epoch, with which every replica syncs.
+func TestHardenedLeaderDoubtsClaims(t *testing.T) {
+	s := Settings{FlushMessages: 1000, MinInsync: 1, Roll: stream.RollLimits{Bytes: 1 << 20}}
+	p := New(1, "t", stream.NewLog(stream.ID{}, 0, 0, 0, 0, nil, nil), 0, s)
+	a := Assignment{Leader: 1, LeaderEpoch: 1, Replicas: []record.NodeID{1, 2}, ISR: []record.NodeID{1, 2}}
+	p.Assign(a, 0, &Facts{})
+	b := record.Batch{Count: 1, Size: 100}
+	p.Append(&b, 0, 0)
+	p.OnWritten(p.Generation, 1, &Facts{})
+	s.FlushMessages = 1
+	p.Configure(s, &Facts{})
+	p.Park(-1, 1, 7, 0)
+	p.OnDurable(p.Generation, 1, &Facts{})
+	var facts Facts
+	p.Heard(2, 5, 1, 0, 0, &facts)
+	if len(facts.Acked) > 0 || p.HighWatermark() != 0 {
+		t.Fatalf("a claim from before is acknowledged: %+v", facts.Acked)
+	}
+	a.LeaderEpoch, a.PartitionEpoch = 2, 1
+	p.Assign(a, 0, &Facts{})
+	p.OnDurable(p.Generation, 1, &Facts{})
+	p.Heard(2, 5, 1, 0, 0, &facts)
+	if len(facts.Acked) != 1 || p.HighWatermark() != 1 {
+		t.Fatalf("in the new epoch the claim does not count: high watermark %d", p.HighWatermark())
+	}
+}

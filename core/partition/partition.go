@@ -52,6 +52,7 @@ type Partition struct {
 	proposed   []record.NodeID // members of the AlterPartition under way
 	doubted    []record.NodeID // members of earlier ones in this partition epoch that may still come to be committed
 	proposing  bool
+	hardening  bool         // it became durable in this leadership: what followers claim counts from the next epoch on, which the same commit begins
 	cutting    bool         // the log is being cut: Reopened ends it
 	unsynced   int64        // records appended since the last sync was asked for, and those of which recovery did not know that they are durable
 	failed     errcode.Code // not None: the replica is given up and answers with it
@@ -125,7 +126,7 @@ func (p *Partition) Assign(a Assignment, now int64, facts *Facts) (role Role) {
 			role = Follows
 		}
 	case newEpoch:
-		role, p.leading = Leads, true
+		role, p.leading, p.hardening = Leads, true, false
 		p.epochStart = p.Log.Ends.Log
 		// The epoch begins at the log end now, not at its first append: else a follower of an earlier epoch is told a wrong point to cut at (KAFKA-7415).
 		p.Epochs.Assign(a.LeaderEpoch, p.epochStart)
@@ -230,6 +231,12 @@ func (p *Partition) ackedEnd() record.Offset {
 func (p *Partition) Configure(s Settings, facts *Facts) (sync bool) {
 	hardened := s.Durable() && !p.Settings.Durable()
 	p.Settings = s
+	if hardened && len(p.followers) > 0 {
+		p.hardening = true
+		for i := range p.followers {
+			p.followers[i].end = record.NoOffset
+		}
+	}
 	if p.Leading() && (hardened && p.Ends.Durable < p.Ends.Log || p.unsynced > 0 && p.unsynced >= s.FlushMessages) {
 		p.unsynced, sync = 0, true
 	}

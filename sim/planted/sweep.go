@@ -83,8 +83,10 @@ func (t *tree) seeds(ctx context.Context, r seedRange, jobs int, stop func(findi
 	if t.memory > 0 {
 		defer watchMemory(cmd.Process, t.memory)()
 	}
+	stopped := false // one interrupt is enough: another may come when it no longer listens, and end it by the signal
 	found, readErr := findings(out, func(found finding) {
-		if stop(found) {
+		if !stopped && stop(found) {
+			stopped = true
 			_ = cmd.Process.Signal(os.Interrupt) // it may be over by now
 		}
 	})
