@@ -71,7 +71,7 @@ func (f *figures) print(w io.Writer, sent int64, failed []error, there int64) bo
 	row(w, "kill to a write of every partition", fromKill)
 	row(w, "  of these, a broker", f.of(broker, func(k kill) time.Duration { return k.last }))
 	row(w, "  of these, broker and active controller", f.of(active, func(k kill) time.Duration { return k.last }))
-	fmt.Fprintf(w, "%d records sent, %d errors, %d in the logs; changes of partitions in one append with a fence: %d to %d\n", sent, len(failed), there, slices.Min(append(f.fences, f.partitions)), slices.Max(append(f.fences, 0)))
+	fmt.Fprintf(w, "%d records sent, %d errors, %d in the logs; %d fences, with at most %d changes of partitions in one append\n", sent, len(failed), there, len(f.fences)/3, slices.Max(append(f.fences, 0)))
 	ok := true
 	demand := func(held bool, what string, args ...any) {
 		if !held {
@@ -87,8 +87,13 @@ func (f *figures) print(w io.Writer, sent int64, failed []error, there int64) bo
 	}
 	demand(late*100 <= max(len(fromFence), 100), "%d of %d took more than %v from the fence's commit", late, len(fromFence), fenceLimit)
 	demand(at(fromKill, 50) <= killLimit, "the median from the kill is %v, more than %v", at(fromKill, 50), killLimit)
-	demand(len(f.fences) == 3*len(f.kills) && slices.Min(f.fences) == f.partitions && slices.Max(f.fences) == f.partitions,
-		"the changes of %d partitions in one append with each of %d fences, in three logs: %v", f.partitions, len(f.kills), f.fences)
+	whole := 0
+	for _, changes := range f.fences { // a busy machine may have more brokers fenced than were killed
+		if changes == f.partitions {
+			whole++
+		}
+	}
+	demand(whole >= 3*len(f.kills), "%d kills, and in three logs %d fences with the changes of all %d partitions in one append: %v", len(f.kills), whole, f.partitions, f.fences)
 	demand(len(failed) == 0, "errors reached the application, the first: %v", append(failed, nil)[0])
 	demand(there == sent, "%d records were acknowledged, %d are there", sent, there)
 	return ok
