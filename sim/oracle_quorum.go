@@ -234,9 +234,14 @@ func (n *node) checkCommitted(q *core.QuorumState) {
 	}
 }
 
-// platterHas reports whether a batch of the metadata log would be there after a power loss.
+// platterHas reports whether a batch of the metadata log would be there after a power loss; what is below the log start a snapshot has.
 func (n *node) platterHas(b metaBatch) bool {
-	folder := n.rootOf(0) + metadataFolder[:len(metadataFolder)-1]
+	has, below := n.durably(n.rootOf(0)+stream.MetadataName+"-0", b)
+	return has || below
+}
+
+// durably reports whether a batch of a log would be there after a power loss, whole; below: the log is there, and begins behind it.
+func (n *node) durably(folder string, b metaBatch) (has, below bool) {
 	names, _ := n.disk.DurableNames(folder)
 	files := logFiles(folder, names)
 	for i := len(files) - 1; i >= 0; i-- {
@@ -246,12 +251,12 @@ func (n *node) platterHas(b metaBatch) bool {
 		data, _ := n.disk.DurableData(files[i])
 		for it := record.Batches(data); it.Next(); {
 			if batchOf(&it.Batch) == b {
-				return it.Batch.CheckCRC() == nil
+				return it.Batch.CheckCRC() == nil, false
 			}
 		}
-		return false
+		return false, false
 	}
-	return len(files) > 0 // below the log start: a snapshot has it
+	return false, len(files) > 0
 }
 
 // holds reports whether a node has all that is committed on its platter.

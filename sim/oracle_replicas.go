@@ -215,7 +215,7 @@ func (w *World) leaderEpoch(n *node, id stream.ID) (record.Epoch, []record.NodeI
 func (w *World) checkMembers(id stream.ID, p *partWatch, b metaBatch, isr []record.NodeID) {
 	have := 0
 	for _, n := range w.nodes {
-		has := n.platterHolds(id, p, b)
+		has := n.platterHolds(p, b)
 		if has {
 			have++
 		}
@@ -232,23 +232,9 @@ func (w *World) checkMembers(id stream.ID, p *partWatch, b metaBatch, isr []reco
 }
 
 // platterHolds reports whether a batch of a partition would be there after a power loss.
-func (n *node) platterHolds(id stream.ID, p *partWatch, b metaBatch) bool {
-	folder := n.rootOf(0) + p.name
-	names, _ := n.disk.DurableNames(folder)
-	files := logFiles(folder, names)
-	for i := len(files) - 1; i >= 0; i-- {
-		if baseOf(files[i]) > b.base {
-			continue
-		}
-		data, _ := n.disk.DurableData(files[i])
-		for it := record.Batches(data); it.Next(); {
-			if batchOf(&it.Batch) == b {
-				return true
-			}
-		}
-		return false
-	}
-	return false
+func (n *node) platterHolds(p *partWatch, b metaBatch) bool {
+	has, _ := n.durably(n.rootOf(0)+p.name, b)
+	return has
 }
 
 // mayLead reports whether a node may come to lead a partition by the newest metadata: it is in its ISR or an eligible leader.
@@ -286,7 +272,7 @@ func (w *World) publishes(img *image.Image) {
 				if old, ok := was.TopicByID(t.ID); ok && i < len(old.Partitions) && slices.Contains(old.Partitions[i].Isr, n.self()) {
 					joins = false
 				}
-				if last := p.committed[len(p.committed)-1]; joins && !n.platterHolds(id, p, last) {
+				if last := p.committed[len(p.committed)-1]; joins && !n.platterHolds(p, last) {
 					w.fail(Correctness, "R2", fmt.Sprintf("%s: %s joins the ISR %v without the batch at %d of epoch %d, which is committed", p.name, n.name, now.Isr, last.base, last.epoch))
 				} else if joins {
 					w.reach(markISRJoined)

@@ -41,12 +41,6 @@ func (p *Partition) Heard(id record.NodeID, broker int64, end, start record.Offs
 	return true
 }
 
-// Unheard reports whether a replica has not fetched in this leadership.
-func (p *Partition) Unheard(id record.NodeID) bool {
-	f := p.followerOf(id)
-	return p.Leading() && f != nil && f.end == record.NoOffset
-}
-
 func (p *Partition) followerOf(id record.NodeID) *follower {
 	for i := range p.followers {
 		if p.followers[i].id == id {

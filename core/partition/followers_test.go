@@ -225,8 +225,8 @@ func TestFollowerTakesWhatFits(t *testing.T) {
 			t.Errorf("%d: a batch at %d of epoch %d: %v", i, c.base, c.epoch, err)
 		}
 	}
-	if p.Settled() || p.Claim() != 0 {
-		t.Fatalf("it claims %d before anything is durable", p.Claim())
+	if p.Settled() || p.ownEnd() != 0 {
+		t.Fatalf("it claims %d before anything is durable", p.ownEnd())
 	}
 	if to := p.Parting(3, 1); to != 1 {
 		t.Fatalf("the leader's epoch 3 ends at 1, and it cuts at %d", to)

@@ -2,14 +2,10 @@ package partition
 
 import (
 	"fmt"
-	"slices"
 
 	"odradek/core/record"
 	"odradek/core/stream"
 )
-
-// Claim is what a follower tells its leader it has: everything below, durably or, where the topic is relaxed, written.
-func (p *Partition) Claim() record.Offset { return p.ownEnd() }
 
 // Settled reports whether everything that the log was given counts: a follower fetches only then, for the offset that it asks for is its claim (row 38).
 func (p *Partition) Settled() bool { return !p.cutting && p.ownEnd() == p.Ends.Log }
@@ -71,6 +67,3 @@ func (p *Partition) Reopened(log stream.Log) {
 	p.hw = max(min(p.hw, log.Ends.Log), log.Start)
 	p.check()
 }
-
-// Members returns the committed ISR.
-func (p *Partition) Members() []record.NodeID { return slices.Clone(p.assigned.ISR) }
