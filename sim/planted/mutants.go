@@ -23,11 +23,14 @@ type mutantFlags struct {
 	count    int
 	only     string
 	seeds    int // of the simulator, for each mutant
-	single   int // of them so many of the profile single, the others of brief
+	single   int // of them so many of the profile single, of
+	quorum   int // quorum,
+	cluster  int // and of cluster; the others are of brief
 	jobs     int // mutants at once, each with one seed at a time
 	out      string
 	resume   bool
 	again    string
+	list     bool
 	tests    bool
 	memory   int64
 	patience float64
@@ -41,28 +44,31 @@ func mutantsCommand(args []string) error {
 	set.IntVar(&f.count, "count", 200, "mutants that compile, differ from the tree and are run by the seeds")
 	set.StringVar(&f.only, "only", "", "draw from the files whose path begins so")
 	set.IntVar(&f.seeds, "seeds", 1000, "seeds of the simulator run against each mutant")
-	set.IntVar(&f.single, "single", 100, "of them of the profile single, which is slow; the others are of brief")
+	set.IntVar(&f.single, "single", 100, "of them of the profile single, which is slow")
+	set.IntVar(&f.quorum, "quorum", 50, "of them of the profile quorum")
+	set.IntVar(&f.cluster, "cluster", 50, "of them of the profile cluster, which is slow; the others are of brief")
 	set.IntVar(&f.jobs, "jobs", 2, "mutants at once")
 	set.StringVar(&f.out, "out", ".mutants", "folder for results.txt and the coverage")
 	set.BoolVar(&f.resume, "resume", false, "go on with the results in the folder: what fewer seeds did not kill is tried again")
-	set.StringVar(&f.again, "again", "", "try these places of the draw alone, whatever became of them; several with commas; goes with --resume")
+	set.StringVar(&f.again, "again", "", "try these places of the draw alone, whatever became of them; several with commas")
+	set.BoolVar(&f.list, "list", false, "print the draw, a line each, and try nothing")
 	set.BoolVar(&f.tests, "tests", false, "run the unit tests against what no seed killed")
 	set.Int64Var(&f.memory, "memory", 2<<30, "bytes of the simulator at which a mutant counts as dead")
 	set.Float64Var(&f.patience, "patience", 1, "by how much the times are longer after which a mutant counts as hung")
 	if err := set.Parse(args); err != nil {
 		return err
 	}
-	if f.again != "" && !f.resume {
-		return errors.New("mutants: --again tries places of a draw that has results: want --resume, too")
-	}
-	if f.single < 0 || f.seeds <= f.single || f.jobs < 1 || f.count < 1 {
-		return errors.New("mutants: want --count and --jobs above 0, and --seeds above --single")
+	if min(f.single, f.quorum, f.cluster) < 0 || f.brief() <= 0 || f.jobs < 1 || f.count < 1 {
+		return errors.New("mutants: want --count and --jobs above 0, and --seeds above the sum of --single, --quorum and --cluster")
 	}
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer cancel()
 	root, err := findRoot()
 	if err != nil {
 		return err
+	}
+	if f.list {
+		return printDraw(root, &f)
 	}
 	t, err := copyTree(root)
 	if err != nil {
@@ -138,6 +144,16 @@ func drawMutants(root string, f *mutantFlags) (all []mutant, err error) {
 	rng := rand.New(rand.NewPCG(f.seed, 0))
 	rng.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 	return all, err
+}
+
+// printDraw tells the number of each mutant in the draw, for --again.
+func printDraw(root string, f *mutantFlags) error {
+	all, err := drawMutants(root, f)
+	for i := range all {
+		m := &all[i]
+		fmt.Printf("%d\t%s:%d\t%s\t%s\n", i, m.path, m.line, m.operator, m.change())
+	}
+	return err
 }
 
 // fingerprint says what a file of results belongs to: the tree and the draw.

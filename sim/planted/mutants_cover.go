@@ -59,9 +59,14 @@ func (c coverage) runs(m *mutant) bool {
 // mutatedPackages are patterns for the go command.
 const mutatedPackages = "./core/...,./disk/segment/..."
 
+// kinds says how many seeds of what are run, in the name of a file.
+func (f *mutantFlags) kinds() string {
+	return fmt.Sprintf("%d-%d-%d-%d", f.brief(), f.single, f.quorum, f.cluster)
+}
+
 // coverage runs the very seeds that mutants are tried with, and the unit tests, on the tree as it is. Nothing may fire.
 func (t *tree) coverage(ctx context.Context, f *mutantFlags) (*reach, error) {
-	seeds, err := filepath.Abs(filepath.Join(f.out, fmt.Sprintf("seeds-%d-%d.cover", f.seeds, f.single)))
+	seeds, err := filepath.Abs(filepath.Join(f.out, fmt.Sprintf("seeds-%s.cover", f.kinds())))
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +92,7 @@ func (t *tree) coverage(ctx context.Context, f *mutantFlags) (*reach, error) {
 // checkClean sees that nothing fires on the tree as it is, in the very seeds that mutants are tried with: with --resume the simulator may be another one than that
 // of the coverage, and what it calls dead would mean nothing. It is done once for each simulator.
 func (t *tree) checkClean(ctx context.Context, f *mutantFlags, sum string) error {
-	mark := filepath.Join(f.out, fmt.Sprintf("clean-%d-%d-%.16s", f.seeds, f.single, sum))
+	mark := filepath.Join(f.out, fmt.Sprintf("clean-%s-%.16s", f.kinds(), sum))
 	if _, err := os.Stat(mark); err == nil {
 		return nil
 	}

@@ -98,13 +98,18 @@ func TestPlaces(t *testing.T) {
 }
 
 func TestStages(t *testing.T) {
-	f := mutantFlags{seeds: 1000, single: 150}
-	if got, want := f.stages(), []seedRange{{"brief", 0, 100}, {"single", 0, 150}, {"brief", 100, 850}}; !reflect.DeepEqual(got, want) {
+	f := mutantFlags{seeds: 1000, single: 150, quorum: 30, cluster: 20}
+	if got, want := f.stages(), []seedRange{{"brief", 0, 100}, {"single", 0, 150}, {"quorum", 0, 30}, {"cluster", 0, 20}, {"brief", 100, 800}}; !reflect.DeepEqual(got, want) {
 		t.Errorf("%v; want %v", got, want)
 	}
 	f = mutantFlags{seeds: 40}
 	if got, want := f.stages(), []seedRange{{"brief", 0, 40}}; !reflect.DeepEqual(got, want) {
 		t.Errorf("%v; want %v", got, want)
+	}
+	for _, r := range (&mutantFlags{seeds: 400, single: 1, quorum: 1, cluster: 1}).stages() {
+		if secondsOfSeed[r.profile] == 0 {
+			t.Errorf("nobody says what a seed of %s takes", r.profile)
+		}
 	}
 }
 

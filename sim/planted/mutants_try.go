@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -22,27 +23,22 @@ const (
 	fateSame       = "same binary"
 )
 
+// brief is how many of the seeds are of that profile.
+func (f *mutantFlags) brief() int { return f.seeds - f.single - f.quorum - f.cluster }
+
 // stages are the seeds that a mutant must live through: a quick look first, which kills most.
 func (f *mutantFlags) stages() []seedRange {
-	brief := f.seeds - f.single
-	quick := min(100, brief)
-	list := []seedRange{{"brief", 0, quick}}
-	if f.single > 0 {
-		list = append(list, seedRange{"single", 0, f.single})
-	}
-	if brief > quick {
-		list = append(list, seedRange{"brief", quick, brief})
-	}
-	return list
+	quick := min(100, f.brief())
+	list := []seedRange{{"brief", 0, quick}, {"single", 0, f.single}, {"quorum", 0, f.quorum}, {"cluster", 0, f.cluster}, {"brief", quick, f.brief()}}
+	return slices.DeleteFunc(list, func(r seedRange) bool { return r.from == r.end })
 }
 
-// limit is after what time a stage counts as hung: some ten times what it takes.
+// secondsOfSeed is some ten times what a seed of each profile takes.
+var secondsOfSeed = map[string]float64{"brief": 0.1, "single": 0.8, "quorum": 0.4, "cluster": 1.2}
+
+// limit is after what time a stage counts as hung.
 func (f *mutantFlags) limit(r seedRange) time.Duration {
-	each := 0.1
-	if r.profile == "single" {
-		each = 0.8
-	}
-	return time.Duration(f.patience * (15 + each*float64(r.end-r.from)) * float64(time.Second))
+	return time.Duration(f.patience * (15 + secondsOfSeed[r.profile]*float64(r.end-r.from)) * float64(time.Second))
 }
 
 // try makes one mutant, builds it, and runs the seeds until one kills it.
