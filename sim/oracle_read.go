@@ -73,7 +73,7 @@ func (r *reading) took(chunk *proto.Chunk) {
 		r.fail("gap", i, "it is given nothing at offset %d", p.at)
 		return
 	}
-	if s := p.sought; s.kind == soughtTime && !r.c.topic.AppendTime && !r.excused(i) && p.at < s.floor && received[0].Timestamp < s.time {
+	if s := p.sought; s.kind == soughtTime && !r.c.topic.AppendTime && !r.excused(i) && r.oneLeader(i) && p.at < s.floor && received[0].Timestamp < s.time {
 		r.fail("position", i, "offset %d was found for timestamp %d, and is of %d", p.at, s.time, received[0].Timestamp)
 	}
 	from := p.at
@@ -130,6 +130,11 @@ func (r *reading) outside(i int) bool {
 // excused reports whether a power loss may have taken what a partition's position rests on.
 func (r *reading) excused(i int) bool {
 	return !r.c.topic.Durable() && r.parts[i].powers < r.c.w.ledger.powers
+}
+
+// oneLeader reports whether a partition has had one leader only: one that has not heard of its successor yet answers by what it has, and finds nothing of what that has acknowledged.
+func (r *reading) oneLeader(i int) bool {
+	return r.c.w.alone() || r.c.w.epochOf(r.c.topic.Name, int32(i)) <= 0
 }
 
 // moved takes what the reset policy did with a position.

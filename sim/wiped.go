@@ -61,7 +61,7 @@ func (w *World) outOfSync(n *node) bool {
 	if w.opt.Profile.Name == Quorum {
 		return true // what its partitions hold is no client's
 	}
-	if w.newest == nil {
+	if w.newest == nil || w.undecided() {
 		return false
 	}
 	if b, known := w.newest.Broker(n.self()); !known || !b.Fenced { // one that is not known may be about to be
@@ -75,6 +75,14 @@ func (w *World) outOfSync(n *node) bool {
 		}
 	}
 	return true
+}
+
+// undecided reports whether a voter has records of which nobody has heard yet that they are committed: one may unfence the broker whose disk is lost.
+func (w *World) undecided() bool {
+	return slices.ContainsFunc(w.voters(), func(v *node) bool {
+		last := len(v.log.batches) - 1
+		return last >= 0 && v.log.batches[last].next > w.newest.Offset()+1
+	})
 }
 
 // darken takes the power from all nodes at once.
