@@ -59,4 +59,19 @@ func TestForeignBrokers(t *testing.T) {
 	if rest, put := s.Foreign(ask); rest == nil || put != nil {
 		t.Error("a resource that is named twice is the controller's to refuse")
 	}
+	bad := step("log.retention.ms", 77, value)
+	ask.Resources = ask.Resources[:1]
+	ask.Resources[0].Configs = append(ask.Resources[0].Configs, bad)
+	if rest, put := s.Foreign(ask); rest == nil || put != nil {
+		t.Error("a change of no known kind is the controller's to refuse")
+	}
+	older.Resources = older.Resources[:1]
+	older.Resources[0].Configs[0].Value = nil
+	if rest, put := s.Foreign(older); rest == nil || put != nil {
+		t.Error("a config without a value is the controller's to refuse")
+	}
+	older.Resources = nil
+	if rest, put := s.Foreign(older); rest == nil || put != nil {
+		t.Error("a request for nothing is the controller's to answer")
+	}
 }

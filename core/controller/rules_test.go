@@ -523,7 +523,8 @@ func TestSameISRAgain(t *testing.T) {
 	}
 }
 
-// TestHarden: a topic that becomes durable gets a new leader epoch in the same batch, where it has several replicas; one that becomes relaxed, or was durable, does not.
+// TestHarden: a topic that becomes durable gets a new leader epoch in the same batch, where it has several replicas; one that becomes relaxed, or was durable, does not. Where a
+// broker's default changes all topics without an own value get one.
 func TestHarden(t *testing.T) {
 	w := newWorld(t, false)
 	for id := range record.NodeID(2) {
@@ -532,26 +533,36 @@ func TestHarden(t *testing.T) {
 	}
 	w.topic("two", on(1, 2))
 	w.topic("one", on(1))
-	set := func(topic, value string) (records []image.Record) {
+	w.topic("plain", on(2, 1))
+	set := func(kind kmsg.ConfigResourceType, name, key, value string) {
 		req := kmsg.NewPtrIncrementalAlterConfigsRequest()
 		r := kmsg.NewIncrementalAlterConfigsRequestResource()
-		r.ResourceType, r.ResourceName = kmsg.ConfigResourceTypeTopic, topic
-		c := kmsg.NewIncrementalAlterConfigsRequestResourceConfig()
-		c.Name, c.Value = "flush.messages", &value
-		r.Configs = append(r.Configs, c)
+		r.ResourceType, r.ResourceName = kind, name
+		r.Configs = append(r.Configs, step(key, set1, value))
 		req.Resources = append(req.Resources, r)
-		records, _ = w.s.IncrementalAlterConfigs(w.img, req)
+		records, _ := w.s.IncrementalAlterConfigs(w.img, req)
 		w.take(records)
-		return records
 	}
-	for _, c := range []struct {
-		topic, value string
-		rises        int
-	}{{"two", "1000", 0}, {"two", "1", 1}, {"one", "1000", 0}, {"one", "1", 0}, {"two", "5", 0}, {"two", "7", 0}, {"two", "1", 1}} {
-		before := *w.partition(c.topic)
-		if set(c.topic, c.value); int(w.partition(c.topic).LeaderEpoch-before.LeaderEpoch) != c.rises || w.partition(c.topic).Leader != before.Leader {
-			t.Errorf("%s to flush.messages=%s: leader epoch %d after %d, leader %d after %d", c.topic, c.value, w.partition(c.topic).LeaderEpoch, before.LeaderEpoch,
-				w.partition(c.topic).Leader, before.Leader)
+	for i, c := range []struct {
+		topic, value string // without a topic: the default of broker 1
+		rise         map[string]int
+	}{
+		{"two", "1", nil}, {"two", "1000", nil}, {"two", "1", map[string]int{"two": 1}}, {"one", "1000", nil}, {"one", "1", nil}, {"two", "5", nil}, {"two", "7", nil},
+		{"two", "1", map[string]int{"two": 1}}, {"", "7", map[string]int{"plain": 1}}, {"", "1", map[string]int{"plain": 1}},
+	} {
+		before := map[string]image.Partition{}
+		for _, name := range []string{"one", "two", "plain"} {
+			before[name] = *w.partition(name)
+		}
+		if c.topic == "" {
+			set(kmsg.ConfigResourceTypeBroker, "1", "log.flush.interval.messages", c.value)
+		} else {
+			set(kmsg.ConfigResourceTypeTopic, c.topic, "flush.messages", c.value)
+		}
+		for _, name := range []string{"one", "two", "plain"} {
+			if is, was := w.partition(name), before[name]; int(is.LeaderEpoch-was.LeaderEpoch) != c.rise[name] || is.Leader != was.Leader {
+				t.Errorf("%d: %q to %s: %s has leader epoch %d after %d, leader %d after %d", i, c.topic, c.value, name, is.LeaderEpoch, was.LeaderEpoch, is.Leader, was.Leader)
+			}
 		}
 	}
 }
