@@ -5,8 +5,6 @@ import (
 	"math"
 	"slices"
 
-	"github.com/cespare/xxhash/v2"
-
 	"odradek/core"
 	"odradek/core/image"
 	"odradek/core/quorum"
@@ -286,19 +284,6 @@ func (n *node) checkSame(img *image.Image) {
 	} else if !seen {
 		w.quorum.images[img.Offset()] = imageSeen{sum, n.name}
 	}
-}
-
-func (q *quorumWatch) sum(img *image.Image) uint64 {
-	level := img.Feature(image.MetadataVersion)
-	d := xxhash.New()
-	for r := range img.Records() {
-		var err error
-		if q.text, err = image.AppendRecord(q.text[:0], r, image.VersionFor(r, level)); err != nil {
-			panic("invariant: a record of an image cannot be written: " + err.Error())
-		}
-		_, _ = d.Write(q.text) // never fails
-	}
-	return d.Sum64()
 }
 
 // reigning is one epoch of a stream.
