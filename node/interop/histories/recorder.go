@@ -43,11 +43,40 @@ func (r *Recorder) Counts() (produces, acked, reads int) {
 	return r.done, r.acked, r.reads
 }
 
-// promise writes down what a producing process is promised.
+// promise writes down what a producing process is promised. The last one of a process counts, for all that it does.
 func (r *Recorder) promise(process int, g linearizability.Guarantee) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.all = append(r.all, linearizability.Operation{Op: linearizability.Client, Process: process, Guarantee: g})
+}
+
+// promised is the last promise to a process.
+func (r *Recorder) promised(process int) (g linearizability.Guarantee) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, op := range r.all {
+		if op.Op == linearizability.Client && op.Process == process {
+			g = op.Guarantee
+		}
+	}
+	return g
+}
+
+// Withdrawn are the processes that ended with a lesser promise than they began with.
+func (r *Recorder) Withdrawn() (list []int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	first := map[int]linearizability.Guarantee{}
+	for _, op := range r.all {
+		if op.Op != linearizability.Client {
+			continue
+		}
+		if was, ok := first[op.Process]; ok && was != op.Guarantee {
+			list = append(list, op.Process)
+		}
+		first[op.Process] = op.Guarantee
+	}
+	return list
 }
 
 // begin begins a produce of one record. Its value is to be sent as encode writes it.

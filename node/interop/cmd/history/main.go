@@ -93,6 +93,9 @@ func run(ctx context.Context, binary string, operations int, out string) error {
 	}
 	ended, _, reads := r.Counts()
 	fmt.Printf("%d produces and %d reads in %v, with %d kills and %d stops\n", ended, reads, time.Since(r.Start).Round(time.Second), hits.kills, hits.stops)
+	if w := r.Withdrawn(); len(w) > 0 {
+		fmt.Printf("idempotent producers that began another epoch by themselves, and promise at least once: processes %v\n", w)
+	}
 	return r.Write(out)
 }
 

@@ -66,6 +66,7 @@ type torture struct {
 	fell        int            // nodes that a full disk ended
 
 	rounds, produces, acked, reads int
+	withdrawn                      int // idempotent producers that began another epoch by themselves, one a round
 }
 
 func run(ctx context.Context, binary, dir, tag, subnet string, lasts, round time.Duration) (err error) {
@@ -171,6 +172,10 @@ func (t *torture) judge(r *histories.Recorder) error {
 	err := r.Compare()
 	out, checked := exec.Command(t.binary, "check", "--html", filepath.Join(t.dir, r.Topic), path).CombinedOutput()
 	fmt.Printf("round %d: %d produces, %d acknowledged, %d reads; %s", t.rounds, produces, acked, reads, out)
+	if w := r.Withdrawn(); len(w) > 0 {
+		t.withdrawn += len(w)
+		fmt.Printf("round %d: idempotent producers that began another epoch by themselves, and promise at least once: processes %v\n", t.rounds, w)
+	}
 	if checked != nil {
 		err = errors.Join(err, fmt.Errorf("odradek check: %w", checked))
 	}
@@ -187,6 +192,6 @@ func (t *torture) print() {
 		fmt.Printf("%-40s %4d\n", name, t.done[name])
 		sum += t.done[name]
 	}
-	fmt.Printf("%d rounds, %d faults; %d produces, %d acknowledged, %d reads; nodes that a full disk ended: %d; nothing acknowledged is lost or doubled\n",
-		t.rounds, sum, t.produces, t.acked, t.reads, t.fell)
+	fmt.Printf("%d rounds, %d faults; %d produces, %d acknowledged, %d reads; nodes that a full disk ended: %d; producers that began another epoch by themselves: %d; nothing acknowledged is lost or, as promised, doubled\n",
+		t.rounds, sum, t.produces, t.acked, t.reads, t.fell, t.withdrawn)
 }
