@@ -202,8 +202,11 @@ func (d *logDir) checkKept(name string, entries []core.CheckpointEntry) {
 			continue
 		}
 		key := fmt.Sprintf("%s %d", o.name, id.Partition)
-		if now, ok := d.streamOf(o.name, id.Partition); !ok || now != id || said[key] || d.entries(name)[key] == 0 {
+		if said[key] || d.entries(name)[key] == 0 {
 			continue
+		}
+		if now, ok := d.streamOf(o.name, id.Partition); d.n.p.view.Image != nil && (!ok || now != id) {
+			continue // its topic is gone
 		}
 		if _, err := d.n.disk.Data(fmt.Sprintf("%s%s-%d/partition.metadata", d.root, o.name, id.Partition)); err == nil { // else it is made anew
 			d.n.w.fail(Correctness, "checkpoint", fmt.Sprintf("%s says nothing of %s-%d any more, which is there", name, o.name, id.Partition))
