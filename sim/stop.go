@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"odradek/core"
 	"odradek/core/record"
@@ -198,18 +199,19 @@ func (d *logDir) checkKept(name string, entries []core.CheckpointEntry) {
 	}
 	for _, id := range d.dir.Streams() {
 		o := d.n.watched[id]
-		if o == nil || id == stream.Metadata || d.n.hurtIn(o.name, id.Partition) {
+		if o == nil || o.hurt() {
 			continue
 		}
-		key := fmt.Sprintf("%s %d", o.name, id.Partition)
+		topic := strings.TrimSuffix(o.name, fmt.Sprintf("-%d", id.Partition))
+		key := fmt.Sprintf("%s %d", topic, id.Partition)
 		if said[key] || d.entries(name)[key] == 0 {
 			continue
 		}
-		if now, ok := d.streamOf(o.name, id.Partition); d.n.p.view.Image != nil && (!ok || now != id) {
+		if now, ok := d.streamOf(topic, id.Partition); d.n.p.view.Image != nil && (!ok || now != id) {
 			continue // its topic is gone
 		}
-		if _, err := d.n.disk.Data(fmt.Sprintf("%s%s-%d/partition.metadata", d.root, o.name, id.Partition)); err == nil { // else it is made anew
-			d.n.w.fail(Correctness, "checkpoint", fmt.Sprintf("%s says nothing of %s-%d any more, which is there", name, o.name, id.Partition))
+		if _, err := d.n.disk.Data(d.root + o.name + "/partition.metadata"); err == nil { // else it is made anew
+			d.n.w.fail(Correctness, "checkpoint", fmt.Sprintf("%s says nothing of %s any more, which is there", name, o.name))
 		}
 	}
 }
