@@ -60,7 +60,7 @@ func (c *Core) onBoot(b *Boot) {
 	m := &c.meta
 	m.committed = image.Empty()
 	m.replayer = image.NewReplayer(m.committed)
-	m.loadedTo = o.LogStart
+	m.loadedTo, m.point = o.LogStart, min(o.RecoveryPoint, o.LogEnd)
 	var f quorum.Facts
 	if m.quorum, err = quorum.Boot(c.quorumConfig(), log, b.QuorumState, newestEpoch(b.Snapshots), c.random.Split(), int64(c.now.Mono), &f); err != nil {
 		c.halt("quorum-state: " + err.Error())
@@ -217,7 +217,7 @@ func (c *Core) openReplica(id stream.ID, t *image.Topic, o *Opened) *replica {
 	rep.readEnd, rep.heardMark = rep.ReadEnd(), rep.HighWatermark()
 	c.takeLost(rep, o, cfg.Compacted)
 	rep.floor, rep.point = rep.HighWatermark(), rep.sound(min(o.RecoveryPoint, o.LogEnd))
-	if len(o.Segments) == 0 && o.LogStart > 0 || len(o.Segments) > 0 && o.LogStart > o.Segments[0].Base {
+	if o.startsWithin() {
 		c.promise(id, o.LogStart)
 	}
 	if o.Damage != "" {

@@ -29,7 +29,8 @@ var fileNames = [checkpointFiles]string{LogStartCheckpoint, RecoveryPointCheckpo
 // many changes cost few files.
 //
 // The files name partitions by topic and number, as Kafka's do, and so an entry could outlive its topic and be taken for one of a later topic of that name.
-// Therefore a new partition waits until every file of its directory is stored without the old entry (dirState.cleared, mustWait).
+// Therefore a new partition waits until every file of its directory is stored without the old entry (dirState.cleared, mustWait). What recovery found and nobody has
+// taken up keeps its entries; they go with the strays, and so no partition is made before that (checkpoint.first).
 //
 // Invariants: stored <= version, and less while a build or its Store is under way. What is so when a build begins is in its file, and nobody relies on more:
 // a change needs version+1.
@@ -37,6 +38,7 @@ type checkpoint struct {
 	stale    bool   // it does not say what is so; that is written at the next occasion
 	wanted   bool   // to be built as soon as none is under way
 	version  uint64 // of the last build; 0: this incarnation has not written it
+	first    uint64 // the version that names nothing but what was taken up; 0: that is still under way
 	stored   uint64 // the last one known to be on disk
 	building bool
 	left     []stream.ID // of the build: not yet looked at
@@ -90,7 +92,7 @@ func (c *Core) mustWait(id stream.ID, t *image.Topic, dir stream.DirID) bool {
 	needs, wait := d.cleared[t.Name], false
 	for k := range checkpointFiles {
 		f := &d.files[k]
-		wait = wait || f.stored < max(needs[k], 1)
+		wait = wait || f.first == 0 || f.stored < max(needs[k], f.first)
 		if needs[k] > f.version {
 			c.want(dir, k)
 		}
@@ -117,6 +119,15 @@ func (c *Core) wantAll() {
 	}
 }
 
+// wantFirst has every file written anew, now that there are no strays: what was there of earlier topics is in none of them.
+func (c *Core) wantFirst() {
+	for i := range c.dirs {
+		for k := range checkpointFiles {
+			c.dirs[i].files[k].first = c.want(stream.DirID(i), k)
+		}
+	}
+}
+
 // allStored reports whether every file of the directories that stand says what was so when it was last wanted.
 func (c *Core) allStored() bool {
 	for i := range c.dirs {
@@ -130,9 +141,12 @@ func (c *Core) allStored() bool {
 	return true
 }
 
+// canStore reports whether a file is to be built: when all logs are known, for one that lacked a log would take its entry away.
+func (c *Core) canStore() bool { return c.storing && c.unopened == 0 }
+
 // storeSlice builds the files that are wanted, looking at up to n partitions.
 func (c *Core) storeSlice(n int) {
-	if !c.storing {
+	if !c.canStore() {
 		return
 	}
 	c.storing = false
@@ -156,12 +170,12 @@ func (c *Core) storeSlice(n int) {
 	}
 }
 
-// listable returns the partitions that a file may have entries of.
+// listable returns the partitions that a file may have entries of; build passes over those of other directories.
 func (c *Core) listable(d *dirState, k fileKind) []stream.ID {
 	if k != startsFile {
-		return slices.Clone(d.replicas)
+		return append(slices.Clone(d.replicas), sortedIDs(c.opened)...)
 	}
-	return sortedIDs(c.promised) // few; build passes over those of other directories
+	return append(sortedIDs(c.promised), sortedIDs(c.opened)...) // few
 }
 
 // build looks at up to n partitions and returns how many; after the last one the file leaves.
@@ -169,22 +183,55 @@ func (c *Core) build(dir stream.DirID, k fileKind, n int) int {
 	f := &c.dirs[dir].files[k]
 	n = min(n, len(f.left))
 	for _, id := range f.left[:n] {
+		if o, found := c.opened[id]; found && o.Dir == dir {
+			if at, ok := o.checkpointed(k); ok {
+				f.add(o.Topic, id.Partition, at)
+			}
+			continue
+		}
 		rep, ok := c.replicas[id]
 		if !ok || rep.Dir != dir {
 			continue
 		}
 		if at, ok := c.checkpointed(rep, k); ok {
-			f.lines = (&CheckpointEntry{rep.Topic, id.Partition, at}).append(f.lines)
-			f.count++
+			f.add(rep.Topic, id.Partition, at)
 			rep.listed |= 1 << k
 		}
 	}
 	if f.left = f.left[n:]; len(f.left) > 0 {
 		return n
 	}
+	if k == pointsFile && dir == metadataDir && c.meta.point > 0 {
+		f.add(stream.MetadataName, 0, c.meta.point)
+	}
 	c.fx.Stores = append(c.fx.Stores, Store{Slot: Slot{Dir: dir, Name: fileNames[k]}, Version: f.version, Bytes: checkpointText(f.count, f.lines)})
 	f.building, f.left, f.lines, f.count = false, nil, nil, 0
 	return n
+}
+
+func (f *checkpoint) add(topic string, partition int32, at record.Offset) {
+	f.lines = (&CheckpointEntry{topic, partition, at}).append(f.lines)
+	f.count++
+}
+
+// checkpointed returns what a file says of a log that nobody has taken up: what it said before, as far as recovery found that to be so.
+func (o *Opened) checkpointed(k fileKind) (record.Offset, bool) {
+	switch {
+	case k == startsFile:
+		return o.LogStart, o.startsWithin()
+	case k == marksFile:
+		return o.HighWatermark, true
+	case o.Damage != "":
+		return o.RecoveryPoint, true
+	case len(o.Lost) > 0:
+		return min(o.RecoveryPoint, o.LogEnd, o.Lost[0].From), true
+	}
+	return min(o.RecoveryPoint, o.LogEnd), true
+}
+
+// startsWithin reports whether no name of a segment tells where the log starts.
+func (o *Opened) startsWithin() bool {
+	return len(o.Segments) == 0 && o.LogStart > 0 || len(o.Segments) > 0 && o.LogStart > o.Segments[0].Base
 }
 
 // checkpointed returns what a file says of a replica, if anything.
@@ -227,6 +274,7 @@ func (c *Core) checkpointStored(slot Slot, version uint64) {
 		c.finishDeletings()
 	}
 	c.carryOnCuts()
+	c.carryOnFetchedSnapshot()
 	c.maybeUnfence()
 }
 

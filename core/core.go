@@ -229,7 +229,7 @@ func (c *Core) Deadline() (Instant, bool) {
 func (c *Core) FetchSessions() fetch.SessionStats { return c.consumers.sessions.Stats() }
 
 func (c *Core) hasWork() bool {
-	return len(c.meta.replay) > 0 || c.canApply() || (len(c.takeUps) > 0 && c.canTakeUp()) || len(c.retained) > 0 || c.asking || c.storing || c.buildingSnapshot() || c.mayAlter()
+	return len(c.meta.replay) > 0 || c.canApply() || (len(c.takeUps) > 0 && c.canTakeUp()) || len(c.retained) > 0 || c.asking || c.canStore() || c.buildingSnapshot() || c.mayAlter()
 }
 
 // work carries on with what is done in slices.

@@ -236,9 +236,9 @@ func (c *Core) ready() {
 	m.stage = stageReady
 	if c.cfg.Broker {
 		c.startRetention()
-		c.startCheckpoints()
 		c.tellTakenOver()
 	}
+	c.startCheckpoints()
 	c.armSnapshot()
 	c.cleanMetadata()
 	c.maybeSnapshot(false)
@@ -255,7 +255,7 @@ func (c *Core) maybeUnfence() {
 		// What the checkpoints held counted for the streams that were found with their topic. Entries of others must be gone before a partition is made.
 		m.tookUp = true
 		c.dropStrays()
-		c.wantAll()
+		c.wantFirst()
 		c.untoldDirectories()
 	}
 	if !c.allStored() || len(c.life.untold) > 0 {

@@ -36,8 +36,9 @@ type metadata struct {
 	loading   JobID       // the Load in flight, 0 for none
 	loadedTo  record.Offset
 	stage     stage
-	tookUp    bool // what recovery found was taken up: checkpoint files are written anew
-	closing   bool // its last Checkpoint is under way
+	tookUp    bool          // what recovery found was taken up: checkpoint files are written anew
+	asked     bool          // a Checkpoint of the log is under way
+	point     record.Offset // the log's recovery point. Invariant: committed
 	parked    []parkedReply
 	builder   record.Builder
 }

@@ -130,6 +130,10 @@ func (c *Core) acceptMetadata(bytes []byte) {
 // cutMetadata drops what the leader does not have.
 func (c *Core) cutMetadata(to record.Offset) {
 	m := &c.meta
+	if to < m.point {
+		c.halt(fmt.Sprintf("the metadata log is committed up to %d, and its leader has it end at %d: the leader lost what a majority had", m.point, to))
+		return
+	}
 	n := len(m.tail)
 	for n > 0 && m.tail[n-1].end > to {
 		n--

@@ -27,7 +27,7 @@ type pass struct {
 	waits   int         // Checkpoints under way
 }
 
-// startCheckpoints sets the first passes. They begin with the broker, which is when all logs are known.
+// startCheckpoints sets the first passes. They begin when the node serves, which is when all logs are known.
 func (c *Core) startCheckpoints() {
 	c.after(timerKey{timerPoints, 0}, c.cfg.RecoveryPointMs)
 	c.after(timerKey{timerMarks, 0}, c.cfg.HighWatermarkMs)
@@ -38,6 +38,7 @@ func (c *Core) pointsDue() {
 	for i := range c.dirs {
 		c.beginPass(&c.dirs[i], false)
 	}
+	c.maybeCheckpointMetadata()
 	c.after(timerKey{timerPoints, 0}, c.cfg.RecoveryPointMs)
 }
 
@@ -102,7 +103,7 @@ func (r *replica) pointMoves() bool {
 func (c *Core) onCheckpointed(id stream.ID, g stream.Generation, upTo record.Offset) {
 	c.onDurable(id, g, upTo)
 	if id == stream.Metadata {
-		c.meta.closing = false
+		c.metadataCheckpointed(g, upTo)
 		return
 	}
 	rep, ok := c.replicas[id]

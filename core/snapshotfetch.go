@@ -21,6 +21,9 @@ type snapshotFetch struct {
 	leader   record.NodeID
 	epoch    record.Epoch // of the leader
 	bytes    []byte
+	kept     bool        // the file was there at boot
+	needs    uint64      // all bytes have come, and are good: the version of the recovery points' file that says nothing of the log
+	sent     bool        // its Store is under way, or done
 	stored   bool        // the file is there: the log is being emptied
 	log      *stream.Log // emptied: the snapshot is being read
 }
@@ -95,6 +98,25 @@ func (c *Core) storeFetchedSnapshot(w *snapshotFetch) {
 		return
 	}
 	w.snapshot.Bytes = int64(len(w.bytes))
+	c.forgetPoint(w)
+}
+
+// forgetPoint has the directory's file say nothing of the log any more, which a snapshot is to replace: recovery takes for damage what is missing below a recovery point.
+func (c *Core) forgetPoint(w *snapshotFetch) {
+	c.meta.point = 0 // the file may name an earlier one even where this incarnation knows none
+	w.needs = c.want(metadataDir, pointsFile)
+}
+
+// carryOnFetchedSnapshot stores a snapshot, or empties the log for one that is stored, once the file of recovery points allows it.
+func (c *Core) carryOnFetchedSnapshot() {
+	w := c.snaps.fetching
+	if w == nil || w.needs == 0 || w.sent || c.dirs[metadataDir].files[pointsFile].stored < w.needs || c.stop != serving {
+		return
+	}
+	if w.sent = true; w.kept {
+		c.fetchedSnapshotStored(w)
+		return
+	}
 	c.dirs[metadataDir].free -= w.snapshot.Bytes
 	c.fx.Stores = append(c.fx.Stores, Store{Slot: w.snapshot.slot(), Version: snapshotWritten, Bytes: w.bytes})
 }
@@ -125,8 +147,8 @@ func (c *Core) emptyMetadata(base record.Offset) {
 // goOnFrom takes up at boot what a crash interrupted: a snapshot was fetched and stored, and the log is not emptied yet. Of several voters the others have what the log may
 // have had besides; a node alone would lose it, and halts instead.
 func (c *Core) goOnFrom(snapshot Snapshot) {
-	c.snaps.fetching = &snapshotFetch{snapshot: snapshot, stored: true}
-	c.emptyMetadata(snapshot.End)
+	c.snaps.fetching = &snapshotFetch{snapshot: snapshot, kept: true}
+	c.forgetPoint(c.snaps.fetching)
 }
 
 // readFetchedSnapshot reads the image anew, with the log that begins at its end.

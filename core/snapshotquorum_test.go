@@ -75,6 +75,13 @@ func TestStartBehindAFetchedSnapshot(t *testing.T) {
 		Metadata: Opened{Exists: true, Topic: stream.MetadataName}, Config: []KeyValue{{"node.id", "1"}, {"controller.quorum.voters", "1@h1:9093,2@h2:9093,3@h3:9093"},
 			{"listeners", "PLAINTEXT://h1:9092,CONTROLLER://h1:9093"}, {"controller.listener.names", "CONTROLLER"}}}
 	step(Event{Kind: EvBoot, Boot: boot})
+	isPoints := func(s Store) bool { return s.Slot.Name == RecoveryPointCheckpoint }
+	emptied := func(op DiskOp) bool { return op.Kind == DiskTruncate }
+	points := slices.IndexFunc(fx.Stores, isPoints)
+	if points < 0 || slices.ContainsFunc(fx.Disk, emptied) {
+		t.Fatalf("stores %+v, operations %+v: the file of recovery points must say nothing of the log before that is emptied", fx.Stores, fx.Disk)
+	}
+	step(Event{Kind: EvStored, Slot: fx.Stores[points].Slot, Version: fx.Stores[points].Version})
 	cut := slices.IndexFunc(fx.Disk, func(op DiskOp) bool { return op.Kind == DiskTruncate && op.All && op.Base == snapshot.End })
 	if cut < 0 {
 		t.Fatalf("the log is not emptied: %+v", fx.Disk)

@@ -49,17 +49,14 @@ func (c *Core) beginStop() {
 
 // carryOnStopping moves a stop on as far as it goes.
 func (c *Core) carryOnStopping() {
-	if c.stop == stopDraining && !c.passing() && !c.cutsUnderWay() {
+	if c.stop == stopDraining && !c.passing() && !c.meta.asked && !c.cutsUnderWay() {
 		c.stop = stopClosing
 		for i := range c.dirs {
 			c.beginPass(&c.dirs[i], true)
 		}
-		m := &c.meta
-		m.closing = true
-		c.fx.Disk = append(c.fx.Disk, DiskOp{Kind: DiskCheckpoint, Stream: stream.Metadata, Generation: m.quorum.Generation, Close: true,
-			State: &LogState{Epochs: m.quorum.Epochs.Entries()}})
+		c.checkpointMetadata(true)
 	}
-	if c.stop == stopClosing && !c.passing() && !c.meta.closing {
+	if c.stop == stopClosing && !c.passing() && !c.meta.asked {
 		c.stop = stopFiles
 		c.wantAll()
 	}

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"fmt"
 	"strings"
 
 	"odradek/core"
@@ -26,7 +27,7 @@ func (d *logDir) checkMirror(ops []core.DiskOp) {
 		if !here || !there || s.Failed {
 			continue
 		}
-		folder := n.folder(s.Topic, id.Partition)
+		folder := fmt.Sprintf("%s%s-%d", d.root, s.Topic, id.Partition) // also of a topic that was deleted while the node stops
 		names, _ := n.disk.Names(folder)
 		var bytes int64
 		var bases []record.Offset

@@ -27,6 +27,8 @@ type refusal struct {
 	cluster string
 	inDir   map[stream.ID]stream.DirID
 	rotten  bool     // the metadata log
+	above   bool     // that where no recovery point says that it was durable: there rot can look like what an interrupted write leaves, and is cut
+	unread  bool     // that where a snapshot stands for the log: no start reads it
 	spoiled []string // other files
 	wiped   []bool   // by directory
 	halted  string   // why the node did not start
@@ -99,8 +101,33 @@ func (n *node) rotMetadata(b *blow) bool {
 	data, _ := n.disk.DurableData(v.path)
 	at := v.pos + 21 + int64(b.size)%(v.end-v.pos-21) // what the CRC covers
 	err := n.disk.Corrupt(v.path, at, []byte{data[at] ^ 1<<(b.small%8)})
-	n.w.refusal.rotten = err == nil
+	r := n.w.refusal
+	r.rotten, r.above, r.unread = err == nil, v.batch.NextOffset() > n.metadataPoint(), v.batch.NextOffset() <= n.newestSnapshot()
 	return err == nil
+}
+
+// metadataPoint is the recovery point of the metadata log, as the platter has it.
+func (n *node) metadataPoint() record.Offset {
+	text, _ := n.disk.DurableData(n.rootOf(0) + core.RecoveryPointCheckpoint)
+	list, _ := core.ParseCheckpoint(text)
+	for _, e := range list {
+		if e.Topic == stream.MetadataName {
+			return e.Offset
+		}
+	}
+	return 0
+}
+
+// newestSnapshot is the end of the newest snapshot of the metadata on the platter.
+func (n *node) newestSnapshot() (end record.Offset) {
+	names, _ := n.disk.DurableNames(n.rootOf(0) + core.SnapshotFolder)
+	for _, name := range names {
+		var at, epoch record.Offset
+		if _, err := fmt.Sscanf(name, "%d-%d.checkpoint", &at, &epoch); err == nil {
+			end = max(end, at)
+		}
+	}
+	return end
 }
 
 // wipe empties the disk, or one of two directories.
@@ -144,6 +171,8 @@ func (w *World) judgeRefusal() {
 		if w.opt.Dirs == 1 && n.p.view.ClusterID == r.cluster || n.p.view.Image.TopicCount() > 0 {
 			w.fail(Correctness, "wipe", fmt.Sprintf("the disk is empty, and the node serves as cluster %s, which was %s", n.p.view.ClusterID, r.cluster))
 		}
+	case r.rotten && !r.above && !r.unread:
+		w.fail(Correctness, "metadata", "a record of the metadata rotted below the log's recovery point, and the node serves")
 	default:
 		w.judgeServed()
 	}

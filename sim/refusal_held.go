@@ -51,9 +51,7 @@ func (w *World) judgeHeld() {
 			}
 		}
 	}
-	// Open: rot of the metadata log itself can look like what an interrupted write leaves, since its recovery point moves at clean stops alone; then it is cut, with what
-	// was committed behind it (seed 395). Of such a run only the topics are looked at.
-	if was := r.before.image; was != nil && !r.rotten {
+	if was := r.before.image; was != nil && !(r.rotten && r.above) { // else only the topics are looked at
 		w.judgeImage(was, n.p.view.Image)
 	}
 }

@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"odradek/core"
 	"odradek/core/record"
@@ -114,18 +115,25 @@ func (n *node) checkStopped() {
 		}
 		points := d.entries(core.RecoveryPointCheckpoint)
 		for _, id := range d.dir.Streams() {
+			if id == stream.Metadata && n.w.alone() {
+				n.checkStoppedAt(d, id, stream.MetadataName, points) // of several nodes another one may not have told yet that all is committed
+			}
 			t, ok := n.p.view.Image.TopicByID(id.Topic)
 			if !ok {
 				continue // the metadata log, or on its way out
 			}
-			view, _ := d.dir.View(id)
 			if n.hurtIn(t.Name, id.Partition) {
 				continue // it stands before what was hit, so that each start looks again
 			}
-			if point := points[fmt.Sprintf("%s %d", t.Name, id.Partition)]; point != view.Next() {
-				n.w.fail(Correctness, "stop", fmt.Sprintf("%s-%d: the recovery point is %d, the log ends at %d", t.Name, id.Partition, point, view.Next()))
-			}
+			n.checkStoppedAt(d, id, t.Name, points)
 		}
+	}
+}
+
+func (n *node) checkStoppedAt(d *logDir, id stream.ID, topic string, points map[string]record.Offset) {
+	view, _ := d.dir.View(id)
+	if point := points[fmt.Sprintf("%s %d", topic, id.Partition)]; point != view.Next() {
+		n.w.fail(Correctness, "stop", fmt.Sprintf("%s-%d: the recovery point is %d, the log ends at %d", topic, id.Partition, point, view.Next()))
 	}
 }
 
@@ -168,6 +176,7 @@ func (n *node) checkPoints(s *core.Store) {
 		return
 	}
 	d := n.p.dirs[s.Slot.Dir]
+	d.checkKept(s.Slot.Name, entries)
 	starts := d.entries(core.LogStartCheckpoint) // below a log start nothing need be there
 	for _, e := range entries {
 		id, ok := d.streamOf(e.Topic, e.Partition)
@@ -181,8 +190,40 @@ func (n *node) checkPoints(s *core.Store) {
 	}
 }
 
+// checkKept: a file does not stop speaking of a partition that this node has, be it taken up or not: the next start would take for an interrupted write what it finds wrong
+// below.
+func (d *logDir) checkKept(name string, entries []core.CheckpointEntry) {
+	said := map[string]bool{}
+	for _, e := range entries {
+		said[fmt.Sprintf("%s %d", e.Topic, e.Partition)] = true
+	}
+	for _, id := range d.dir.Streams() {
+		o := d.n.watched[id]
+		if o == nil || o.hurt() {
+			continue
+		}
+		topic := strings.TrimSuffix(o.name, fmt.Sprintf("-%d", id.Partition))
+		key := fmt.Sprintf("%s %d", topic, id.Partition)
+		if said[key] || d.entries(name)[key] == 0 {
+			continue
+		}
+		if now, ok := d.streamOf(topic, id.Partition); d.n.p.view.Image != nil && (!ok || now != id) {
+			continue // its topic is gone
+		}
+		if _, err := d.n.disk.Data(d.root + o.name + "/partition.metadata"); err == nil { // else it is made anew
+			d.n.w.fail(Correctness, "checkpoint", fmt.Sprintf("%s says nothing of %s any more, which is there", name, o.name))
+		}
+	}
+}
+
 // streamOf finds the stream that a partition's folder holds; false while the topic is gone, or another's folder still has its place.
 func (d *logDir) streamOf(topic string, partition int32) (stream.ID, bool) {
+	if topic == stream.MetadataName {
+		return stream.Metadata, true
+	}
+	if d.n.p.view.Image == nil {
+		return stream.ID{}, false // nothing is taken up yet: what is said of a partition is what the start found
+	}
 	t, ok := d.n.p.view.Image.Topic(topic)
 	if !ok {
 		return stream.ID{}, false

@@ -239,6 +239,9 @@ func (q *Quorum) Active() bool { return q.leading && !q.failed && !q.stopping }
 // Ready reports whether a batch of this leadership is committed: everything before it is, too, and the controller may serve.
 func (q *Quorum) Ready() bool { return q.Active() && q.hw > q.start }
 
+// Cutting reports whether the log is about to be another one: cut, or replaced by a snapshot.
+func (q *Quorum) Cutting() bool { return q.cutting }
+
 // Observer reports whether this node is no voter.
 func (q *Quorum) Observer() bool { return !q.voter }
 

@@ -43,7 +43,7 @@ type Dir struct {
 	beside  int64           // bytes written that no round has taken up: the sum of Log.beside
 	opened  []FileChange
 	gone    []FileChange
-	list    streamList
+	list    *streamList
 	marks   marks
 	clean   bool // the mark of a clean stop was there
 	fenced  error
@@ -127,7 +127,33 @@ func OpenDirWith(fs vfs.FS, id stream.DirID, o Options) *Dir {
 	kafka := DefaultOptions()
 	o.IndexInterval, o.IndexBytes = cmp.Or(o.IndexInterval, kafka.IndexInterval), cmp.Or(o.IndexBytes, kafka.IndexBytes)
 	o.SyncAllAbove = cmp.Or(o.SyncAllAbove, kafka.SyncAllAbove)
-	return &Dir{fs: fs, id: id, options: o, logs: map[stream.ID]*Log{}, folders: map[string]*Log{}}
+	return &Dir{fs: fs, id: id, options: o, logs: map[stream.ID]*Log{}, folders: map[string]*Log{}, list: &streamList{}}
+}
+
+// Part moves a stream, be it there or still to be made, to a Dir of its own at the same root: the two may be used beside one another, with rounds of their own. Only after
+// Enlist; a failure fences the one that it hit.
+func (d *Dir) Part(id stream.ID) *Dir {
+	p := &Dir{fs: d.fs, id: d.id, options: d.options, logs: map[stream.ID]*Log{}, folders: map[string]*Log{}, list: d.list}
+	l := d.logs[id]
+	if l == nil {
+		return p
+	}
+	delete(d.logs, id)
+	p.logs[id] = l
+	if d.folders[l.folder] == l {
+		delete(d.folders, l.folder)
+		p.folders[l.folder] = l
+	}
+	d.beside -= l.beside
+	p.beside += l.beside
+	moves := func(c FileChange) bool { return c.Stream == id }
+	for _, c := range d.opened {
+		if moves(c) {
+			p.opened = append(p.opened, c)
+		}
+	}
+	d.opened = slices.DeleteFunc(d.opened, moves)
+	return p
 }
 
 // ID returns the directory's place in the node's list.

@@ -221,3 +221,34 @@ func TestTornSnapshotOfWhatGoes(t *testing.T) {
 		}
 	}
 }
+
+// An epoch that seems to begin with what was deleted counts only if the log's first batch is of it: rot can move its start there.
+func TestEpochThatRotMovedBelowTheLogStart(t *testing.T) {
+	for start, want := range map[string]record.Offset{"4": 6, "0": 0} { // any order: each for itself
+		disk := simdisk.New()
+		d := openDir(disk.Mount())
+		id := sid("a")
+		d.writeAll([]core.DiskOp{{Kind: core.DiskCreate, Stream: id, Topic: "orders"},
+			{Kind: core.DiskAppend, Stream: id, Batch: build(spec{n: 2, pid: -1, epoch: 1})}, {Kind: core.DiskAppend, Stream: id, Batch: build(spec{base: 2, n: 2, pid: -1, epoch: 1})},
+			{Kind: core.DiskAppend, Stream: id, Batch: build(spec{base: 4, n: 2, pid: -1, epoch: 3})},
+			{Kind: core.DiskCheckpoint, Stream: id, State: &core.LogState{Epochs: []stream.EpochStart{{Epoch: 1, Start: 0}, {Epoch: 3, Start: 4}}}}})
+		d.syncAll()
+		for name, at := range map[string]record.Offset{core.RecoveryPointCheckpoint: 6, core.LogStartCheckpoint: 2} { // any order: two files
+			d.Store(core.Store{Slot: core.Slot{Name: name}, Bytes: core.FormatCheckpoint([]core.CheckpointEntry{{Topic: "orders", Offset: at}})})
+		}
+		f, err := disk.Mount().Open("orders-0/" + epochsFile)
+		check(t, err)
+		text := "0\n1\n3 " + start + "\n"
+		if start == "4" {
+			text = "0\n2\n1 0\n3 4\n"
+		}
+		check(t, f.Truncate(0))
+		_, err = f.WriteAt([][]byte{[]byte(text)}, 0)
+		check(t, err)
+		all, err := recoverAll(openDir(disk.Mount()))
+		check(t, err)
+		if o := all[0]; o.RecoveryPoint != want || len(o.Epochs) != 2 || o.Epochs[0].Epoch != 1 || o.Epochs[1].Start != 4 {
+			t.Errorf("epoch 3 from %s on: %s", start, printOpened(o))
+		}
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"odradek/core"
 	"odradek/core/record"
@@ -31,8 +32,10 @@ const FormatVersion = 1
 
 const streamsHeader = "odradek "
 
-// streamList is the file as it stands.
+// streamList is the file as it stands. Dirs that Part made share it.
 type streamList struct {
+	mu sync.Mutex // guards it from Enlist on
+
 	known   bool // the file was there: the directory is ours
 	streams map[stream.ID]string
 	lines   int   // in the file
@@ -127,13 +130,13 @@ func (d *Dir) CheckFormat() error {
 func (d *Dir) readList() error {
 	text, err := d.ReadSlot(StreamsFile)
 	if errors.Is(err, vfs.ErrNotExist) {
-		d.list = streamList{streams: map[stream.ID]string{}}
+		d.list = &streamList{streams: map[stream.ID]string{}}
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	l := streamList{known: true}
+	l := &streamList{known: true}
 	if l.streams, l.lines, l.size, err = parseStreams(text); err != nil {
 		return err
 	}
@@ -188,7 +191,7 @@ type Found struct {
 // writeList writes the file anew: the streams that are in the directory.
 func (d *Dir) writeList() error {
 	text := []byte(streamsHeader + strconv.Itoa(FormatVersion) + "\n")
-	d.list = streamList{known: true, streams: map[stream.ID]string{}}
+	d.list.known, d.list.torn, d.list.streams = true, false, map[stream.ID]string{}
 	for _, id := range d.Streams() {
 		text = appendStreamLine(text, "+", id, d.logs[id].topic)
 		d.list.streams[id] = d.logs[id].topic
@@ -197,7 +200,7 @@ func (d *Dir) writeList() error {
 	return d.WriteSlot(core.Store{Slot: core.Slot{Dir: d.id, Name: StreamsFile}, Bytes: text})
 }
 
-// enlist adds lines to the file, durably.
+// enlist adds lines to the file, durably. Caller holds list.mu.
 func (d *Dir) enlist(lines []byte, n int) error {
 	if !d.list.known {
 		return d.writeList() // a directory that was never recovered: tests and tools
@@ -214,6 +217,8 @@ func (d *Dir) enlist(lines []byte, n int) error {
 
 // strike takes a stream out of the list, durably.
 func (d *Dir) strike(l *Log) error {
+	d.list.mu.Lock()
+	defer d.list.mu.Unlock()
 	if _, ok := d.list.streams[l.id]; !ok {
 		return nil
 	}

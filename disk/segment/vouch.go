@@ -124,14 +124,14 @@ var errState = errors.New("the log contradicts " + epochsFile)
 func (r *recovery) vouchEpochs(sc *scanner, x *index, end record.Offset) error {
 	first := max(r.log.segs[0].base, r.start) // of an epoch that begins before it the batches were deleted
 	small := newScanner(sc.file, sc.path, sc.end, readerChunk)
-	offsets := []record.Offset{end - 1}
+	offsets := []record.Offset{max(first, x.base), end - 1} // also where the log starts: the epoch there may begin with what was deleted
 	for _, e := range r.epochs {
 		if e.Start >= max(first, x.base) && e.Start < end {
 			offsets = append(offsets, e.Start-1, e.Start)
 		}
 	}
 	for _, at := range offsets {
-		if at < max(first, x.base) {
+		if at < max(first, x.base) || at >= end {
 			continue
 		}
 		_, b, err := x.holding(small, at)

@@ -289,6 +289,8 @@ func (d *Dir) create(op *core.DiskOp) error {
 	}
 	l := &Log{id: op.Stream, topic: op.Topic, folder: folder}
 	d.logs[l.id], d.folders[folder] = l, l
+	d.list.mu.Lock()
+	defer d.list.mu.Unlock()
 	if d.list.known {
 		d.list.streams[l.id] = l.topic
 	}

@@ -12,7 +12,7 @@ import (
 // syncersMax bounds the goroutines that sync the files of one round.
 const syncersMax = 16
 
-// lane is one directory with its queues and its three stages.
+// lane is one directory, or the metadata log, with its queues and its three stages.
 type lane struct {
 	store *Store
 

@@ -58,7 +58,7 @@ func (s *Store) read() {
 	defer s.readers.Done()
 	for job, ok := s.jobs.take(); ok; job, ok = s.jobs.take() {
 		if job.Slot.Name != "" {
-			s.complete([]core.Event{s.lanes[job.Slot.Dir].dir.LoadSlot(&job)})
+			s.complete([]core.Event{s.laneOfSlot(&job.Slot).dir.LoadSlot(&job)})
 			continue
 		}
 		s.complete([]core.Event{segment.Answer(&job, s.viewed, s.codec)})

@@ -1,6 +1,7 @@
 // Package store runs log directories in production: it moves what core decided to segment.Dir and back, and decides nothing.
 //
-// Each directory has three goroutines. The write stage takes what is queued and writes it; the store stage replaces small files; the sync stage runs one
+// Each directory has three goroutines, and so has the metadata log, which lies in the first one: a commit of metadata, and the vote and snapshots beside it, wait for no
+// partition's folder to be made, nor for a round over many files. The write stage takes what is queued and writes it; the store stage replaces small files; the sync stage runs one
 // round after another, each over exactly what was written before it began, with no timer, while further writes go on. So everything that is written during
 // one round shares the next. Appends that need no sync are written by the caller of Do, if nothing of their stream is queued. A few readers serve Locate
 // and Load.
@@ -21,6 +22,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -48,7 +50,9 @@ type Recovered = segment.Found
 
 // Store is the disk of a node. Do is called by one goroutine at a time; everything else by any.
 type Store struct {
-	lanes    []*lane
+	dirs     []*lane // by DirID
+	metadata *lane   // of the metadata log, which lies in the first directory
+	lanes    []*lane // all
 	complete func([]core.Event)
 	codec    segment.Decompressor
 	release  func(record.FrameID)
@@ -91,10 +95,13 @@ func Open(o Options) (*Store, []Recovered, error) {
 		return nil, nil, err
 	}
 	s.janitor = newJanitor()
+	s.metadata = newLane(s, o.Dirs[0].Part(stream.Metadata))
 	for _, d := range o.Dirs {
-		l := newLane(s, d)
-		s.lanes = append(s.lanes, l)
-		l.publish(d.Streams())
+		s.dirs = append(s.dirs, newLane(s, d))
+	}
+	s.lanes = append([]*lane{s.metadata}, s.dirs...)
+	for _, l := range s.lanes {
+		l.publish(l.dir.Streams())
 		s.lanesWG.Add(3)
 		go l.writeStage()
 		go l.syncStage()
@@ -185,7 +192,7 @@ func (s *Store) Do(ops []core.DiskOp, stores []core.Store, jobs []core.Job) {
 		l.fresh = append(l.fresh, ops[i])
 	}
 	for i := range stores {
-		l := s.lanes[stores[i].Slot.Dir]
+		l := s.laneOfSlot(&stores[i].Slot)
 		l.freshStores = append(l.freshStores, stores[i])
 	}
 	for _, l := range s.lanes {
@@ -202,7 +209,10 @@ func (s *Store) laneOf(op *core.DiskOp) *lane {
 	defer s.mu.Unlock()
 	h := s.streams[op.Stream]
 	if h == nil {
-		h = &held{lane: s.lanes[op.Dir], files: map[record.Offset]*handle{}}
+		h = &held{lane: s.dirs[op.Dir], files: map[record.Offset]*handle{}}
+		if op.Stream == stream.Metadata {
+			h.lane = s.metadata
+		}
 		if op.Kind == core.DiskCreate {
 			s.streams[op.Stream] = h
 		}
@@ -210,15 +220,23 @@ func (s *Store) laneOf(op *core.DiskOp) *lane {
 	return h.lane
 }
 
+// laneOfSlot finds who replaces a small file: what lies in the metadata log's folder goes with it.
+func (s *Store) laneOfSlot(slot *core.Slot) *lane {
+	if slot.Dir == s.metadata.dir.ID() && strings.HasPrefix(slot.Name, core.SnapshotFolder+"/") {
+		return s.metadata
+	}
+	return s.dirs[slot.Dir]
+}
+
 // Free returns the bytes that a directory may still take.
-func (s *Store) Free(dir stream.DirID) (int64, error) { return s.lanes[dir].dir.FS().Free() }
+func (s *Store) Free(dir stream.DirID) (int64, error) { return s.dirs[dir].dir.FS().Free() }
 
 // PollFree tells the core of every directory's free space, at once and then at each interval, until ctx ends.
 func (s *Store) PollFree(ctx context.Context, interval time.Duration) {
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	for ctx.Err() == nil { // also before the first look: it may be over before this goroutine gets to run
-		for i := range s.lanes {
+		for i := range s.dirs {
 			dir := stream.DirID(i)
 			ev := core.Event{Kind: core.EvSpace, Dir: dir}
 			var err error

@@ -228,7 +228,7 @@ func TestManyStreamsAndRestart(t *testing.T) {
 			t.Fatalf("%+v", f.Opened)
 		}
 	}
-	if text, err := s.lanes[0].dir.ReadSlot("slot"); err != nil || string(text) != "text29" {
+	if text, err := s.dirs[0].dir.ReadSlot("slot"); err != nil || string(text) != "text29" {
 		t.Fatalf("slot %q %v", text, err)
 	}
 	s.Do(nil, nil, []core.Job{

@@ -48,7 +48,7 @@ var layers = []layer{
 	{folder: "disk/vfs/osfs", ours: []string{"disk/vfs"}, anyLibs: true},
 	{folder: "disk/vfs/filecache", ours: []string{"disk/vfs"}, anyLibs: true},
 	{folder: "disk/vfs", ours: []string{"core"}, pure: true},
-	{folder: "disk/segment", ours: []string{"core", "disk/vfs"}, pure: true, extra: []string{"io", "path"}},
+	{folder: "disk/segment", ours: []string{"core", "disk/vfs"}, pure: true, extra: []string{"io", "path", "sync"}}, // two Dirs share the list of streams
 	{folder: "net/codec", ours: []string{"core"}, pure: true, extra: []string{"io", "sync", "compress/gzip",
 		"github.com/klauspost/compress/*", "github.com/pierrec/lz4/*"}},
 	{folder: "net/wire", ours: []string{"core", "disk/vfs"}, pure: true},
