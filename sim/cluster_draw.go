@@ -50,12 +50,16 @@ func drawQuorumTimes(rng *prng.Source) []core.KeyValue {
 
 // aloneKinds are the faults of a world of one node only, and amongKinds those of several: the others are of both.
 var (
-	aloneKinds = []faultKind{diskFull, bitRot, misdirectedWrite, misdirectedRead, staleRead, metadataRot, wipe, indexRot, stateRot, checkpointRot, identityRot, imageRot}
+	aloneKinds = []faultKind{diskFull, metadataRot, wipe, identityRot, imageRot}
+	rotKinds   = []faultKind{bitRot, misdirectedWrite, misdirectedRead, staleRead, indexRot, stateRot, checkpointRot} // of what clients' topics hold
 	amongKinds = []faultKind{isolateNode, splitNodes, cutWay, lossyWays, rollingRestart, wipeNode, darkness}
 )
 
 // strikes reports whether a kind is drawn in a world.
 func (k faultKind) strikes(o *Options) bool {
+	if len(o.Topics) == 0 && slices.Contains(rotKinds, k) {
+		return false
+	}
 	if len(o.Nodes) > 1 {
 		return !slices.Contains(aloneKinds, k)
 	}

@@ -26,7 +26,7 @@ func (n *node) checkRelaxed(r *replicaLog, s *core.PartitionState, p *partWatch)
 	epoch, isr := w.leaderEpoch(n, r.id)
 	began := s.Leading && !r.leads
 	r.leads, r.hw = s.Leading, s.HighWatermark
-	if began {
+	if began && !n.leadsHurt(r.id) {
 		n.leadsRelaxed(r, p, epoch)
 	}
 	if !s.Leading {
