@@ -41,13 +41,9 @@ func (w *World) partitionDraw(b *blow) (topic int, partition int32) {
 
 // logs returns the paths of a partition's log files on the platter, in order of their offsets.
 func (n *node) logs(topic string, partition int32) []string {
-	for i := range n.w.opt.Dirs {
-		folder := fmt.Sprintf("%s%s-%d", n.rootOf(i), topic, partition)
-		if names, ok := n.disk.DurableNames(folder); ok {
-			return logFiles(folder, names)
-		}
-	}
-	return nil
+	folder := n.folderOnPlatter(fmt.Sprintf("%s-%d", topic, partition))
+	names, _ := n.disk.DurableNames(folder)
+	return logFiles(folder, names)
 }
 
 func logFiles(folder string, names []string) (paths []string) {
@@ -57,6 +53,16 @@ func logFiles(folder string, names []string) (paths []string) {
 		}
 	}
 	return paths
+}
+
+// folderOnPlatter finds a partition's folder in whichever log directory has it.
+func (n *node) folderOnPlatter(name string) string {
+	for i := range n.w.opt.Dirs {
+		if _, ok := n.disk.DurableNames(n.rootOf(i) + name); ok {
+			return n.rootOf(i) + name
+		}
+	}
+	return n.rootOf(0) + name
 }
 
 // rootOf is where a log directory lies.

@@ -245,7 +245,7 @@ func (w *World) checkMembers(id stream.ID, p *partWatch, b metaBatch, isr []reco
 
 // platterHolds reports whether a batch of a partition would be there after a power loss.
 func (n *node) platterHolds(p *partWatch, b metaBatch) bool {
-	has, _ := n.durably(n.rootOf(0)+p.name, b)
+	has, _ := n.durably(n.folderOnPlatter(p.name), b)
 	return has
 }
 

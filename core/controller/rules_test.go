@@ -308,6 +308,25 @@ func TestDamagedReplica(t *testing.T) {
 	w.want("a", 2, nodes(2), nil)
 }
 
+// TestOfflineDirectoryIsNotInSync: whose replica lies in a directory that failed does not come to be in sync, whatever its leader heard of it before.
+func TestOfflineDirectoryIsNotInSync(t *testing.T) {
+	w := newWorld(t, true)
+	w.up(1, 2)
+	w.topic("a", on(1, 2), set("flush.messages", "1000"))
+	w.assign("a", 2, record.UUID{9, 2})
+	w.heartbeat(2, func(req *kmsg.BrokerHeartbeatRequest) { req.OfflineLogDirs = [][16]byte{{9, 2}} })
+	w.want("a", 1, nodes(1), nil)
+	if code := w.alter("a", 1, nil, 1, 2); code != errcode.IneligibleReplica {
+		t.Fatalf("a replica in a failed directory joins the ISR: %v", code)
+	}
+	w.silence(2)
+	w.up(2)
+	if code := w.alter("a", 1, nil, 1, 2); code != errcode.None {
+		t.Fatal(code)
+	}
+	w.want("a", 1, nodes(1, 2), nil)
+}
+
 // TestElections: leaders come from the ISR, else the ELR, else from anywhere only where that is configured or asked for.
 func TestElections(t *testing.T) {
 	w := newWorld(t, false)
