@@ -187,10 +187,8 @@ func (c *Core) takeUp(id stream.ID) {
 		c.membersMayChange(rep)
 	case role != partition.Unchanged || rep.copying.from == nil:
 		c.copyFrom(rep)
-		if len(rep.lost) > 0 && c.replaceable(p) { // damaged here, and others have it
-			c.beginCut(rep, cut{all: true, base: rep.Start})
-		}
 	}
+	c.repair(rep, p)
 }
 
 // beginRole syncs what a replica had before its present role: what recovery kept may lie in the page cache only, and completions of appends in flight count no more.

@@ -24,6 +24,7 @@ type voters struct {
 	events []voterEvent
 	seq    int
 	apart  map[NodePair]bool
+	calls  func(from int, body kmsg.Request) // nil: nobody listens
 }
 
 // NodePair is one direction between two nodes.
@@ -56,6 +57,7 @@ type voterNode struct {
 	mayLose bool // so is the end of a directory
 	dirs    int  // more directories than one
 	halted  string
+	found   []Event // Opened, of what recovery finds at the next start
 }
 
 func newVoters(t *testing.T, seed uint64) *voters {
@@ -128,8 +130,12 @@ func (v *voters) start(i int) {
 	boot := &Boot{ClusterID: "c", NodeID: record.NodeID(i), Incarnation: record.UUID{1, byte(i), byte(n.life)}, Seed: [32]byte{byte(i), byte(n.life)},
 		Config: []KeyValue{{"node.id", fmt.Sprint(i)}, {"controller.quorum.voters", port(0) + "," + port(1) + "," + port(2)},
 			{"listeners", "PLAINTEXT://h:9092,CONTROLLER://h:9093"}, {"controller.listener.names", "CONTROLLER"}},
-		Dirs: dirs, QuorumState: n.state, Metadata: *n.opened()}
+		Dirs: dirs, QuorumState: n.state, Metadata: *n.opened(), Streams: len(n.found)}
 	v.step(i, Event{Kind: EvBoot, Boot: boot})
+	for _, ev := range n.found {
+		v.step(i, ev)
+	}
+	n.found = nil
 }
 
 func (v *voters) kill(i int) {
@@ -269,6 +275,11 @@ func (v *voters) partitionDisk(i int, op DiskOp) {
 	switch {
 	case op.Kind == DiskCheckpoint && op.Stream == stream.Metadata:
 		done(EvCheckpointed)
+	case op.Kind == DiskTruncate && op.All:
+		v.after(v.delay(), i, func() {
+			o := &Opened{Exists: true, LogStart: op.Base, LogEnd: op.Base, Durable: op.Base, Segments: []stream.Segment{{Base: op.Base}}}
+			v.step(i, Event{Kind: EvTruncated, Stream: op.Stream, Generation: op.Generation, Opened: o})
+		})
 	case op.Kind == DiskCheckpoint:
 		v.after(v.delay(), i, func() { v.step(i, Event{Kind: EvCheckpointed, Stream: op.Stream, Generation: op.Generation}) })
 	}
@@ -298,6 +309,9 @@ func (v *voters) job(i int, job Job) {
 
 // send carries a call over and its answer back; a lost one is told after its time.
 func (v *voters) send(from int, call Call) {
+	if v.calls != nil {
+		v.calls(from, call.Body)
+	}
 	open := true
 	answer := func(body kmsg.Response) {
 		if open {

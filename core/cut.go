@@ -74,7 +74,10 @@ func (c *Core) replicaTruncated(id stream.ID, g stream.Generation, o *Opened) {
 	log := stream.NewLog(id, o.Dir, o.LogStart, o.LogEnd, o.LogEnd, o.Segments, epochs.Entries())
 	rep.Reopened(log)
 	rep.producers.Restore(o.Producers, c.now.Wall)
-	rep.lostAbove(o.LogEnd)
+	if rep.lostAbove(o.LogEnd); c.meta.tookUp { // who was written down as damaged is whole
+		c.mayBeUntold(id)
+		c.tellDirectories()
+	}
 	rep.readEnd, rep.heardMark, rep.copyEnd = rep.ReadEnd(), rep.HighWatermark(), rep.Written
 	c.settle(rep, &partition.Facts{Moved: true})
 	if rep.again && c.stop == serving {

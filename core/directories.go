@@ -30,8 +30,42 @@ func (c *Core) directoryToTell(id stream.ID) (dir record.UUID, differs bool) {
 	if !here || !ok || int(id.Partition) >= len(t.Partitions) || c.meta.committed.Feature(image.MetadataVersion) < image.MetadataVersionDirectories {
 		return dir, false
 	}
-	dir = c.dirs[rep.Dir].id
-	return dir, t.Partitions[id.Partition].DirectoryOf(c.self) != dir
+	p := t.Partitions[id.Partition]
+	if dir = c.dirs[rep.Dir].id; c.leavesForLost(rep, p) {
+		dir = image.DirLost
+	}
+	switch {
+	case rep.told.unsure:
+		return dir, true
+	case rep.told.dir != record.UUID{}:
+		return dir, rep.told.dir != dir
+	}
+	return dir, p.DirectoryOf(c.self) != dir
+}
+
+// toldDir is what the controller was told of where a replica lies. The committed image may be behind it.
+type toldDir struct {
+	dir    record.UUID // that it has written down; zero: nothing was told yet
+	unsure bool        // it was told something, and has not answered
+}
+
+// toldTo takes note of an answer.
+func (c *Core) toldTo(sent map[stream.ID]record.UUID, r *kmsg.AssignReplicasToDirsResponse) {
+	for i := range r.Directories {
+		for j := range r.Directories[i].Topics {
+			t := &r.Directories[i].Topics[j]
+			for _, p := range t.Partitions {
+				id := stream.ID{Topic: t.TopicID, Partition: p.Partition}
+				rep, here := c.replicas[id]
+				if !here {
+					continue
+				}
+				if rep.told.unsure = false; p.ErrorCode == 0 {
+					rep.told.dir = sent[id]
+				}
+			}
+		}
+	}
 }
 
 // maxTold is how many partitions one request names (Kafka's MAX_ASSIGNMENTS_PER_REQUEST).
@@ -46,8 +80,10 @@ func (c *Core) tellDirectories() {
 	req := kmsg.NewPtrAssignReplicasToDirsRequest()
 	req.BrokerID, req.BrokerEpoch = int32(c.self), l.epoch
 	told := l.untold[:min(maxTold, len(l.untold))]
+	sent := map[stream.ID]record.UUID{}
 	for _, id := range told {
-		if dir, ok := c.directoryToTell(id); ok {
+		if dir, ok := c.directoryToTell(id); ok && sent[id] == (record.UUID{}) {
+			sent[id], c.replicas[id].told.unsure = dir, true
 			addAssignment(req, dir, id)
 		}
 	}
@@ -61,11 +97,13 @@ func (c *Core) tellDirectories() {
 	l.telling = true
 	c.askController(req, func(c *Core, resp kmsg.Response) {
 		c.life.telling = false
-		if r, ok := resp.(*kmsg.AssignReplicasToDirsResponse); !ok || r.ErrorCode != 0 {
+		r, ok := resp.(*kmsg.AssignReplicasToDirsResponse)
+		if !ok || r.ErrorCode != 0 {
 			c.after(timerKey{timerDirectories, 0}, retryLifeMs)
 			return
 		}
-		c.life.untold = c.life.untold[n:] // what was refused by itself is gone, or not this broker's
+		c.toldTo(sent, r)
+		c.life.untold = c.life.untold[n:] // what was refused by itself is gone, or not this broker's, or nobody else has what is lost here
 		c.tellDirectories()
 		c.maybeUnfence()
 	})

@@ -5,6 +5,7 @@ import (
 
 	"odradek/core/api"
 	"odradek/core/errcode"
+	"odradek/core/image"
 	"odradek/core/partition"
 	"odradek/core/record"
 	"odradek/core/stream"
@@ -99,13 +100,14 @@ func (c *Core) membersDue() {
 	}
 }
 
-// eligible says what the committed image knows of a broker.
-func (c *Core) eligible(id record.NodeID) (epoch int64, ok bool) {
+// eligible says what the committed image knows of a broker, as one that may come to be in sync: it takes part, and the directory stands in which it has the replica.
+func (c *Core) eligible(rep *replica, id record.NodeID) (epoch int64, ok bool) {
 	b, known := c.meta.committed.Broker(id)
-	if !known {
+	t, there := c.meta.committed.TopicByID(rep.ID.Topic)
+	if !known || !there || int(rep.ID.Partition) >= len(t.Partitions) {
 		return -1, false
 	}
-	return b.Epoch, !b.Fenced && !b.InControlledShutdown
+	return b.Epoch, !b.Fenced && !b.InControlledShutdown && image.DirOnline(t.Partitions[rep.ID.Partition].DirectoryOf(id), b.LogDirs)
 }
 
 // mayAlter reports whether there is something to send, or to look at, and nothing in its way.
@@ -138,7 +140,7 @@ func (c *Core) propose() bool {
 			continue
 		}
 		rep.wishes = false
-		members := rep.Propose(c.nowMs(), c.cfg.Replication.LagMs, c.eligible)
+		members := rep.Propose(c.nowMs(), c.cfg.Replication.LagMs, func(id record.NodeID) (int64, bool) { return c.eligible(rep, id) })
 		if members == nil {
 			continue
 		}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 
+	"odradek/core/errcode"
+	"odradek/core/image"
 	"odradek/core/record"
 )
 
@@ -50,6 +52,26 @@ func (r *replica) sound(point record.Offset) record.Offset {
 		}
 	}
 	return point
+}
+
+// leavesForLost reports whether a replica is to be written down as in a lost directory: what it holds is damaged, and others may lead that have all of it. So nobody elects it or
+// counts on it until it has copied them anew. Where nobody else is eligible it serves what is whole, as on one copy.
+func (c *Core) leavesForLost(rep *replica, p *image.Partition) bool {
+	broken := len(rep.lost) > 0 || rep.Failed() != errcode.None && !c.dirs[rep.Dir].failed
+	other := func(id record.NodeID) bool { return id != c.self }
+	return broken && (p.DirectoryOf(c.self) == image.DirLost || slices.ContainsFunc(p.Isr, other) || slices.ContainsFunc(p.Elr, other))
+}
+
+// repair copies a damaged replica anew once others have all that it ever promised; before that the controller is told that it has not.
+func (c *Core) repair(rep *replica, p *image.Partition) {
+	switch {
+	case len(rep.lost) == 0:
+	case rep.copying.from != nil && c.replaceable(p):
+		c.beginCut(rep, cut{all: true, base: rep.Start})
+	case c.meta.tookUp:
+		c.mayBeUntold(rep.ID)
+		c.tellDirectories()
+	}
 }
 
 // lostAbove forgets the ranges that a cut has left behind: what is fetched there anew is whole.

@@ -50,14 +50,18 @@ func drawQuorumTimes(rng *prng.Source) []core.KeyValue {
 
 // aloneKinds are the faults of a world of one node only, and amongKinds those of several: the others are of both.
 var (
-	aloneKinds = []faultKind{diskFull, bitRot, misdirectedWrite, misdirectedRead, staleRead, metadataRot, wipe, indexRot, stateRot, checkpointRot, identityRot, imageRot}
-	amongKinds = []faultKind{isolateNode, splitNodes, cutWay, lossyWays, rollingRestart, wipeNode, darkness}
+	aloneKinds = []faultKind{diskFull, metadataRot, wipe, identityRot, imageRot}
+	rotKinds   = []faultKind{bitRot, misdirectedWrite, misdirectedRead, staleRead, indexRot, stateRot, checkpointRot} // of what clients' topics hold
+	amongKinds = []faultKind{isolateNode, splitNodes, cutWay, lossyWays, rollingRestart, wipeNode, darkness, wipeDir}
 )
 
 // strikes reports whether a kind is drawn in a world.
 func (k faultKind) strikes(o *Options) bool {
+	if len(o.Topics) == 0 && slices.Contains(rotKinds, k) {
+		return false
+	}
 	if len(o.Nodes) > 1 {
-		return !slices.Contains(aloneKinds, k)
+		return !slices.Contains(aloneKinds, k) && (k != wipeDir || o.Dirs > 1)
 	}
 	return !slices.Contains(amongKinds, k)
 }
@@ -66,6 +70,8 @@ func (k faultKind) strikes(o *Options) bool {
 func drawCluster(seed uint64, p Profile) Options {
 	rng := source(seed, forPeers)
 	o := Options{Seed: seed, Profile: p, Dirs: 1, SyncAll: pick(&rng, 16, 1, 3), Index: Indexing{Bytes: pick[int32](&rng, 1000, 100), Interval: pick[int32](&rng, 300, 1)}}
+	dirs := source(seed, forDirs)
+	o.Dirs = pick(&dirs, 1, 2)
 	brokers, voters, apart := pick(&rng, 2, 3, 3, 3, 4, 5, 7), pick(&rng, 1, 3, 3), rng.IntN(3) == 0
 	for i := range brokers {
 		o.Nodes = append(o.Nodes, NodeOptions{Voter: !apart && i < voters, Broker: true, SkewMs: int64(between(&rng, -30_000, 30_000))})

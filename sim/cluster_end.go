@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"odradek/core"
+	"odradek/core/image"
 	"odradek/core/record"
 	"odradek/core/stream"
 )
@@ -56,11 +57,11 @@ func (w *World) checkFull() {
 	if w.newest == nil {
 		return
 	}
-	lacking := ""
+	lacking := w.unmended()
 	for t := range w.newest.Topics() {
 		for i, p := range t.Partitions {
-			if len(p.Isr) < len(p.Replicas) || p.Leader == record.NoNode {
-				lacking += fmt.Sprintf("%s-%d is led by %d, its replicas are %v, its ISR %v; ", t.Name, i, p.Leader, p.Replicas, p.Isr)
+			if len(p.Isr) < len(p.Replicas) || p.Leader == record.NoNode || slices.Contains(p.Directories, image.DirLost) {
+				lacking += fmt.Sprintf("%s-%d is led by %d, its replicas are %v, its ISR %v, its ELR %v and %v, its directories %v; ", t.Name, i, p.Leader, p.Replicas, p.Isr, p.Elr, p.LastKnownElr, p.Directories)
 			}
 		}
 	}

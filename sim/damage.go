@@ -41,13 +41,9 @@ func (w *World) partitionDraw(b *blow) (topic int, partition int32) {
 
 // logs returns the paths of a partition's log files on the platter, in order of their offsets.
 func (n *node) logs(topic string, partition int32) []string {
-	for i := range n.w.opt.Dirs {
-		folder := fmt.Sprintf("%s%s-%d", n.rootOf(i), topic, partition)
-		if names, ok := n.disk.DurableNames(folder); ok {
-			return logFiles(folder, names)
-		}
-	}
-	return nil
+	folder := n.folderOnPlatter(fmt.Sprintf("%s-%d", topic, partition))
+	names, _ := n.disk.DurableNames(folder)
+	return logFiles(folder, names)
 }
 
 func logFiles(folder string, names []string) (paths []string) {
@@ -57,6 +53,16 @@ func logFiles(folder string, names []string) (paths []string) {
 		}
 	}
 	return paths
+}
+
+// folderOnPlatter finds a partition's folder in whichever log directory has it.
+func (n *node) folderOnPlatter(name string) string {
+	for i := range n.w.opt.Dirs {
+		if _, ok := n.disk.DurableNames(n.rootOf(i) + name); ok {
+			return n.rootOf(i) + name
+		}
+	}
+	return n.rootOf(0) + name
 }
 
 // rootOf is where a log directory lies.
@@ -190,6 +196,7 @@ func (n *node) overwrite(topic int, partition int32, v *stored, at int64, bad []
 		return false
 	}
 	var hit, posed []span
+	var batches []metaBatch
 	end := int64(0)
 	pos := int64(0)
 	for it := record.Batches(data); it.Next(); pos = end {
@@ -202,7 +209,7 @@ func (n *node) overwrite(topic int, partition int32, v *stored, at int64, bad []
 		if unwritten && b.NextOffset() > n.floor(t, partition) || b.CheckCRC() != nil {
 			return false
 		}
-		hit = append(hit, span{b.BaseOffset, b.NextOffset()})
+		hit, batches = append(hit, span{b.BaseOffset, b.NextOffset()}), append(batches, batchOf(&b))
 		if h, err := record.ParseHeader(after[pos:]); err == nil && h.BaseOffset != b.BaseOffset {
 			posed = append(posed, span{h.BaseOffset, h.NextOffset()})
 		}
@@ -210,9 +217,13 @@ func (n *node) overwrite(topic int, partition int32, v *stored, at int64, bad []
 	if at+int64(len(bad)) > end { // what follows was not written yet, or was hit before
 		return false
 	}
+	if !n.mayHurt(topic, partition, batches) {
+		return false
+	}
 	if err := n.disk.Corrupt(v.path, at, bad); err != nil {
 		return false // processes see another file under that name
 	}
+	n.harmed(topic, partition, harm{path: v.path, at: at, bad: slices.Clone(bad), hit: batches})
 	part := n.w.ledger.part(topic, partition)
 	part.posed = append(part.posed, posed...)
 	for _, h := range hit {
@@ -276,7 +287,7 @@ func (n *node) mayRead(op simdisk.Op, p []byte) {
 	if n.armed[misdirectedRead] {
 		k = misdirectedRead
 	}
-	if !n.armed[k] || !n.serving() || !strings.HasSuffix(op.Path, ".log") || len(p) < record.HeaderSize {
+	if !n.armed[k] || !n.serving() || n.recovers || !strings.HasSuffix(op.Path, ".log") || len(p) < record.HeaderSize {
 		return
 	}
 	topic, partition, ok := n.w.partOf(op.Path)
@@ -327,6 +338,10 @@ func (n *node) checkLost(folder string, o *core.Opened) {
 		return
 	}
 	p := n.w.ledger.part(topic, partition)
+	n.w.mended(topic, partition)
+	if p.hurtHere(n) {
+		p.foundLost(o.Lost)
+	}
 	for _, x := range o.Lost {
 		n.w.reach(markLostRange)
 		if x.From >= x.To {
@@ -335,7 +350,7 @@ func (n *node) checkLost(folder string, o *core.Opened) {
 		if x.To == o.LogEnd {
 			n.w.reach(markLostAtEnd)
 		}
-		if at, bad := p.unexplained(x); bad {
+		if at, bad := p.unexplained(x); bad || !p.hurtHere(n) {
 			n.w.fail(Correctness, "damage", fmt.Sprintf("%s: offset %d is called lost, and nothing has hit it: %s", folder, at, x.Why))
 			return
 		}
@@ -344,7 +359,7 @@ func (n *node) checkLost(folder string, o *core.Opened) {
 	if n.w.alone() {
 		n.w.past.opened(topic, partition, o.LogStart, o.LogEnd)
 	}
-	if !n.w.opt.Topics[topic].Durable() {
+	if !n.w.opt.Topics[topic].Durable() || !p.hurtHere(n) {
 		return
 	}
 	for _, h := range p.hurts {
@@ -409,7 +424,7 @@ func (p *partLedger) hurtFrom(offset record.Offset) bool {
 // hurtIn reports whether a partition was hit.
 func (n *node) hurtIn(topic string, partition int32) bool {
 	p := n.w.ledger.named(topic, partition)
-	return p != nil && len(p.hurts) > 0
+	return p != nil && p.hurtHere(n)
 }
 
 // named finds a partition; nil if no client's ledger has it.

@@ -49,6 +49,7 @@ const (
 	rollingRestart                    // the nodes stop in order, one after another
 	wipeNode                          // the disk of a node comes back empty, where the others can do without it
 	darkness                          // the power of all nodes fails at once
+	wipeDir                           // a log directory of a node comes back empty, where the others can do without it
 	faultKinds
 )
 
@@ -72,7 +73,7 @@ var faultTable = [faultKinds]struct {
 	{"half-open", 30}, {"swizzle-clog", 25}, {"clock skew", 25}, {"reply lost", 40},
 	{"bit rot", 25}, {"misdirected write", 25}, {"misdirected read", 25}, {"stale read", 25},
 	{"metadata rot", 10}, {"wipe", 10}, {"index rot", 25}, {"log state rot", 25}, {"checkpoint rot", 25}, {"identity rot", 10}, {"snapshot rot", 10},
-	{"isolated node", 50}, {"split", 40}, {"cut between nodes", 50}, {"lossy network", 25}, {"rolling restart", 20}, {"node wiped", 25}, {"power loss of all nodes", 25},
+	{"isolated node", 50}, {"split", 40}, {"cut between nodes", 50}, {"lossy network", 25}, {"rolling restart", 20}, {"node wiped", 25}, {"power loss of all nodes", 25}, {"directory wiped", 60},
 }
 
 // nextFault draws when a kind strikes again.
@@ -166,6 +167,8 @@ func (w *World) hit(k faultKind, b *blow) bool {
 		return n.losesDisk()
 	case darkness:
 		return w.darken()
+	case wipeDir:
+		return n.losesDir()
 	case nodePause:
 		n.pausedUntil = max(n.pausedUntil, w.now+b.size)
 		return true

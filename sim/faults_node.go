@@ -31,6 +31,8 @@ type ailments struct {
 
 	awaitsLoss []awaited // what falls with the next power loss
 
+	recovers bool // what is to be cut is being read: no read is made wrong
+
 	drift     int64 // of the wall clock, in a million
 	driftFrom Time
 	driftEnds Time

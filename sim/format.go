@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"strings"
+
 	"odradek/core"
 	"odradek/core/controller"
 	"odradek/core/image"
@@ -10,6 +12,12 @@ import (
 // format leaves on a disk what kafka-storage format does: a bootstrap.checkpoint that turns eligible leader replicas on.
 func (n *node) format() {
 	fs := n.disk.Mount()
+	root := strings.TrimSuffix(n.rootOf(0), "/")
+	if root != "" {
+		if err := fs.Mkdir(root); err != nil {
+			panic("the simulator cannot format a disk: " + err.Error())
+		}
+	}
 	f, err := fs.Create(n.rootOf(0) + core.BootstrapName)
 	if err == nil {
 		_, err = f.WriteAt([][]byte{bootstrapFile()}, 0)
@@ -18,6 +26,9 @@ func (n *node) format() {
 		err = f.SyncData()
 	}
 	if err == nil {
+		err = fs.SyncDir(root)
+	}
+	if err == nil && root != "" {
 		err = fs.SyncDir("")
 	}
 	if err != nil {

@@ -123,6 +123,7 @@ func (w *World) checkHealed() {
 	busy := w.unsettled()
 	if w.opt.Profile.Name == Cluster {
 		w.checkFull()
+		w.check()
 		return
 	}
 	switch {

@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"slices"
+
 	"odradek/core"
 	"odradek/core/record"
 	"odradek/core/stream"
@@ -121,7 +123,9 @@ func (d *logDir) write() {
 	n := d.n
 	d.writing = false
 	ops := d.choose()
+	n.recovers = slices.ContainsFunc(ops, func(op core.DiskOp) bool { return op.Kind == core.DiskTruncate })
 	done, events := d.dir.Write(ops, nil)
+	n.recovers = false
 	if n.cut {
 		return
 	}

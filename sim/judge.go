@@ -28,7 +28,7 @@ func (l *ledger) judge() {
 func (l *ledger) judgeRecord(client int, g *given) {
 	c := l.w.clients[client]
 	part := l.part(c.opt.Topic, g.partition)
-	if g.refused && len(part.hurts) > 0 {
+	if g.refused && (len(part.hurts) > 0 || part.ledHurt) {
 		return
 	}
 	if !g.acked {
@@ -66,17 +66,18 @@ func (l *ledger) judgePartition(topic int, partition int32) {
 	count := map[string]int{}
 	t := &l.w.opt.Topics[topic]
 	part := l.part(topic, partition)
+	hurt := len(part.hurts) > 0 || part.ledHurt
 	for _, s := range part.last {
 		offset := s.offset
 		at := l.names[s.name]
 		o := l.w.clients[at.client].opt
 		if count[s.name]++; count[s.name] > 1 {
-			if (o.Idempotent || o.Acks == 0) && len(part.hurts) == 0 { // nothing is tried again, or it is recognised
+			if (o.Idempotent || o.Acks == 0) && !hurt { // nothing is tried again, or it is recognised
 				l.w.fail(Correctness, "P1", fmt.Sprintf("%s-%d: %s is there twice, again at offset %d", t.Name, partition, s.name, offset))
 			}
 			continue
 		}
-		if o.Acks == 0 || !o.Idempotent && (len(part.hurts) > 0 || l.w.opt.Deletes) || o.InFlight > 1 && (len(part.hurts) > 0 || !o.Idempotent || !t.Durable() && l.w.counts[diskFull] > 0) {
+		if o.Acks == 0 || !o.Idempotent && (hurt || l.w.opt.Deletes) || o.InFlight > 1 && (hurt || !o.Idempotent || !t.Durable() && l.w.counts[diskFull] > 0) {
 			// Several under way and no sequence: a retry may overtake, and without acknowledgements so may what goes on the next connection. Nor does a sequence help where a relaxed topic has lost all it knew of a
 			// producer: of two batches under way it then takes the second, if it must refuse the first (Kafka does so too).
 			continue

@@ -35,6 +35,10 @@ type partLedger struct {
 	last     []lastRead // what the last reader read, in order
 	hurts    []span     // offsets that damage has hit
 	posed    []span     // offsets that damaged headers say they are of
+	harms    []harm     // of several nodes: where that damage lies
+	hurtBy   *node      // on whose disk
+	wasHurt  bool       // some was mended: bytes of it may still be on their way to readers
+	ledHurt  bool       // a damaged replica has led: of what it lost, and of its producers, nothing is known there
 	doubts   int        // wrong reads whose outcome nobody has seen yet
 }
 
@@ -133,7 +137,7 @@ func (l *ledger) delivered(c *client, id uint64, partition int32, offset record.
 		l.w.fail(Correctness, "delivery", fmt.Sprintf("%s: %s was given to partition %d and is delivered to %d", c.name, g.name, g.partition, partition))
 	case code != errcode.None:
 		g.refused = true
-		if len(l.part(c.opt.Topic, g.partition).hurts) == 0 { // with its batches the broker lost what it knew of the producer
+		if part := l.part(c.opt.Topic, g.partition); len(part.hurts) == 0 && !part.ledHurt { // with its batches the broker lost what it knew of the producer
 			l.w.fail(Correctness, "refused", fmt.Sprintf("%s: %s is refused for good: %v", c.name, g.name, code))
 		}
 	default:

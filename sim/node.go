@@ -35,6 +35,7 @@ type node struct {
 	watched      map[stream.ID]*watched
 	ended        bool // it has stopped in order at the end of the run
 	diskBy       Time // until then it waits for an empty disk; 0: it does not
+	dirBy        Time // until then for an empty second log directory
 	log          metaLog
 	replicas     []*replicaLog
 	spoiled      map[string]bool // files that rot has hit
@@ -136,7 +137,7 @@ func (n *node) handle(e *event) {
 	}
 	switch e.kind {
 	case evStart:
-		if !n.awaitsDisk() {
+		if !n.awaitsDisk() && !n.awaitsDir() {
 			n.start()
 		}
 	case evCore:

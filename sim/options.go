@@ -28,6 +28,7 @@ const (
 	forPeers    purpose = 9     // options of several nodes
 	forHeal     purpose = 10    // who stays broken when faults stop
 	forFormat   purpose = 11    // what a cluster is formatted with
+	forDirs     purpose = 12    // log directories of several nodes
 	forAdmin    purpose = 0xb00 // + admin
 	forClient   purpose = 0x100 // + client
 	forNode     purpose = 0x200 // + node: delays of the host

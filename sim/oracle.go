@@ -14,6 +14,7 @@ import (
 
 // watched is what the oracles know of one stream.
 type watched struct {
+	node  *node
 	name  string
 	topic *TopicOptions // nil: no client's
 	part  *partLedger
@@ -49,7 +50,7 @@ func (n *node) watch(id stream.ID) *watched {
 	}
 	o := n.watched[id]
 	if o == nil {
-		o = &watched{name: id.String()}
+		o = &watched{node: n, name: id.String()}
 		n.watched[id] = o
 	}
 	if o.life != n.life {
@@ -72,7 +73,7 @@ func (o *watched) named(n *node, topic string, partition int32) {
 }
 
 // hurt reports whether damage has hit the stream: then little can be told from outside.
-func (o *watched) hurt() bool { return o.part != nil && len(o.part.hurts) > 0 }
+func (o *watched) hurt() bool { return o.part != nil && o.part.hurtHere(o.node) }
 
 func (n *node) broken(oracle string, o *watched, format string, args ...any) {
 	n.w.fail(Correctness, oracle, o.name+": "+fmt.Sprintf(format, args...))
@@ -100,6 +101,7 @@ func (n *node) observe(ev *core.Event) {
 		if o := n.watch(ev.Stream); o != nil {
 			o.cutting = 0
 		}
+		n.w.mendedAll()
 	case core.EvWritten:
 		if o := n.watch(ev.Stream); o != nil {
 			n.ends(ev.Stream, o)
@@ -145,7 +147,7 @@ func (n *node) ends(id stream.ID, o *watched) {
 	switch {
 	case s.LogStart > s.HighWatermark || s.HighWatermark > s.LogEnd || s.Durable > s.LogEnd || s.Written > s.LogEnd:
 		n.broken("R6", o, "log start %d, high watermark %d, durable %d, written %d, log end %d", s.LogStart, s.HighWatermark, s.Durable, s.Written, s.LogEnd)
-	case (s.HighWatermark < o.hw || s.LogStart < o.start) && (n.w.alone() || o.topic != nil && o.topic.Durable()): // a replica of a relaxed topic follows a leader that has lost some
+	case (s.HighWatermark < o.hw || s.LogStart < o.start) && (n.w.alone() || o.topic != nil && o.topic.Durable() && !o.hurt()): // a replica of a relaxed topic follows a leader that has lost some, and a damaged one begins anew
 		n.broken("R6", o, "high watermark %d and log start %d go back from %d and %d", s.HighWatermark, s.LogStart, o.hw, o.start)
 	case o.topic != nil && o.topic.Durable() && !s.Failed && s.HighWatermark > max(o.durable, s.LogStart) && (s.Leading || n.w.alone()): // a follower hears of it before its own disk is done
 		n.broken("R9", o, "the high watermark is %d, and no more than offsets below %d are durable", s.HighWatermark, o.durable)

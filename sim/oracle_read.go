@@ -214,12 +214,13 @@ func (r *reading) passOver(i int, received []proto.Received, err error) bool {
 	elsewhere := errors.Is(err, proto.ErrOffsetOutOfRange) || errors.Is(err, proto.ErrTruncated)
 	bad := err != nil && !elsewhere || good < len(received)
 	to, hit := part.hurtAt(p.at)
+	late := part.wasHurt && !r.final // it was on its way when the damage was mended
 	switch {
 	case !bad && len(received) == 0 && hit:
 		w.reach(markCorruptTold)
 		r.goOn(i, to)
 		return true
-	case !bad || part.doubts == 0 && !part.hurtFrom(p.at):
+	case !bad || part.doubts == 0 && !part.hurtFrom(p.at) && !late:
 		return false
 	}
 	w.reach(markCorruptServed)
@@ -236,7 +237,7 @@ func (r *reading) passOver(i int, received []proto.Received, err error) bool {
 		next = to
 	} else if part.doubts > 0 { // a wrong read, once
 		part.doubts--
-	} else if good == 0 {
+	} else if good == 0 && !late {
 		return false
 	}
 	r.goOn(i, next)

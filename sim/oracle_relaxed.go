@@ -26,7 +26,7 @@ func (n *node) checkRelaxed(r *replicaLog, s *core.PartitionState, p *partWatch)
 	epoch, isr := w.leaderEpoch(n, r.id)
 	began := s.Leading && !r.leads
 	r.leads, r.hw = s.Leading, s.HighWatermark
-	if began {
+	if began && !n.leadsHurt(r.id) {
 		n.leadsRelaxed(r, p, epoch)
 	}
 	if !s.Leading {
@@ -113,7 +113,7 @@ func (n *node) losesRelaxed() {
 
 // onPlatter are the batches of a partition that recovery will find after a power loss.
 func (n *node) onPlatter(p *partWatch) (list []metaBatch) {
-	folder := n.rootOf(0) + p.name
+	folder := n.folderOnPlatter(p.name)
 	names, _ := n.disk.DurableNames(folder)
 	for _, file := range logFiles(folder, names) {
 		data, _ := n.disk.DurableData(file)

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -84,14 +85,25 @@ func (n *node) rereadReplica(id stream.ID, o *core.Opened) {
 	}
 	r := n.replica(id)
 	r.start = o.LogStart
+	hurt := n.hurtIn(o.Topic, id.Partition)
 	for _, s := range o.Segments {
 		data, err := n.disk.Data(fmt.Sprintf("%s%020d.log", n.folderOf(id, o), s.Base))
 		if err != nil {
 			continue
 		}
-		for it := record.Batches(data[:min(int64(s.Size), int64(len(data)))]); it.Next(); {
+		data = data[:min(int64(s.Size), int64(len(data)))]
+		if hurt {
+			r.batches = append(r.batches, goodBatches(data)...)
+			continue
+		}
+		for it := record.Batches(data); it.Next(); {
 			r.batches = append(r.batches, batchOf(&it.Batch))
 		}
+	}
+	if hurt { // what nobody has found is there, as far as the node can know
+		r.batches = append(r.batches, n.w.ledger.named(o.Topic, id.Partition).unfound()...)
+		slices.SortFunc(r.batches, func(a, b metaBatch) int { return cmp.Compare(a.base, b.base) })
+		r.batches = slices.Compact(r.batches)
 	}
 }
 
@@ -172,7 +184,7 @@ func (n *node) checkReplica(r *replicaLog, s *core.PartitionState) {
 	epoch, isr := w.leaderEpoch(n, r.id)
 	began := s.Leading && !r.leads
 	r.leads, r.hw = s.Leading, s.HighWatermark
-	if began {
+	if began && !n.leadsHurt(r.id) {
 		for i, b := range p.committed {
 			if p.in[i] < epoch && !slices.Contains(r.batches, b) {
 				w.fail(Correctness, "R1", fmt.Sprintf("%s: %s leads in epoch %d without the batch at %d of epoch %d, which is committed", p.name, n.name, epoch, b.base, b.epoch))
@@ -215,7 +227,7 @@ func (w *World) leaderEpoch(n *node, id stream.ID) (record.Epoch, []record.NodeI
 func (w *World) checkMembers(id stream.ID, p *partWatch, b metaBatch, isr []record.NodeID) {
 	have := 0
 	for _, n := range w.nodes {
-		has := n.platterHolds(p, b)
+		has := n.mustHold(id, p, b)
 		if has {
 			have++
 		}
@@ -233,8 +245,14 @@ func (w *World) checkMembers(id stream.ID, p *partWatch, b metaBatch, isr []reco
 
 // platterHolds reports whether a batch of a partition would be there after a power loss.
 func (n *node) platterHolds(p *partWatch, b metaBatch) bool {
-	has, _ := n.durably(n.rootOf(0)+p.name, b)
+	has, _ := n.durably(n.folderOnPlatter(p.name), b)
 	return has
+}
+
+// mustHold is platterHolds, but for replicas that are damaged: their headers may tell nothing.
+func (n *node) mustHold(id stream.ID, p *partWatch, b metaBatch) bool {
+	part := n.w.ledger.named(p.topic.Name, id.Partition)
+	return part != nil && part.hurtHere(n) || n.platterHolds(p, b)
 }
 
 // mayLead reports whether a node may come to lead a partition by the newest metadata: it is in its ISR or an eligible leader.
@@ -272,7 +290,7 @@ func (w *World) publishes(img *image.Image) {
 				if old, ok := was.TopicByID(t.ID); ok && i < len(old.Partitions) && slices.Contains(old.Partitions[i].Isr, n.self()) {
 					joins = false
 				}
-				if last := p.committed[len(p.committed)-1]; joins && !n.platterHolds(p, last) {
+				if last := p.committed[len(p.committed)-1]; joins && !n.mustHold(id, p, last) {
 					w.fail(Correctness, "R2", fmt.Sprintf("%s: %s joins the ISR %v without the batch at %d of epoch %d, which is committed", p.name, n.name, now.Isr, last.base, last.epoch))
 				} else if joins {
 					w.reach(markISRJoined)

@@ -31,7 +31,7 @@ func (n *node) awaitsDisk() bool {
 	case n.diskBy == 0:
 		return false
 	case w.phase != phaseSafety || w.now >= n.diskBy:
-	case w.spares(n) && w.outOfSync(n):
+	case w.spares(n) && w.outOfSync(n) && w.sparesCopies(n):
 		n.replaceDisk()
 	default:
 		w.after(diskLook, event{kind: evStart, who: n.id, life: n.life})

@@ -391,6 +391,7 @@ func (w *World) check() {
 		}
 	}
 	switch {
+	case done && w.phase == phaseDrain && !w.alone() && w.unmended() != "": // L2 bounds how long
 	case done && w.phase == phaseDrain:
 		w.enter(phaseRead)
 	case done:

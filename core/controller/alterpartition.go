@@ -94,6 +94,12 @@ func proposed(asked *kmsg.AlterPartitionRequestTopicPartition) []record.NodeID {
 	return isr
 }
 
+// online reports whether the directory stands in which a broker has its replica. Where it does not, nothing is fetched any more, whatever the leader heard before.
+func (e *election) online(p *image.Partition, id record.NodeID) bool {
+	b, ok := e.img.Broker(id)
+	return ok && image.DirOnline(p.DirectoryOf(id), b.LogDirs)
+}
+
 // checkAlter checks a proposal, in the order of Kafka's controller. A leader that knows newer epochs than this controller speaks to one that is none any more.
 func (e *election) checkAlter(t *image.Topic, b *image.Broker, version int16, asked *kmsg.AlterPartitionRequestTopicPartition) errcode.Code {
 	if asked.Partition < 0 || int(asked.Partition) >= len(t.Partitions) {
@@ -121,7 +127,7 @@ func (e *election) checkAlter(t *image.Topic, b *image.Broker, version int16, as
 		}
 	}
 	for i, id := range isr {
-		if !e.eligible(id, version, asked, i) {
+		if !e.eligible(id, version, asked, i) || !e.online(p, id) {
 			return errcode.IneligibleReplica
 		}
 	}

@@ -56,6 +56,13 @@ type place struct {
 	partition int32
 }
 
+// othersEligible reports whether somebody else than a broker may lead a partition and has all that is committed.
+func othersEligible(p *image.Partition, id record.NodeID) bool {
+	other := func(r record.NodeID) bool { return r != id }
+	return slices.ContainsFunc(p.Isr, other) || slices.ContainsFunc(p.Elr, other)
+}
+
+// assign writes down where a broker keeps a replica. One that is in a lost directory has not all of what it promised: it leaves the ELR, too.
 func (e *election) assign(b *image.Broker, at place, dir record.UUID, again bool) (*image.PartitionChangeRecord, errcode.Code) {
 	t, ok := e.img.TopicByID(at.topic)
 	switch {
@@ -82,6 +89,9 @@ func (e *election) assign(b *image.Broker, at place, dir record.UUID, again bool
 	a := ask{directories: dirs}
 	if !image.DirOnline(dir, b.LogDirs) {
 		a.leaves = &b.ID
+	}
+	if a.lost = dir == image.DirLost; a.lost && !othersEligible(p, b.ID) {
+		return nil, errcode.EligibleLeadersNotAvailable // what is left of it is all that there is
 	}
 	return e.change(t, int(at.partition), a), errcode.None
 }

@@ -263,6 +263,70 @@ func TestLastOneComesBackWithLess(t *testing.T) {
 	w.want("a", 2, nodes(2), nil)
 }
 
+// assign tells where a broker keeps the one partition of a topic.
+func (w *world) assign(topic string, id record.NodeID, dir record.UUID) errcode.Code {
+	w.t.Helper()
+	t, _ := w.img.Topic(topic)
+	b, _ := w.img.Broker(id)
+	req := kmsg.NewPtrAssignReplicasToDirsRequest()
+	req.BrokerID, req.BrokerEpoch = int32(id), b.Epoch
+	at := kmsg.NewAssignReplicasToDirsRequestDirectoryTopic()
+	at.TopicID, at.Partitions = t.ID, []kmsg.AssignReplicasToDirsRequestDirectoryTopicPartition{{Partition: 0}}
+	req.Directories = append(req.Directories, kmsg.AssignReplicasToDirsRequestDirectory{ID: dir, Topics: []kmsg.AssignReplicasToDirsRequestDirectoryTopic{at}})
+	records, resp := w.s.AssignReplicasToDirs(w.img, req)
+	w.take(records)
+	return errcode.Code(resp.Directories[0].Topics[0].Partitions[0].ErrorCode)
+}
+
+// TestDamagedReplica: a replica in a lost directory has not what it promised. It leaves the ELR, too, if anybody else is eligible; and if nobody is, it goes on with what is left.
+func TestDamagedReplica(t *testing.T) {
+	w := newWorld(t, true)
+	w.up(1, 2)
+	w.topic("a", on(1, 2), set("min.insync.replicas", "2"))
+	w.silence(1)
+	w.want("a", 2, nodes(2), nodes(1))
+	if code := w.assign("a", 1, image.DirLost); code != errcode.None {
+		t.Fatal(code)
+	}
+	w.want("a", 2, nodes(2), nil)
+	if code := w.assign("a", 2, image.DirLost); code != errcode.EligibleLeadersNotAvailable {
+		t.Fatalf("the last one that has everything is lost, too: %v", code)
+	}
+	w.want("a", 2, nodes(2), nil)
+	w.silence(2)
+	w.up(1)
+	w.want("a", record.NoNode, nil, nodes(2))
+	w.up(2)
+	w.want("a", 2, nodes(2), nil)
+
+	w = newWorld(t, false) // one that leads
+	w.up(1, 2)
+	w.topic("a", on(1, 2))
+	if w.assign("a", 1, image.DirLost); w.partition("a").DirectoryOf(1) != image.DirLost {
+		t.Fatalf("it is in %v", w.partition("a").DirectoryOf(1))
+	}
+	w.want("a", 2, nodes(2), nil)
+}
+
+// TestOfflineDirectoryIsNotInSync: whose replica lies in a directory that failed does not come to be in sync, whatever its leader heard of it before.
+func TestOfflineDirectoryIsNotInSync(t *testing.T) {
+	w := newWorld(t, true)
+	w.up(1, 2)
+	w.topic("a", on(1, 2), set("flush.messages", "1000"))
+	w.assign("a", 2, record.UUID{9, 2})
+	w.heartbeat(2, func(req *kmsg.BrokerHeartbeatRequest) { req.OfflineLogDirs = [][16]byte{{9, 2}} })
+	w.want("a", 1, nodes(1), nil)
+	if code := w.alter("a", 1, nil, 1, 2); code != errcode.IneligibleReplica {
+		t.Fatalf("a replica in a failed directory joins the ISR: %v", code)
+	}
+	w.silence(2)
+	w.up(2)
+	if code := w.alter("a", 1, nil, 1, 2); code != errcode.None {
+		t.Fatal(code)
+	}
+	w.want("a", 1, nodes(1, 2), nil)
+}
+
 // TestElections: leaders come from the ISR, else the ELR, else from anywhere only where that is configured or asked for.
 func TestElections(t *testing.T) {
 	w := newWorld(t, false)

@@ -1,0 +1,51 @@
+package core
+
+import (
+	"testing"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"odradek/core/image"
+	"odradek/core/record"
+	"odradek/core/stream"
+)
+
+// A replica in which recovery found damage is written down as in a lost directory before its broker is unfenced, so that nobody elects it; then its log is emptied, copied anew, and written
+// down where it lies.
+func TestDamagedReplicaIsCopiedAnew(t *testing.T) {
+	v := newVoters(t, 4)
+	v.allReady()
+	hurt := v.other(v.controller())
+	v.mustCreate(v.controller(), "a", 1)
+	a, _ := v.nodes[hurt].core.meta.committed.Topic("a")
+	id, self := stream.ID{Topic: a.ID}, record.NodeID(hurt)
+	home := a.Partitions[0].DirectoryOf(self)
+	v.kill(hurt)
+	var told []record.UUID
+	v.calls = func(from int, body kmsg.Request) {
+		switch r := body.(type) {
+		case *kmsg.AssignReplicasToDirsRequest:
+			for _, d := range r.Directories {
+				if from == hurt && d.Topics[0].TopicID == a.ID {
+					told = append(told, d.ID)
+				}
+			}
+		case *kmsg.BrokerHeartbeatRequest:
+			if from == hurt && !r.WantFence && len(told) == 0 {
+				t.Error("it wants to be unfenced, and has not told of its damage")
+			}
+		}
+	}
+	v.nodes[hurt].found = []Event{{Kind: EvOpened, Stream: id, Opened: &Opened{Exists: true, Topic: "a", LogEnd: 9, Durable: 9, HighWatermark: 9,
+		Segments: []stream.Segment{{Size: 900}}, Lost: []OffsetRange{{From: 3, To: 5, Why: "its CRC"}}}}}
+	v.start(hurt)
+	v.allReady()
+	v.run(1000)
+	if len(told) != 2 || told[0] != image.DirLost || told[1] != home {
+		t.Fatalf("the controller was told %v; want a lost directory, then %v", told, home)
+	}
+	rep := v.nodes[hurt].core.replicas[id]
+	if len(rep.lost) > 0 || rep.Ends.Log != 0 {
+		t.Fatalf("its log ends at %d, and lacks %v; it was not emptied", rep.Ends.Log, rep.lost)
+	}
+}
