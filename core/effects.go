@@ -73,6 +73,7 @@ type DiskOp struct {
 	State      *LogState
 	Index      stream.IndexLimits // Append, Roll: how the segment is indexed
 	Close      bool               // Checkpoint: nothing is appended any more, indexes get their final entries
+	Copied     bool               // Append: from the leader, for no client
 }
 
 // Slot names one small file: a path below a log directory.

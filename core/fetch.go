@@ -204,13 +204,13 @@ func (c *Core) fetchBudget(req *api.FetchRequest) int64 {
 // newFetchResponse makes a response with room for each partition; for one, in one allocation.
 func (c *Core) newFetchResponse(req *api.FetchRequest) *api.FetchResponse {
 	if len(req.Partitions) != 1 {
-		return &api.FetchResponse{ByID: req.ByID, Partitions: make([]api.FetchResult, len(req.Partitions)), Isolation: req.Isolation}
+		return &api.FetchResponse{ByID: req.ByID, Partitions: make([]api.FetchResult, len(req.Partitions)), Isolation: req.Isolation, Follower: req.ReplicaID >= 0}
 	}
 	one := &struct {
 		response api.FetchResponse
 		results  [1]api.FetchResult
 	}{}
-	one.response.ByID, one.response.Partitions, one.response.Isolation = req.ByID, one.results[:], req.Isolation
+	one.response.ByID, one.response.Partitions, one.response.Isolation, one.response.Follower = req.ByID, one.results[:], req.Isolation, req.ReplicaID >= 0
 	return &one.response
 }
 

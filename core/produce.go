@@ -132,7 +132,8 @@ func (c *Core) appended(rep *replica, b *record.Batch) {
 	}
 	rep.producers.Appended(b, c.now.Wall)
 	c.debit(rep.Dir, int64(b.Size))
-	c.fx.Disk = append(c.fx.Disk, DiskOp{Kind: DiskAppend, Stream: rep.ID, Generation: rep.Generation, Batch: *b, Sync: rep.SyncNow(), Index: rep.Indexing()})
+	c.fx.Disk = append(c.fx.Disk, DiskOp{Kind: DiskAppend, Stream: rep.ID, Generation: rep.Generation, Batch: *b, Sync: rep.SyncNow(), Index: rep.Indexing(),
+		Copied: rep.Following()})
 	c.flushLater(rep)
 }
 

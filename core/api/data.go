@@ -113,6 +113,7 @@ type FetchResponse struct {
 	SessionID  int32
 	ByID       bool
 	Isolation  Isolation // of the request: with ReadCommitted there is a list of aborted transactions, if an empty one
+	Follower   bool      // a replica asked
 	Partitions []FetchResult
 	Nodes      []Node // that results name as CurrentLeader
 }

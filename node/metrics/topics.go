@@ -88,9 +88,13 @@ func (s *scrape) traffic(topic string, t runtime.Traffic) {
 	}
 	of("messagesin", "Records appended for clients.", t.MessagesIn)
 	of("bytesin", "Bytes of the batches appended for clients.", t.BytesIn)
-	of("bytesout", "Bytes of the batches that fetches were answered with.", t.BytesOut)
+	of("bytesout", "Bytes of the batches that consumers' fetches were answered with.", t.BytesOut)
+	if topic == "" { // as Kafka has them
+		of("replicationbytesin", "Bytes of the batches that were copied from leaders.", t.CopiedIn)
+		of("replicationbytesout", "Bytes of the batches that followers' fetches were answered with.", t.CopiedOut)
+	}
 	of("totalproducerequests", "Partitions of Produce requests that were answered.", t.ProduceRequests)
-	of("totalfetchrequests", "Partitions of Fetch requests that were answered.", t.FetchRequests)
+	of("totalfetchrequests", "Partitions of Fetch requests that were answered, followers' too.", t.FetchRequests)
 	of("failedproducerequests", "Partitions of Produce requests that were refused.", t.FailedProduceRequests)
 	of("failedfetchrequests", "Partitions of Fetch requests that were refused.", t.FailedFetchRequests)
 }

@@ -24,23 +24,27 @@ import (
 
 // nodes are several nodes of one cluster in this process: all are brokers and voters, each with a disk of its own and real sockets.
 type nodes struct {
-	t     *testing.T
-	disks []*powerDisk
-	logs  []*logLines
-	ports []int // of the controllers
-	all   []*Node
+	t       *testing.T
+	disks   []*powerDisk
+	logs    []*logLines
+	ports   []int // of the controllers
+	brokers []int // ports of the brokers
+	all     []*Node
 }
 
 func newNodes(t *testing.T, n int) *nodes {
 	c := &nodes{t: t, all: make([]*Node, n)}
 	var held []net.Listener
-	for range n {
+	port := func() int {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
 		}
 		held = append(held, l)
-		c.disks, c.logs, c.ports = append(c.disks, newPowerDisk()), append(c.logs, new(logLines)), append(c.ports, l.Addr().(*net.TCPAddr).Port)
+		return l.Addr().(*net.TCPAddr).Port
+	}
+	for range n {
+		c.disks, c.logs, c.ports, c.brokers = append(c.disks, newPowerDisk()), append(c.logs, new(logLines)), append(c.ports, port()), append(c.brokers, port())
 	}
 	for _, l := range held {
 		_ = l.Close()
@@ -68,7 +72,7 @@ func (c *nodes) start(i int) error {
 	}
 	o := Options{ClusterID: "4L6g3nShT-eMCtK--X86sw", FS: []vfs.FS{c.disks[i].mount()}, Paths: []string{fmt.Sprintf("/disk/%d", i+1)}, Log: slog.New(slog.NewTextHandler(c.logs[i], nil)),
 		Index: segment.Options{IndexBytes: 1 << 16}}
-	for _, kv := range []string{fmt.Sprintf("node.id=%d", i+1), fmt.Sprintf("listeners=PLAINTEXT://127.0.0.1:0,CONTROLLER://127.0.0.1:%d", c.ports[i]), "controller.listener.names=CONTROLLER",
+	for _, kv := range []string{fmt.Sprintf("node.id=%d", i+1), fmt.Sprintf("listeners=PLAINTEXT://127.0.0.1:%d,CONTROLLER://127.0.0.1:%d", c.brokers[i], c.ports[i]), "controller.listener.names=CONTROLLER",
 		"controller.quorum.voters=" + strings.Join(voters, ","), "controller.quorum.election.timeout.ms=300", "controller.quorum.fetch.timeout.ms=600", "broker.session.timeout.ms=1500",
 		"broker.heartbeat.interval.ms=300", "log.index.size.max.bytes=65536"} {
 		key, value, _ := strings.Cut(kv, "=")

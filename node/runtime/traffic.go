@@ -16,6 +16,7 @@ type Traffic struct {
 	ProduceRequests, FetchRequests             int64
 	FailedProduceRequests, FailedFetchRequests int64 // partitions that were refused
 	MessagesIn, BytesIn, BytesOut              int64
+	CopiedIn, CopiedOut                        int64 // bytes of batches between replicas, of the node alone
 }
 
 // Add adds other counters.
@@ -27,6 +28,8 @@ func (t *Traffic) Add(by *Traffic) {
 	t.MessagesIn += by.MessagesIn
 	t.BytesIn += by.BytesIn
 	t.BytesOut += by.BytesOut
+	t.CopiedIn += by.CopiedIn
+	t.CopiedOut += by.CopiedOut
 }
 
 // traffic are the counters. Whoever attends the mailbox counts a turn under one lock, which only a scrape ever contends for.
@@ -86,6 +89,10 @@ func (n *Node) count() {
 		if op.Kind != core.DiskAppend || op.Stream == stream.Metadata {
 			continue
 		}
+		if op.Copied {
+			t.all.CopiedIn += int64(op.Batch.Size)
+			continue
+		}
 		now := Traffic{MessagesIn: int64(op.Batch.Count), BytesIn: int64(op.Batch.Size)}
 		t.all.Add(&now)
 		if topic, ok := n.Image().TopicByID(op.Stream.Topic); ok {
@@ -108,7 +115,13 @@ func (n *Node) count() {
 			t.all.FetchRequests++
 			for j := range r.Fetch.Partitions {
 				p := &r.Fetch.Partitions[j]
-				n.countPartition(p.Topic, Traffic{FetchRequests: 1, FailedFetchRequests: failed(p.Err), BytesOut: p.Size()})
+				now := Traffic{FetchRequests: 1, FailedFetchRequests: failed(p.Err)}
+				if r.Fetch.Follower {
+					t.all.CopiedOut += p.Size()
+				} else {
+					now.BytesOut = p.Size()
+				}
+				n.countPartition(p.Topic, now)
 			}
 		}
 	}
