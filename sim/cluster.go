@@ -37,7 +37,7 @@ const loneAddress = "odradek:9092"
 func (w *World) found() {
 	for i := range w.opt.Nodes {
 		n := newNode(w, int32(i))
-		if w.opt.Eligible {
+		if len(w.opt.Nodes) > 1 && !w.opt.Eligible {
 			n.format()
 		}
 		w.nodes = append(w.nodes, n)

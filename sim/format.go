@@ -9,7 +9,7 @@ import (
 	"odradek/core/record"
 )
 
-// format leaves on a disk what kafka-storage format does: a bootstrap.checkpoint that turns eligible leader replicas on.
+// format leaves on a disk what kafka-storage format does: a bootstrap.checkpoint, here one that turns nothing on but metadata.version: a new cluster turns on eligible leader replicas by itself.
 func (n *node) format() {
 	fs := n.disk.Mount()
 	root := strings.TrimSuffix(n.rootOf(0), "/")
@@ -58,10 +58,9 @@ func bootstrapFile() (file []byte) {
 		batch(record.AttrControl, record.AppendControlKey(nil, c.ControlType()), value, err)
 	}
 	control(&image.SnapshotHeader{})
-	for _, r := range []image.Record{&image.FeatureLevelRecord{Name: image.MetadataVersion, Level: controller.MetadataVersion}, &image.FeatureLevelRecord{Name: "eligible.leader.replicas.version", Level: 1}} {
-		value, err := image.AppendRecord(nil, r, image.VersionFor(r, controller.MetadataVersion))
-		batch(0, nil, value, err)
-	}
+	r := &image.FeatureLevelRecord{Name: image.MetadataVersion, Level: controller.MetadataVersion}
+	value, err := image.AppendRecord(nil, r, image.VersionFor(r, controller.MetadataVersion))
+	batch(0, nil, value, err)
 	control(&image.SnapshotFooter{})
 	return file
 }

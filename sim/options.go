@@ -63,7 +63,7 @@ type Options struct {
 	Index    Indexing
 	Retains  bool // topics lose what is old or too much
 	Deletes  bool // they do, or lose what a client has deleted
-	Eligible bool // the cluster is formatted with eligible.leader.replicas.version=1
+	Eligible bool // eligible.leader.replicas.version is 1, as in every new cluster; else it is formatted without
 	SyncAll  int  // a round of more steps is one SyncAll
 	Life     LongLife
 }
@@ -357,8 +357,8 @@ func (o *Options) Lines() []string {
 		out = append(out, "node "+kv.Key+"="+kv.Value)
 	}
 	out = append(out, fmt.Sprintf("life metadata-end=%d epoch=%d next-producer=%d first-sequence=%d", o.Life.MetadataEnd, o.Life.Epoch, o.Life.NextProducer, o.Life.FirstSequence))
-	if o.Eligible {
-		out = append(out, "formatted with eligible.leader.replicas.version=1")
+	if len(o.Nodes) > 1 && !o.Eligible {
+		out = append(out, "formatted without eligible.leader.replicas.version")
 	}
 	for _, t := range o.Topics {
 		out = append(out, fmt.Sprintf("topic %s partitions=%d flush.messages=%d inherited=%t flush.ms=%d segment.bytes=%d append-time=%t compression=%s replicas=%d min-insync=%d",

@@ -83,7 +83,7 @@ func lasting(img *image.Image) (out []string) {
 			continue
 		case *image.PartitionRecord:
 			p := *x
-			p.Leader, p.LeaderEpoch, p.PartitionEpoch, p.Isr, p.Directories = record.NoNode, 0, 0, nil, nil
+			p.Leader, p.LeaderEpoch, p.PartitionEpoch, p.RecoveryState, p.Isr, p.Elr, p.LastKnownElr, p.Directories = record.NoNode, 0, 0, 0, nil, nil, nil, nil
 			r = &p
 		}
 		value, err := image.AppendRecord(nil, r, image.VersionFor(r, level))

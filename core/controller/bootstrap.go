@@ -11,19 +11,19 @@ import (
 const MetadataVersion = 29
 
 // Bootstrap returns what the first leader of an empty metadata log writes, in one metadata transaction where the level knows them (RECORDS §3): the records
-// of bootstrap.checkpoint, if kafka-storage format left one. By itself a node finalizes only metadata.version: every other feature waits until what it turns
-// on exists. Eligible leader replicas need a min.insync.replicas that is the same for all brokers.
+// of bootstrap.checkpoint, if kafka-storage format left one. By itself a node finalizes metadata.version and, as kafka-storage does for it, eligible leader replicas; every other feature waits until
+// what it turns on exists. Eligible leader replicas need a min.insync.replicas that is the same for all brokers.
 func Bootstrap(format []image.Record, minInsync int32) []image.Record {
 	records := format
 	if records == nil {
-		records = []image.Record{&image.FeatureLevelRecord{Name: image.MetadataVersion, Level: MetadataVersion}}
+		records = []image.Record{&image.FeatureLevelRecord{Name: image.MetadataVersion, Level: MetadataVersion}, &image.FeatureLevelRecord{Name: image.EligibleLeaders, Level: 1}}
 	}
 	var level int16
 	elr := false
 	for _, r := range records {
 		if f, ok := r.(*image.FeatureLevelRecord); ok && f.Name == image.MetadataVersion {
 			level = f.Level
-		} else if ok && f.Name == elrFeature {
+		} else if ok && f.Name == image.EligibleLeaders {
 			elr = f.Level > 0
 		}
 	}

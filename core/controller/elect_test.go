@@ -50,7 +50,7 @@ func TestElect(t *testing.T) {
 			&image.TopicRecord{Name: "t", ID: record.UUID{5}}, &c.p}
 		records = append(records, &image.RegisterBrokerRecord{BrokerID: 1, LogDirs: []record.UUID{here}})
 		if !c.off {
-			records = append(records, &image.FeatureLevelRecord{Name: elrFeature, Level: 1})
+			records = append(records, &image.FeatureLevelRecord{Name: image.EligibleLeaders, Level: 1})
 		}
 		img := replay(t, image.Empty(), records)
 		got := state(t).Elect(img)

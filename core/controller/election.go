@@ -8,9 +8,6 @@ import (
 	"odradek/core/record"
 )
 
-// elrFeature turns eligible leader replicas on (KIP-966).
-const elrFeature = "eligible.leader.replicas.version"
-
 // election decides leaders, ISRs and ELRs as Kafka's PartitionChangeBuilder does, over an image in which brokers are already what they become.
 type election struct {
 	node  *config.Node // as img configures it
@@ -37,7 +34,7 @@ func (s *State) newElection(img *image.Image, records ...image.Record) *election
 	if err != nil {
 		panic("invariant: own record of a broker does not replay: " + err.Error())
 	}
-	return &election{node: s.Config.At(next), img: next, elr: img.Feature(elrFeature) > 0 && img.Feature(image.MetadataVersion) >= image.MetadataVersionElr}
+	return &election{node: s.Config.At(next), img: next, elr: img.Feature(image.EligibleLeaders) > 0 && img.Feature(image.MetadataVersion) >= image.MetadataVersionElr}
 }
 
 // configs returns what a topic is configured to.

@@ -11,11 +11,6 @@ import (
 	"odradek/core/record"
 )
 
-// features are the levels that a node of this release can run.
-func features() []image.FeatureRange {
-	return []image.FeatureRange{{Name: image.MetadataVersion, Min: image.MetadataVersionMin, Max: image.MetadataVersionLatest}}
-}
-
 // RegisterBroker returns the records of a new incarnation of a broker. It is registered fenced, and in the same batch every partition that it leads gets another
 // leader or none, so that it never leads in an epoch it led before (DESIGN §4): it is elected again when it is unfenced. The registration comes last: where
 // the records need more than one batch, it is committed only with all of them. Its epoch is its offset.
@@ -62,11 +57,12 @@ func (s *State) other(img *image.Image, id record.NodeID, incarnation record.UUI
 	return ok && b.Incarnation != incarnation && !b.InControlledShutdown && s.Sessions.lives(id, s.Now, s.sessionTime())
 }
 
-// supports reports whether a broker can run what is finalized.
+// supports reports whether a broker can run what is finalized of the features that this release has: those that Kafka has besides turn nothing on here.
 func supports(req *kmsg.BrokerRegistrationRequest, img *image.Image) bool {
-	for name, level := range img.Features() {
-		i := slices.IndexFunc(req.Features, func(f kmsg.BrokerRegistrationRequestFeature) bool { return f.Name == name })
-		if name == image.MetadataVersion && (i < 0 || level < req.Features[i].MinSupportedVersion || level > req.Features[i].MaxSupportedVersion) {
+	for _, own := range image.Supported() {
+		level := img.Feature(own.Name)
+		i := slices.IndexFunc(req.Features, func(f kmsg.BrokerRegistrationRequestFeature) bool { return f.Name == own.Name })
+		if level > 0 && (i < 0 || level < req.Features[i].MinSupportedVersion || level > req.Features[i].MaxSupportedVersion) {
 			return false
 		}
 	}
@@ -108,7 +104,7 @@ func BrokerRegistration(cfg *config.Node, cluster string, incarnation record.UUI
 		out.Name, out.Host, out.Port = l.Name, l.Host, uint16(l.Port)
 		req.Listeners = append(req.Listeners, out)
 	}
-	for _, f := range features() {
+	for _, f := range image.Supported() {
 		out := kmsg.NewBrokerRegistrationRequestFeature()
 		out.Name, out.MinSupportedVersion, out.MaxSupportedVersion = f.Name, f.Min, f.Max
 		req.Features = append(req.Features, out)
@@ -150,7 +146,7 @@ func ControllerRegistration(cfg *config.Node, incarnation record.UUID) *kmsg.Con
 		out.Name, out.Host, out.Port = l.Name, l.Host, uint16(l.Port)
 		req.Listeners = append(req.Listeners, out)
 	}
-	for _, f := range features() {
+	for _, f := range image.Supported() {
 		out := kmsg.NewControllerRegistrationRequestFeature()
 		out.Name, out.MinSupportedVersion, out.MaxSupportedVersion = f.Name, f.Min, f.Max
 		req.Features = append(req.Features, out)

@@ -24,7 +24,7 @@ func newWorld(t *testing.T, elr bool) *world {
 	w.s.Self = 100
 	records := []image.Record{&image.FeatureLevelRecord{Name: image.MetadataVersion, Level: MetadataVersion}}
 	if elr {
-		records = append(records, &image.FeatureLevelRecord{Name: elrFeature, Level: 1})
+		records = append(records, &image.FeatureLevelRecord{Name: image.EligibleLeaders, Level: 1})
 	}
 	w.img = replay(t, image.Empty(), records)
 	return w
@@ -147,7 +147,7 @@ func nodes(ids ...record.NodeID) []record.NodeID { return ids }
 
 // TestRegistration: a broker begins fenced, an incarnation registers once, another one only when the first is gone, and nobody leads while it is fenced.
 func TestRegistration(t *testing.T) {
-	w := newWorld(t, false)
+	w := newWorld(t, true)
 	epoch, _ := w.register(1, 1, -1)
 	if b, _ := w.img.Broker(1); !b.Fenced {
 		t.Fatal("a new registration is not fenced")
@@ -204,9 +204,13 @@ func TestRegistration(t *testing.T) {
 	}
 	w.silence(1)
 	req := BrokerRegistration(&cfg, "c", record.UUID{5}, nil, -1)
-	req.Features[0].MaxSupportedVersion = MetadataVersion - 1
-	if _, r := w.s.RegisterBroker(w.img, req); errcode.Code(r.ErrorCode) != errcode.UnsupportedVersion {
-		t.Fatalf("of an older release: %v", errcode.Code(r.ErrorCode))
+	for i := range req.Features {
+		older := req.Features[i]
+		req.Features[i].MaxSupportedVersion = w.img.Feature(older.Name) - 1
+		if _, r := w.s.RegisterBroker(w.img, req); errcode.Code(r.ErrorCode) != errcode.UnsupportedVersion {
+			t.Fatalf("of a release with an older %s: %v", older.Name, errcode.Code(r.ErrorCode))
+		}
+		req.Features[i] = older
 	}
 }
 

@@ -64,9 +64,12 @@ func policyOf(view *query.View, topic string) *record.Policy {
 }
 
 func featuresOf(img *image.Image) Features {
-	supported := kmsg.NewApiVersionsResponseSupportedFeature()
-	supported.Name, supported.MinVersion, supported.MaxVersion = image.MetadataVersion, image.MetadataVersionMin, image.MetadataVersionLatest
-	f := Features{Supported: []kmsg.ApiVersionsResponseSupportedFeature{supported}, FinalizedEpoch: int64(img.Offset())}
+	f := Features{FinalizedEpoch: int64(img.Offset())}
+	for _, own := range image.Supported() {
+		supported := kmsg.NewApiVersionsResponseSupportedFeature()
+		supported.Name, supported.MinVersion, supported.MaxVersion = own.Name, own.Min, own.Max
+		f.Supported = append(f.Supported, supported)
+	}
 	for name, level := range img.Features() {
 		finalized := kmsg.NewApiVersionsResponseFinalizedFeature()
 		finalized.Name, finalized.MinVersionLevel, finalized.MaxVersionLevel = name, level, level
