@@ -83,17 +83,57 @@ func (c *Conn) Leaders(topic string, partitions int) ([]string, error) {
 	}
 }
 
-func (c *Conn) leaders(topic string, partitions int) (leaders []string, missing int, err error) {
+// metadata asks for brokers, and for a topic if one is named.
+func (c *Conn) metadata(topic string) (*kmsg.MetadataResponse, error) {
 	req := kmsg.NewPtrMetadataRequest()
 	req.SetVersion(8)
-	t := kmsg.NewMetadataRequestTopic()
-	t.Topic = &topic
-	req.Topics = []kmsg.MetadataRequestTopic{t}
+	req.Topics = []kmsg.MetadataRequestTopic{}
+	if topic != "" {
+		t := kmsg.NewMetadataRequestTopic()
+		t.Topic = &topic
+		req.Topics = append(req.Topics, t)
+	}
 	resp, err := c.Call(req, callTimeout)
 	if err != nil {
-		return nil, 0, fmt.Errorf("Metadata: %w", err)
+		return nil, fmt.Errorf("Metadata: %w", err)
 	}
-	m := resp.(*kmsg.MetadataResponse)
+	return resp.(*kmsg.MetadataResponse), nil
+}
+
+// Ready says what is missing until each of these brokers knows of so many.
+func Ready(addresses []string, brokers int) error {
+	for _, address := range addresses {
+		c, err := Dial(address, callTimeout)
+		if err != nil {
+			return err
+		}
+		m, err := c.metadata("")
+		c.Close()
+		if err != nil {
+			return err
+		}
+		if len(m.Brokers) < brokers {
+			return fmt.Errorf("%s knows of %d of %d brokers", address, len(m.Brokers), brokers)
+		}
+	}
+	return nil
+}
+
+// AwaitBrokers waits until each of these brokers knows of so many.
+func AwaitBrokers(addresses []string, brokers int, most time.Duration) error {
+	for deadline := time.Now().Add(most); ; time.Sleep(leaderPause) {
+		err := Ready(addresses, brokers)
+		if err == nil || time.Now().After(deadline) {
+			return err
+		}
+	}
+}
+
+func (c *Conn) leaders(topic string, partitions int) (leaders []string, missing int, err error) {
+	m, err := c.metadata(topic)
+	if err != nil {
+		return nil, 0, err
+	}
 	brokers := map[int32]string{}
 	for _, b := range m.Brokers {
 		brokers[b.NodeID] = net.JoinHostPort(b.Host, strconv.Itoa(int(b.Port)))

@@ -1,0 +1,150 @@
+package target
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"odradek/bench/measure"
+)
+
+// Node is a node of this tree: `odradek serve` in a process of its own, on a directory of its own.
+type Node struct {
+	process
+	binary string
+	dir    string
+	set    []string
+	place  Place
+	voters []Place
+}
+
+// Build compiles the node into dir: `go run` would pass no signal on, and its CPU time would count the compiler's.
+func Build(ctx context.Context, dir string) (string, error) {
+	binary := filepath.Join(dir, "odradek")
+	cmd := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-o", binary, "odradek")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build odradek: %w\n%s", err, out)
+	}
+	return binary, nil
+}
+
+// NewNode describes a node that is not started yet. set are its settings, key=value.
+func NewNode(binary, dir string, set []string) *Node {
+	return &Node{binary: binary, dir: dir, set: set}
+}
+
+// NewMember describes a node that is one of several.
+func NewMember(binary, dir string, set []string, place Place, voters []Place) *Node {
+	return &Node{binary: binary, dir: dir, set: set, place: place, voters: voters}
+}
+
+// Name is what it is.
+func (n *Node) Name() string {
+	if len(n.set) == 0 {
+		return "odradek, embedded node"
+	}
+	return "odradek, embedded node, " + strings.Join(n.set, " ")
+}
+
+const (
+	readyMax   = 20 * time.Second
+	readyPause = 5 * time.Millisecond
+)
+
+// Bootstrap starts the node, anew if it has ended.
+func (n *Node) Bootstrap(ctx context.Context) ([]string, error) {
+	if n.running() {
+		return []string{n.place.Clients}, nil
+	}
+	if err := n.Start(); err != nil {
+		return nil, err
+	}
+	for deadline := time.Now().Add(readyMax); time.Now().Before(deadline) && n.running() && ctx.Err() == nil; time.Sleep(readyPause) {
+		if _, err := n.get("/readyz"); err == nil {
+			return []string{n.place.Clients}, nil
+		}
+	}
+	_ = n.Close()
+	return nil, fmt.Errorf("%w: the node is not ready after %v:\n%s", ErrUnreachable, readyMax, n.log.String())
+}
+
+// Start executes the node and does not wait for it.
+func (n *Node) Start() error {
+	if n.place.Clients == "" {
+		places, err := Places(1)
+		if err != nil {
+			return err
+		}
+		n.place = places[0]
+	}
+	args := []string{"serve", "--data", n.Data()}
+	listeners := "PLAINTEXT://" + n.place.Clients
+	if len(n.voters) > 0 {
+		args = append(args, "--cluster-id", clusterID, "--set", "node.id="+strconv.Itoa(n.place.ID), "--set", "controller.quorum.voters="+quorum(n.voters),
+			"--set", "controller.listener.names=CONTROLLER")
+		listeners += ",CONTROLLER://" + n.place.Controllers
+	}
+	args = append(args, "--set", "listeners="+listeners, "--set", "admin.listener="+n.place.Admin)
+	for _, s := range n.set {
+		args = append(args, "--set", s)
+	}
+	return n.start(n.binary, args...)
+}
+
+// Address is where clients find it, known once it was started.
+func (n *Node) Address() string { return n.place.Clients }
+
+// Data is its log directory.
+func (n *Node) Data() string { return filepath.Join(n.dir, "data") }
+
+// Usage reads /proc, and the fsyncs from the node's own counters.
+func (n *Node) Usage() (measure.Usage, error) {
+	u, err := n.process.Usage()
+	if err != nil {
+		return u, err
+	}
+	if stats, err := n.get("/debug/stats"); err == nil {
+		if _, after, ok := strings.Cut(stats, `"Fsyncs":`); ok {
+			_, _ = fmt.Sscan(after, &u.Fsyncs)
+		}
+	}
+	return u, nil
+}
+
+func (n *Node) get(path string) (string, error) {
+	client := http.Client{Timeout: 5 * time.Second}
+	resp, err := client.Get("http://" + n.place.Admin + path)
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err == nil && resp.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s: %s", path, resp.Status)
+	}
+	return string(text), err
+}
+
+// Stats are the node's own counters, as /debug/stats has them.
+func (n *Node) Stats() (string, error) { return n.get("/debug/stats") }
+
+// DiskBytes adds up the topic's log files.
+func (n *Node) DiskBytes(topic string) int64 { return logBytes(n.Data(), topic) }
+
+// logBytes adds up a topic's log files below a directory.
+func logBytes(dir, topic string) (sum int64) {
+	files, _ := filepath.Glob(filepath.Join(dir, topic+"-*", "*.log"))
+	for _, f := range files {
+		if info, err := os.Stat(f); err == nil {
+			sum += info.Size()
+		}
+	}
+	return sum
+}
