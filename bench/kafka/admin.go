@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"strconv"
@@ -13,8 +14,8 @@ import (
 )
 
 const (
-	callTimeout   = 15 * time.Second
-	leaderTimeout = 20 * time.Second
+	callTimeout   = time.Minute
+	leaderTimeout = 2 * time.Minute // Apache Kafka takes half of it for 1 000 partitions on a busy disk
 	leaderPause   = 5 * time.Millisecond
 )
 
@@ -27,6 +28,9 @@ func DialAny(bootstrap []string) (c *Conn, err error) {
 	}
 	return nil, err
 }
+
+// ErrExists is wrapped by the error of CreateTopic for a topic that is there.
+var ErrExists = errors.New("TOPIC_ALREADY_EXISTS")
 
 // CreateTopic makes a topic.
 func (c *Conn) CreateTopic(name string, partitions, replicas int, configs map[string]string) error {
@@ -46,6 +50,9 @@ func (c *Conn) CreateTopic(name string, partitions, replicas int, configs map[st
 		return fmt.Errorf("CreateTopics: %w", err)
 	}
 	for _, t := range resp.(*kmsg.CreateTopicsResponse).Topics {
+		if errcode.Code(t.ErrorCode) == errcode.TopicAlreadyExists {
+			return fmt.Errorf("CreateTopics %s: %w", t.Topic, ErrExists)
+		}
 		if t.ErrorCode != 0 {
 			return fmt.Errorf("CreateTopics %s: %v", t.Topic, errcode.Code(t.ErrorCode))
 		}
@@ -70,10 +77,13 @@ func (c *Conn) DeleteTopic(name string) error {
 	return nil
 }
 
-// Leaders waits until each partition of a topic has a leader and returns their addresses by partition.
+// Leaders waits until each partition of a topic has a leader that knows of it, and returns their addresses by partition.
 func (c *Conn) Leaders(topic string, partitions int) ([]string, error) {
 	for deadline := time.Now().Add(leaderTimeout); ; time.Sleep(leaderPause) {
 		leaders, missing, err := c.leaders(topic, partitions)
+		if err == nil && missing == 0 {
+			missing, err = led(topic, leaders)
+		}
 		if err != nil || missing == 0 {
 			return leaders, err
 		}
@@ -81,6 +91,51 @@ func (c *Conn) Leaders(topic string, partitions int) ([]string, error) {
 			return nil, fmt.Errorf("%d of %d partitions of %s have no leader after %v", missing, partitions, topic, leaderTimeout)
 		}
 	}
+}
+
+// led counts the partitions whose leader does not serve them yet: Apache Kafka names a leader in its metadata before the broker has made the partition.
+func led(topic string, leaders []string) (missing int, err error) {
+	byAddress := map[string]*kmsg.ListOffsetsRequest{}
+	for p, address := range leaders {
+		req := byAddress[address]
+		if req == nil {
+			req = kmsg.NewPtrListOffsetsRequest()
+			req.SetVersion(2)
+			req.ReplicaID, req.Topics = -1, []kmsg.ListOffsetsRequestTopic{{Topic: topic}}
+			byAddress[address] = req
+		}
+		one := kmsg.NewListOffsetsRequestTopicPartition()
+		one.Partition, one.Timestamp = int32(p), -2 // the start: known as soon as the partition is
+		req.Topics[0].Partitions = append(req.Topics[0].Partitions, one)
+	}
+	for address, req := range byAddress { // any order: each answers for its own
+		n, err := unserved(address, req)
+		if err != nil {
+			return 0, err
+		}
+		missing += n
+	}
+	return missing, nil
+}
+
+func unserved(address string, req *kmsg.ListOffsetsRequest) (missing int, err error) {
+	c, err := Dial(address, callTimeout)
+	if err != nil {
+		return 0, err
+	}
+	defer c.Close()
+	resp, err := c.Call(req, callTimeout)
+	if err != nil {
+		return 0, fmt.Errorf("ListOffsets: %w", err)
+	}
+	for _, t := range resp.(*kmsg.ListOffsetsResponse).Topics {
+		for _, p := range t.Partitions {
+			if p.ErrorCode != 0 {
+				missing++
+			}
+		}
+	}
+	return missing, nil
 }
 
 // metadata asks for brokers, and for a topic if one is named.
@@ -149,6 +204,21 @@ func (c *Conn) leaders(topic string, partitions int) (leaders []string, missing 
 		}
 	}
 	return leaders, missing, nil
+}
+
+// Coordinates says what is missing until consumer groups are served.
+func (c *Conn) Coordinates(group string) error {
+	req := kmsg.NewPtrFindCoordinatorRequest()
+	req.SetVersion(2)
+	req.CoordinatorKey = group
+	resp, err := c.Call(req, callTimeout)
+	if err != nil {
+		return fmt.Errorf("FindCoordinator: %w", err)
+	}
+	if code := errcode.Code(resp.(*kmsg.FindCoordinatorResponse).ErrorCode); code != errcode.None {
+		return fmt.Errorf("FindCoordinator: %v", code)
+	}
+	return nil
 }
 
 // Fetch asks for records of partitions of a topic, each from its offset, waiting up to wait for the first byte. The response is valid until the next call.

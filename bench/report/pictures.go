@@ -59,7 +59,7 @@ func (r *Results) collect(name, metric string, match func(*Summary) (x float64, 
 	for _, sum := range r.Cells {
 		if x, ok := match(sum); ok {
 			if y, known := sum.Get(metric); known && y.Median > 0 {
-				s.Points = append(s.Points, chart.Point{x, y})
+				s.Points = append(s.Points, chart.Point{X: x, Y: y})
 			}
 		}
 	}
@@ -149,7 +149,7 @@ func (r *Results) linger(metric, name, title string) *chart.Chart {
 			x, ok1 := sum.Get("records_rate")
 			y, ok2 := sum.Get(metric)
 			if ok1 && ok2 && x.Median > 0 && y.Median > 0 {
-				s.Points = append(s.Points, chart.Point{x.Median, y})
+				s.Points = append(s.Points, chart.Point{X: x.Median, Y: y})
 			}
 		}
 		c.Series = append(c.Series, s)
