@@ -2,7 +2,6 @@ package race
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
@@ -76,21 +75,16 @@ func reread(batch int) func(context.Context, *Arena, *Cell, Entrant) (Values, er
 	}
 }
 
-// extents are Odradek's counters of the bytes of files in responses.
-type extents struct{ Kernel, Small, Large int64 }
-
-// sent reads them, ok where the broker has them.
-func sent(b target.Target) (extents, bool) {
-	var stats struct{ Extents extents }
-	with, ok := b.(interface{ Stats() (string, error) })
+// sent reads Odradek's counters of the bytes of files in responses, ok where the broker has them.
+func sent(b target.Target) (target.Extents, bool) {
+	with, ok := b.(interface {
+		Extents() (target.Extents, error)
+	})
 	if !ok {
-		return extents{}, false
+		return target.Extents{}, false
 	}
-	text, err := with.Stats()
-	if err != nil || json.Unmarshal([]byte(text), &stats) != nil {
-		return extents{}, false
-	}
-	return stats.Extents, true
+	e, err := with.Extents()
+	return e, err == nil
 }
 
 // read reads each partition from its start by a connection of its own, again and again until the time is over, or until each was read up to an offset, and returns how

@@ -2,6 +2,8 @@ package target
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -132,8 +134,32 @@ func (n *Node) get(path string) (string, error) {
 	return string(text), err
 }
 
-// Stats are the node's own counters, as /debug/stats has them.
-func (n *Node) Stats() (string, error) { return n.get("/debug/stats") }
+// Extents are the node's counters of the bytes of files in responses: sent by the kernel, read into memory because they were small, and although they were not.
+type Extents struct{ Kernel, Small, Large int64 }
+
+// Extents reads them.
+func (n *Node) Extents() (Extents, error) {
+	var stats struct{ Extents Extents }
+	text, err := n.get("/debug/stats")
+	if err == nil {
+		err = json.Unmarshal([]byte(text), &stats)
+	}
+	return stats.Extents, err
+}
+
+// Allocations is how many objects the node has put on its heap since it began.
+func (n *Node) Allocations() (count int64, err error) {
+	heap, err := n.get("/debug/pprof/heap?debug=1")
+	if err != nil {
+		return 0, err
+	}
+	_, after, ok := strings.Cut(heap, "# Mallocs = ")
+	if !ok {
+		return 0, errors.New("no Mallocs in the heap profile")
+	}
+	_, err = fmt.Sscan(after, &count)
+	return count, err
+}
 
 // DiskBytes adds up the topic's log files.
 func (n *Node) DiskBytes(topic string) int64 { return logBytes(n.Data(), topic) }
