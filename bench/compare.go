@@ -27,6 +27,7 @@ type compareFlags struct {
 	aims                []int
 	rounds              int
 	plan                race.Plan
+	profiles, side      string
 	recover, backlog    string
 	reread              string
 }
@@ -79,6 +80,8 @@ DIR of --kafka is what scripts/kafka-jars fills. Exit codes: 0 ok, 1 failed, 2 u
 	flags.StringVar(&f.backlog, "backlog", "2G", "bytes of records that have piled up before they are drained")
 	flags.StringVar(&f.reread, "reread", "1G", "bytes of records that are read again and again")
 	flags.Int64Var(&f.plan.Messages, "messages", 2_000_000, "messages of a run of Kafka's and librdkafka's own tools (200000 with --quick)")
+	flags.StringVar(&f.side, "side", "", "run only odradek, or only kafka, now")
+	flags.StringVar(&f.profiles, "profiles", "", "directory for a CPU profile of each measured run of ours; profiling slows it down")
 	flags.Uint64Var(&f.plan.Seed, "seed", 1, "of payloads")
 	return cmd
 }
@@ -99,6 +102,9 @@ func (f *compareFlags) complete(changed bool) error {
 	}
 	if f.plan.Quick && !changed {
 		f.plan.Messages = quickMessages
+	}
+	if f.side != "" && race.Side(f.side) != race.Odradek && race.Side(f.side) != race.Kafka {
+		return fmt.Errorf("--side %s: there are %s and %s", f.side, race.Odradek, race.Kafka)
 	}
 	for _, s := range []struct {
 		text string
@@ -181,6 +187,11 @@ func (f *compareFlags) carryOut(ctx context.Context, classpath string, cells []*
 		return err
 	}
 	defer os.RemoveAll(scratch)
+	if f.profiles != "" {
+		if err := os.MkdirAll(f.profiles, 0o755); err != nil {
+			return err
+		}
+	}
 	fmt.Fprintln(stderr, "building the node")
 	binary, err := target.Build(ctx, scratch)
 	if err != nil {
@@ -190,7 +201,7 @@ func (f *compareFlags) carryOut(ctx context.Context, classpath string, cells []*
 		return err
 	}
 	fmt.Fprintf(stderr, "%d cells × %d rounds against Apache Kafka %s\n", len(cells), f.rounds, f.plan.Kafka)
-	a := &race.Arena{Binary: binary, Classpath: classpath, Rdkafka: f.tool(), Dir: scratch, Plan: f.plan, Cells: cells, Says: stderr}
+	a := &race.Arena{Binary: binary, Classpath: classpath, Rdkafka: f.tool(), Dir: scratch, Plan: f.plan, Cells: cells, Says: stderr, Profiles: f.profiles, Only: race.Side(f.side)}
 	defer func() { err = errors.Join(err, a.Close()) }()
 	return race.Run(ctx, a, cells, f.rounds, store, func(n, total int, r *race.Record) {
 		what := "ok"

@@ -26,6 +26,8 @@ type Arena struct {
 	Plan      Plan
 	Cells     []*Cell // that will be run: brokers are warmed with their loads
 	Says      io.Writer
+	Only      Side   // is run; empty: both
+	Profiles  string // directory for CPU profiles of Odradek; empty: none
 
 	teams map[team]*standing
 }
@@ -204,7 +206,13 @@ func (a *Arena) load(ctx context.Context, c *Cell, e Entrant) (Values, measure.M
 	if err != nil {
 		return nil, measure.Machine{}, err
 	}
-	r := run.One(ctx, &run.Options{Target: b, Plan: a.loadPlan(c.Nodes, a.Plan.Warmup, a.length(c)), Scratch: a.Dir, Configs: e.Configs()}, *c.Load, 0)
+	o := &run.Options{Target: b, Plan: a.loadPlan(c.Nodes, a.Plan.Warmup, a.length(c)), Scratch: a.Dir, Configs: e.Configs()}
+	var profile func()
+	o.Measuring = func() { profile = beside(func() { a.profiled(b, c, e, a.length(c)) }) }
+	r := run.One(ctx, o, *c.Load, 0)
+	if profile != nil {
+		profile()
+	}
 	if r.Error != "" {
 		return nil, r.Machine, errors.New(r.Error)
 	}

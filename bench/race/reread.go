@@ -54,6 +54,8 @@ func reread(batch int) func(context.Context, *Arena, *Cell, Entrant) (Values, er
 		if err != nil {
 			return nil, err
 		}
+		profile := beside(func() { a.profiled(b, c, e, a.length(c)) })
+		defer profile()
 		begun := time.Now()
 		n, err := read(topic, leaders, a.length(c), 0)
 		if err != nil {

@@ -26,7 +26,7 @@ func Run(ctx context.Context, a *Arena, cells []*Cell, rounds int, s *Store, don
 				slices.Reverse(entrants)
 			}
 			for _, e := range entrants {
-				if !s.Done(c.Name+" "+e.String(), round) {
+				if (a.Only == "" || a.Only == e.Side) && !s.Done(c.Name+" "+e.String(), round) {
 					turns = append(turns, turn{c, e, round})
 				}
 			}

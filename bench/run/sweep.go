@@ -27,6 +27,8 @@ type Options struct {
 	Scratch string
 	// Configs are those of each topic besides the cell's.
 	Configs map[string]string
+	// Measuring, if not nil, is called when the measured part of a run begins. It must not wait.
+	Measuring func()
 	// Done is told after each run; total counts those left at the begin.
 	Done func(done, total int, r *Record)
 }
@@ -134,7 +136,11 @@ func drive(o *Options, cfg load.Config, r *Record) error {
 	before := make(chan *measure.Usage, 1)
 	go func() {
 		time.Sleep(time.Duration(start - measure.Now() + int64(cfg.Warmup)))
-		before <- usage(o.Target)
+		used := usage(o.Target)
+		if o.Measuring != nil {
+			o.Measuring()
+		}
+		before <- used
 	}()
 	if o.Plan.Pause > 0 {
 		go pause(o, start+int64(cfg.Warmup+cfg.Length/4))

@@ -120,8 +120,13 @@ func (n *Node) Usage() (measure.Usage, error) {
 	return u, nil
 }
 
-func (n *Node) get(path string) (string, error) {
-	client := http.Client{Timeout: 5 * time.Second}
+// adminMax bounds an answer of the node's admin listener.
+const adminMax = 5 * time.Second
+
+func (n *Node) get(path string) (string, error) { return n.getWithin(path, adminMax) }
+
+func (n *Node) getWithin(path string, most time.Duration) (string, error) {
+	client := http.Client{Timeout: most}
 	resp, err := client.Get("http://" + n.place.Admin + path)
 	if err != nil {
 		return "", err
@@ -132,6 +137,11 @@ func (n *Node) get(path string) (string, error) {
 		err = fmt.Errorf("%s: %s", path, resp.Status)
 	}
 	return string(text), err
+}
+
+// Profile is a CPU profile of so long from now on, for go tool pprof.
+func (n *Node) Profile(length time.Duration) (string, error) {
+	return n.getWithin(fmt.Sprintf("/debug/pprof/profile?seconds=%d", max(1, int(length.Seconds()))), length+adminMax)
 }
 
 // Extents are the node's counters of the bytes of files in responses: sent by the kernel, read into memory because they were small, and although they were not.
