@@ -45,19 +45,39 @@ func (c *Conn) CreateTopic(name string, partitions, replicas int, configs map[st
 		t.Configs = append(t.Configs, e)
 	}
 	req.Topics = append(req.Topics, t)
-	resp, err := c.Call(req, callTimeout)
-	if err != nil {
-		return fmt.Errorf("CreateTopics: %w", err)
-	}
-	for _, t := range resp.(*kmsg.CreateTopicsResponse).Topics {
-		if errcode.Code(t.ErrorCode) == errcode.TopicAlreadyExists {
-			return fmt.Errorf("CreateTopics %s: %w", t.Topic, ErrExists)
+	return retried("CreateTopics "+name, func() (errcode.Code, error) {
+		resp, err := c.Call(req, callTimeout)
+		if err != nil {
+			return errcode.None, err
 		}
-		if t.ErrorCode != 0 {
-			return fmt.Errorf("CreateTopics %s: %v", t.Topic, errcode.Code(t.ErrorCode))
+		for _, t := range resp.(*kmsg.CreateTopicsResponse).Topics {
+			if errcode.Code(t.ErrorCode) == errcode.TopicAlreadyExists {
+				return errcode.None, ErrExists
+			}
+			if t.ErrorCode != 0 {
+				return errcode.Code(t.ErrorCode), nil
+			}
+		}
+		return errcode.None, nil
+	})
+}
+
+// electionMax bounds the wait for a controller: a cluster that was held may have to elect one, and take its brokers in again.
+const electionMax = 20 * time.Second
+
+// retried asks again while there is no controller, or too few brokers for the replicas of a topic.
+func retried(what string, ask func() (errcode.Code, error)) error {
+	for deadline := time.Now().Add(electionMax); ; time.Sleep(10 * leaderPause) {
+		code, err := ask()
+		switch {
+		case err != nil:
+			return fmt.Errorf("%s: %w", what, err)
+		case code == errcode.None:
+			return nil
+		case code != errcode.NotController && code != errcode.InvalidReplicationFactor || time.Now().After(deadline):
+			return fmt.Errorf("%s: %v", what, code)
 		}
 	}
-	return nil
 }
 
 // DeleteTopic removes a topic.
@@ -65,16 +85,18 @@ func (c *Conn) DeleteTopic(name string) error {
 	req := kmsg.NewPtrDeleteTopicsRequest()
 	req.SetVersion(3)
 	req.TimeoutMillis, req.TopicNames = int32(callTimeout.Milliseconds()), []string{name}
-	resp, err := c.Call(req, callTimeout)
-	if err != nil {
-		return fmt.Errorf("DeleteTopics: %w", err)
-	}
-	for _, t := range resp.(*kmsg.DeleteTopicsResponse).Topics {
-		if t.ErrorCode != 0 {
-			return fmt.Errorf("DeleteTopics %s: %v", name, errcode.Code(t.ErrorCode))
+	return retried("DeleteTopics "+name, func() (errcode.Code, error) {
+		resp, err := c.Call(req, callTimeout)
+		if err != nil {
+			return errcode.None, err
 		}
-	}
-	return nil
+		for _, t := range resp.(*kmsg.DeleteTopicsResponse).Topics {
+			if t.ErrorCode != 0 {
+				return errcode.Code(t.ErrorCode), nil
+			}
+		}
+		return errcode.None, nil
+	})
 }
 
 // Leaders waits until each partition of a topic has a leader that knows of it, and returns their addresses by partition.
