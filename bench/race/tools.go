@@ -183,7 +183,7 @@ func (a *Arena) rdkafka(ctx context.Context, c *Cell, e Entrant, consume bool, a
 			return exec.CommandContext(ctx, a.Rdkafka, all...)
 		},
 		values: func(out string) (Values, error) {
-			v, err := numbers(out, `: (\d+) msgs/s and ([\d.]+) M[Bb]/s`)
+			v, err := numbers(out, `: (\d+) msgs/s (?:and |\()([\d.]+) M[Bb]/s`)
 			if err != nil {
 				return nil, err
 			}
