@@ -30,16 +30,12 @@ var entrants = []race.Entrant{race.Durable, race.KafkaFlushed, race.Relaxed, rac
 
 // byCell shows a figure of several cells, for each entrant.
 func (c *Comparison) byCell(name, title, label, metric string, prefixes ...string) *chart.Chart {
-	p := &chart.Chart{Name: name, Title: title, YLabel: label, LogY: true, Unconnected: true}
+	p := &chart.Chart{Name: name, Title: title, YLabel: label, XLabel: "batch × record; 1 record a request; three brokers", LogY: true, Unconnected: true}
 	var cells []string
 	for _, cell := range c.cells {
-		if slices.ContainsFunc(prefixes, func(prefix string) bool { return strings.HasPrefix(cell.Name, prefix) }) {
-			cells = append(cells, cell.Name)
-			_, short, _ := strings.Cut(cell.Name, "/")
-			if cell.Nodes > 1 {
-				short = "3 nodes " + short
-			}
-			p.Categories = append(p.Categories, short)
+		ran := slices.ContainsFunc(entrants, func(e race.Entrant) bool { return len(c.point(0, cell.Name, metric, e)) > 0 })
+		if ran && slices.ContainsFunc(prefixes, func(prefix string) bool { return strings.HasPrefix(cell.Name, prefix) }) {
+			cells, p.Categories = append(cells, cell.Name), append(p.Categories, tick(cell))
 		}
 	}
 	for _, e := range entrants {
@@ -50,6 +46,18 @@ func (c *Comparison) byCell(name, title, label, metric string, prefixes ...strin
 		p.Series = append(p.Series, s)
 	}
 	return p
+}
+
+// tick is a cell's name on an axis, where there is little room.
+func tick(c *race.Cell) string {
+	kind, rest, _ := strings.Cut(c.Name, "/")
+	switch kind {
+	case "three":
+		return "RF3 " + strings.TrimSuffix(rest, "x1KB")
+	case "unbatched":
+		return "1 record"
+	}
+	return strings.Replace(rest, "x", " × ", 1)
 }
 
 // short is an entrant's name in a legend.
