@@ -70,7 +70,8 @@ func (p *Policies) of(view *query.View, topic string) *record.Policy {
 		if p.known == nil {
 			p.known = make(map[string]*record.Policy)
 		}
-		policy = policyOf(view, topic)
+		own := *policyOf(view, topic) // a copy: an idle connection must not hold on to a view of long ago
+		policy = &own
 		p.known[topic] = policy
 	}
 	return policy
