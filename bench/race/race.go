@@ -132,8 +132,8 @@ type Record struct {
 // Key names the cell and the side.
 func (r Record) Key() (id string, rep int) { return r.Cell + " " + r.Entrant, r.Round }
 
-// Failed reports whether it gave an error instead of figures.
-func (r Record) Failed() bool { return r.Error != "" }
+// Failed reports whether it gave no figures: it is run again when the comparison goes on, since what was missing may be there then.
+func (r Record) Failed() bool { return r.Error != "" || r.Unable != "" }
 
 // Store keeps the runs of a comparison.
 type Store = journal.Store[Plan, Record]

@@ -41,7 +41,7 @@ func Run(ctx context.Context, a *Arena, cells []*Cell, rounds int, s *Store, don
 		if err := s.Add(*r); err != nil {
 			return err
 		}
-		if r.Failed() {
+		if r.Error != "" {
 			failed++
 		}
 		done(i+1, len(turns), r)
