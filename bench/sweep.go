@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"odradek/bench/cell"
+	"odradek/bench/journal"
 	"odradek/bench/measure"
 	"odradek/bench/report"
 	"odradek/bench/run"
@@ -131,7 +132,7 @@ func sweep(ctx context.Context, f *sweepFlags, stdout, stderr io.Writer) error {
 	}
 	f.plan.Target = f.name()
 	store, err := run.Open(f.out, f.plan)
-	if errors.Is(err, run.ErrOtherPlan) {
+	if errors.Is(err, journal.ErrOtherPlan) {
 		return usageError{err}
 	} else if err != nil {
 		return err

@@ -52,6 +52,27 @@ func (l *line) upTo(word string, ev *Event) {
 	l.num("upto", int64(ev.UpTo))
 }
 
+// Brief writes ev as Append does, but not what another node's answer holds: it may be a megabyte of records, and a history that nobody may ever read is not worth
+// putting them together.
+func (ev *Event) Brief(dst []byte) []byte {
+	if ev.Kind != EvAnswered {
+		return ev.Append(dst)
+	}
+	l := line(dst)
+	ev.answered(&l)
+	return l
+}
+
+// answered prints which call was answered.
+func (ev *Event) answered(l *line) {
+	l.word("Answered")
+	l.num("call", int64(ev.Call))
+	if ev.Answer != nil {
+		l.text("key", api.Key(ev.Answer.Key()).String())
+		l.num("v", int64(ev.Answer.GetVersion()))
+	}
+}
+
 // Append writes ev as one stable line without newline. Two events are equal when their lines are.
 func (ev *Event) Append(dst []byte) []byte {
 	l := line(dst)
@@ -104,11 +125,8 @@ func (ev *Event) Append(dst []byte) []byte {
 	case EvLeave:
 		l.word("Leave")
 	case EvAnswered:
-		l.word("Answered")
-		l.num("call", int64(ev.Call))
+		ev.answered(&l)
 		if ev.Answer != nil {
-			l.text("key", api.Key(ev.Answer.Key()).String())
-			l.num("v", int64(ev.Answer.GetVersion()))
 			l.sum("body", ev.Answer.AppendTo(nil))
 		}
 	case EvTruncated:

@@ -77,10 +77,20 @@ func (c *Conn) Close() error { return c.nc.Close() }
 
 // Call sends a request and returns its response, which is valid until the next call.
 func (c *Conn) Call(req kmsg.Request, timeout time.Duration) (kmsg.Response, error) {
+	reply, err := c.Exchange(wire.AppendRequest(nil, 1, clientID, req), timeout)
+	if err != nil {
+		return nil, err
+	}
+	_, resp, err := wire.DecodeResponse(req, reply)
+	return resp, err
+}
+
+// Exchange sends a request that is encoded already and returns its response without its size field, which is valid until the next call.
+func (c *Conn) Exchange(frame []byte, timeout time.Duration) ([]byte, error) {
 	if err := c.nc.SetDeadline(time.Now().Add(timeout)); err != nil {
 		return nil, err
 	}
-	if _, err := c.nc.Write(wire.AppendRequest(nil, 1, clientID, req)); err != nil {
+	if _, err := c.nc.Write(frame); err != nil {
 		return nil, err
 	}
 	var head [4]byte
@@ -94,9 +104,47 @@ func (c *Conn) Call(req kmsg.Request, timeout time.Duration) (kmsg.Response, err
 	if n > cap(c.buf) {
 		c.buf = make([]byte, n)
 	}
-	if _, err := io.ReadFull(c.nc, c.buf[:n]); err != nil {
-		return nil, err
+	_, err := io.ReadFull(c.nc, c.buf[:n])
+	return c.buf[:n], err
+}
+
+// Spread is a Produce request with the same batch for each of so many partitions, encoded. Check reads its answer.
+func Spread(topic string, partitions int, acks int16, batch []byte) []byte {
+	return wire.AppendRequest(nil, 1, clientID, spread(topic, partitions, acks, batch))
+}
+
+func spread(topic string, partitions int, acks int16, batch []byte) kmsg.Request {
+	req := kmsg.NewPtrProduceRequest()
+	req.SetVersion(produceVersion)
+	req.Acks, req.TimeoutMillis = acks, produceTimeout
+	t := kmsg.NewProduceRequestTopic()
+	t.Topic = topic
+	for i := range partitions {
+		p := kmsg.NewProduceRequestTopicPartition()
+		p.Partition, p.Records = int32(i), batch
+		t.Partitions = append(t.Partitions, p)
 	}
-	_, resp, err := wire.DecodeResponse(req, c.buf[:n])
-	return resp, err
+	req.Topics = append(req.Topics, t)
+	return req
+}
+
+// Check demands that an answer to a request of Spread accepts every partition.
+func Check(reply []byte, partitions int) error {
+	_, resp, err := wire.DecodeResponse(spread("", 0, -1, nil), reply)
+	if err != nil {
+		return err
+	}
+	n := 0
+	for _, t := range resp.(*kmsg.ProduceResponse).Topics {
+		for _, p := range t.Partitions {
+			if p.ErrorCode != 0 {
+				return fmt.Errorf("Produce to %s %d: %v", t.Topic, p.Partition, errcode.Code(p.ErrorCode))
+			}
+			n++
+		}
+	}
+	if n != partitions {
+		return fmt.Errorf("%w: %d of %d partitions are answered", ErrReply, n, partitions)
+	}
+	return nil
 }

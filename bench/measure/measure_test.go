@@ -135,3 +135,15 @@ func TestCalibrate(t *testing.T) {
 		t.Errorf("%+v, %v", m, err)
 	}
 }
+
+// What is told is what came through, over every connection.
+func TestSendfile(t *testing.T) {
+	begun := time.Now()
+	mbs, err := Sendfile(t.TempDir(), 2, 1<<20, 200*time.Millisecond)
+	if err != nil || mbs < 10 {
+		t.Errorf("%.0f MB/s: %v", mbs, err)
+	}
+	if took := time.Since(begun); took < 200*time.Millisecond {
+		t.Errorf("over after %v", took)
+	}
+}

@@ -27,6 +27,15 @@ func (u Usage) Sub(o Usage) Usage {
 	return d
 }
 
+// Add is what two used together.
+func (u Usage) Add(o Usage) Usage {
+	sum := Usage{CPU: u.CPU + o.CPU, Reads: u.Reads + o.Reads, Writes: u.Writes + o.Writes, Fsyncs: u.Fsyncs + o.Fsyncs}
+	if u.Fsyncs < 0 || o.Fsyncs < 0 {
+		sum.Fsyncs = -1
+	}
+	return sum
+}
+
 // tick is the unit of /proc/PID/stat on every Linux that Go runs on.
 const tick = 10 * time.Millisecond
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"odradek/bench/cell"
+	"odradek/bench/chart"
 	"odradek/bench/measure"
 	"odradek/bench/payload"
 )
@@ -19,7 +20,7 @@ var page string
 var pageTemplate = template.Must(template.New("report").Funcs(template.FuncMap{"metric": text, "about": payload.About}).Parse(page))
 
 // HTML writes the page.
-func (r *Results) HTML(w io.Writer, pictures []*chart) error {
+func (r *Results) HTML(w io.Writer, pictures []*chart.Chart) error {
 	type picture struct{ Name, Title, Caption, Further string }
 	view := struct {
 		*Results
@@ -32,7 +33,7 @@ func (r *Results) HTML(w io.Writer, pictures []*chart) error {
 		Samples     int64
 	}{Results: r, Neighbours: r.neighbours(), Calibration: r.calibration(), Sets: r.sets()}
 	for _, p := range pictures {
-		view.Pictures = append(view.Pictures, picture{p.name, p.title, p.caption, p.further})
+		view.Pictures = append(view.Pictures, picture{p.Name, p.Title, p.Caption, p.Further})
 	}
 	for i, s := range r.Cells {
 		if len(s.Errors) > 0 {
@@ -69,7 +70,7 @@ func (r *Results) calibration() []figure {
 		}
 		if len(all) > 0 {
 			i := measure.Bootstrap(all)
-			out = append(out, figure{n.name, fmt.Sprintf("%s %s (least %s, most %s over %d runs)", digits(i.Median), n.unit, digits(slices.Min(all)), digits(slices.Max(all)), len(all))})
+			out = append(out, figure{n.name, fmt.Sprintf("%s %s (least %s, most %s over %d runs)", Digits(i.Median), n.unit, Digits(slices.Min(all)), Digits(slices.Max(all)), len(all))})
 		}
 	}
 	return out
@@ -108,13 +109,13 @@ func text(s *Summary, metric string) string {
 		return "–"
 	}
 	if i.Runs < 2 {
-		return digits(i.Median)
+		return Digits(i.Median)
 	}
-	return digits(i.Median) + " (" + digits(i.Low) + "–" + digits(i.High) + ")"
+	return Digits(i.Median) + " (" + Digits(i.Low) + "–" + Digits(i.High) + ")"
 }
 
-// digits prints three significant digits, and whole numbers in groups of three.
-func digits(v float64) string {
+// Digits prints three significant digits, and whole numbers in groups of three.
+func Digits(v float64) string {
 	switch {
 	case v == 0:
 		return "0"

@@ -112,23 +112,23 @@ func TestWrite(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range r.charts() {
-		f, err := os.Open(filepath.Join(dir, c.name+".png"))
+		f, err := os.Open(filepath.Join(dir, c.Name+".png"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		if p, err := png.DecodeConfig(f); err != nil || p.Width < 800 {
-			t.Errorf("%s: %d pixels wide, %v", c.name, p.Width, err)
+			t.Errorf("%s: %d pixels wide, %v", c.Name, p.Width, err)
 		}
 		f.Close()
-		if svg, err := os.ReadFile(filepath.Join(dir, c.name+".svg")); err != nil || !strings.Contains(string(svg), "<svg") {
-			t.Errorf("%s.svg: %v", c.name, err)
+		if svg, err := os.ReadFile(filepath.Join(dir, c.Name+".svg")); err != nil || !strings.Contains(string(svg), "<svg") {
+			t.Errorf("%s.svg: %v", c.Name, err)
 		}
-		if !strings.Contains(string(page), c.name+".svg") {
-			t.Errorf("the page does not show %s", c.name)
+		if !strings.Contains(string(page), c.Name+".svg") {
+			t.Errorf("the page does not show %s", c.Name)
 		}
-		for _, s := range c.series {
-			if len(s.points) == 0 {
-				t.Errorf("%s: the sweep gives no point to %q", c.name, s.name)
+		for _, s := range c.Series {
+			if len(s.Points) == 0 {
+				t.Errorf("%s: the sweep gives no point to %q", c.Name, s.Name)
 			}
 		}
 	}
@@ -159,7 +159,7 @@ func TestFailureThatWasRepeated(t *testing.T) {
 
 func TestDigits(t *testing.T) {
 	for v, want := range map[float64]string{0: "0", 0.00012: "1.2e-04", 0.0567: "0.0567", 1.234: "1.23", 56.78: "56.8", 999: "999", 1234567: "1\u202f234\u202f567"} {
-		if got := digits(v); got != want {
+		if got := Digits(v); got != want {
 			t.Errorf("%v is printed %q, want %q", v, got, want)
 		}
 	}

@@ -230,6 +230,26 @@ func read(r *run.Record) (f *figures, err error) {
 	return f, nil
 }
 
+// Values are all metrics of a run by itself, by name; what is not known is not there. p9999 of acknowledgement and end to end are among them.
+func Values(r *run.Record) (map[string]float64, error) {
+	f, err := read(r)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]float64{}
+	for _, m := range Metrics() {
+		if v := m.of(f); !math.IsNaN(v) {
+			out[m.Name] = v
+		}
+	}
+	for _, h := range histograms() {
+		if v := percentile(h.of(f), 99.99); !math.IsNaN(v) {
+			out[h.name+"_p9999"] = v
+		}
+	}
+	return out, nil
+}
+
 // Get is the interval of a metric, ok if it is known.
 func (s *Summary) Get(metric string) (measure.Interval, bool) {
 	i, ok := s.Metrics[metric]

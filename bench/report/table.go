@@ -28,7 +28,7 @@ func (r *Results) Table(w io.Writer) error {
 		row := []string{s.ID}
 		for _, c := range columns {
 			if i, ok := s.Get(c.metric); ok {
-				row = append(row, digits(i.Median))
+				row = append(row, Digits(i.Median))
 			} else {
 				row = append(row, "–")
 			}
@@ -38,6 +38,11 @@ func (r *Results) Table(w io.Writer) error {
 		}
 		rows = append(rows, row)
 	}
+	return Print(w, head, rows)
+}
+
+// Print prints a table: with lines on a terminal, separated by tabs elsewhere.
+func Print(w io.Writer, head []string, rows [][]string) error {
 	if file, ok := w.(*os.File); ok && cwriter.IsTerminal(int(file.Fd())) {
 		t := table.New().Border(lipgloss.NormalBorder()).Headers(head...).Rows(rows...).StyleFunc(func(_, col int) lipgloss.Style {
 			if col == 0 {

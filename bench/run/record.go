@@ -5,9 +5,38 @@ import (
 	"time"
 
 	"odradek/bench/cell"
+	"odradek/bench/journal"
 	"odradek/bench/load"
 	"odradek/bench/measure"
 )
+
+// Plan is what must not change between a sweep and its continuation.
+type Plan struct {
+	Target   string        `json:"target"`
+	Warmup   time.Duration `json:"warmup_ns"`
+	Length   time.Duration `json:"length_ns"`
+	Seed     uint64        `json:"seed"`
+	Poisson  bool          `json:"poisson"`
+	Workers  int           `json:"workers"`
+	Spin     bool          `json:"spin,omitempty"`
+	Pause    time.Duration `json:"pause_ns,omitempty"`
+	Replicas int           `json:"replicas,omitempty"`
+}
+
+// Store keeps the runs of a sweep.
+type Store = journal.Store[Plan, Record]
+
+// Open reads the runs of a directory, or begins a new file.
+func Open(dir string, plan Plan) (*Store, error) { return journal.Open[Plan, Record](dir, plan) }
+
+// Read returns the plan and the runs of a directory.
+func Read(dir string) (*Store, error) { return journal.Read[Plan, Record](dir) }
+
+// Key names the cell.
+func (r Record) Key() (id string, rep int) { return r.ID, r.Rep }
+
+// Failed reports whether it gave an error instead of figures.
+func (r Record) Failed() bool { return r.Error != "" }
 
 // Record is one run of one cell: what was counted, and the histograms as text. Everything that a report shows is computed from records.
 type Record struct {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"odradek/bench/cell"
+	"odradek/bench/journal"
 	"odradek/bench/measure"
 	"odradek/bench/target"
 )
@@ -76,7 +77,7 @@ func TestResume(t *testing.T) {
 		t.Fatalf("an interrupted sweep says %v", err)
 	}
 	_ = s.Close()
-	path := filepath.Join(dir, fileName)
+	path := filepath.Join(dir, journal.FileName)
 	text, _ := os.ReadFile(path)
 	if err := os.WriteFile(path, text[:len(text)-10], 0o644); err != nil {
 		t.Fatal(err)
@@ -101,13 +102,13 @@ func TestResume(t *testing.T) {
 			t.Errorf("%s was run %d times", c.ID(), times[c.ID()])
 		}
 	}
-	if _, err := Open(dir, plan); err == nil || !strings.Contains(err.Error(), "another sweep") {
+	if _, err := Open(dir, plan); err == nil || !strings.Contains(err.Error(), "another measurement") {
 		t.Errorf("two sweeps in one directory: %v", err)
 	}
 	_ = s.Close()
 	other := plan
 	other.Length = time.Second
-	if _, err := Open(dir, other); !errors.Is(err, ErrOtherPlan) {
+	if _, err := Open(dir, other); !errors.Is(err, journal.ErrOtherPlan) {
 		t.Errorf("another plan in the same directory: %v", err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -24,6 +25,10 @@ type Options struct {
 	Plan   Plan
 	// Scratch is a directory on the broker's disk, for calibration.
 	Scratch string
+	// Configs are those of each topic besides the cell's.
+	Configs map[string]string
+	// Measuring, if not nil, is called when the measured part of a run begins. It must not wait.
+	Measuring func()
 	// Done is told after each run; total counts those left at the begin.
 	Done func(done, total int, r *Record)
 }
@@ -54,7 +59,7 @@ func Sweep(ctx context.Context, o Options, s *Store) error {
 		if ctx.Err() != nil {
 			return fmt.Errorf("interrupted after %d of %d runs: the same command goes on from here", i, len(turns))
 		}
-		r := one(ctx, &o, t.cell, t.rep)
+		r := One(ctx, &o, t.cell, t.rep)
 		if err := s.Add(*r); err != nil {
 			return err
 		}
@@ -71,8 +76,8 @@ func Sweep(ctx context.Context, o Options, s *Store) error {
 	return nil
 }
 
-// one runs a cell once.
-func one(ctx context.Context, o *Options, c cell.Cell, rep int) *Record {
+// One runs a cell once.
+func One(ctx context.Context, o *Options, c cell.Cell, rep int) *Record {
 	r := &Record{ID: c.ID(), Cell: c, Rep: rep, Begun: time.Now().UTC()}
 	if err := attempt(ctx, o, c, r); err != nil {
 		r.Error = err.Error()
@@ -92,6 +97,7 @@ func attempt(ctx context.Context, o *Options, c cell.Cell, r *Record) (err error
 	defer admin.Close()
 	topic := fmt.Sprintf("bench-%d-%d", os.Getpid(), time.Now().UnixNano())
 	configs := map[string]string{}
+	maps.Copy(configs, o.Configs)
 	if c.Relaxed {
 		configs["flush.messages"] = "10000"
 	}
@@ -130,7 +136,11 @@ func drive(o *Options, cfg load.Config, r *Record) error {
 	before := make(chan *measure.Usage, 1)
 	go func() {
 		time.Sleep(time.Duration(start - measure.Now() + int64(cfg.Warmup)))
-		before <- usage(o.Target)
+		used := usage(o.Target)
+		if o.Measuring != nil {
+			o.Measuring()
+		}
+		before <- used
 	}()
 	if o.Plan.Pause > 0 {
 		go pause(o, start+int64(cfg.Warmup+cfg.Length/4))

@@ -85,9 +85,27 @@ func TestFetchSendsExtents(t *testing.T) {
 						t.Fatalf("fetch %d: %d bytes, want %d", i, len(got), len(want))
 					}
 				}
+				if got, want := b.server.Extents(), countedExtents(3, noFd); got != want {
+					t.Errorf("the counters say %+v, want %+v", got, want)
+				}
 			})
 		}
 	}
+}
+
+// countedExtents are what the counters must say after so many fetches: nothing above the crossover passes through memory where the file has a descriptor.
+func countedExtents(fetches int64, noFd bool) (e Extents) {
+	for _, x := range mixedExtents {
+		switch n := fetches * int64(x[1]); {
+		case x[1] < sendfileMin:
+			e.Small += n
+		case noFd:
+			e.Large += n
+		default:
+			e.Kernel += n
+		}
+	}
+	return e
 }
 
 // The file was cut under a pin: what was promised cannot be sent, so the connection is closed rather than filled up with something.

@@ -33,6 +33,7 @@ type item struct {
 	pin  Pin
 	off  int64
 	n    int64 // bytes left of the file's
+	sent *extents
 }
 
 // sender is the writing side of a conn, under its mu. Invariant: while writing, one goroutine runs writeQueue and nobody else writes to the socket;
@@ -131,7 +132,7 @@ func (c *conn) assemble(out wire.Outgoing) ([]item, *fault) {
 			return nil, f
 		}
 		if pin.Len() >= sendfileMin {
-			items = append(items, item{b: buf[from:len(buf):len(buf)], more: true}, item{pin: pin, off: pin.Off(), n: pin.Len()})
+			items = append(items, item{b: buf[from:len(buf):len(buf)], more: true}, item{pin: pin, off: pin.Off(), n: pin.Len(), sent: &c.s.extents})
 			from = len(buf)
 			continue
 		}
@@ -144,6 +145,7 @@ func (c *conn) assemble(out wire.Outgoing) ([]item, *fault) {
 			unpin(items)
 			return nil, shortFile(off, err)
 		}
+		c.s.extents.small.Add(int64(n))
 	}
 	if len(buf) > from {
 		items = append(items, item{b: buf[from:]})
@@ -232,6 +234,7 @@ func writeFile(fd int, it *item) (int, error) {
 		if n <= 0 {
 			return 0, errShort
 		}
+		it.sent.kernel.Add(int64(n))
 		it.off += int64(n)
 		it.n -= int64(n)
 		return n, nil
@@ -244,6 +247,7 @@ func writeFile(fd int, it *item) (int, error) {
 		}
 		return 0, err
 	}
+	it.sent.large.Add(int64(n))
 	it.off += int64(n)
 	it.n -= int64(n)
 	return n, nil

@@ -74,6 +74,7 @@ type Server struct {
 	pace       pace
 	stallAfter time.Duration
 	unread     atomic.Int64 // bytes of all connections' queues
+	extents    extents
 	listeners  []listener
 	lastID     atomic.Uint64
 	conns      sync.WaitGroup // goroutines that read, and that write what is left

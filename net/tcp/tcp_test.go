@@ -36,7 +36,7 @@ type fakeBroker struct {
 func (b *fakeBroker) Frames() *Frames { return b.frames }
 
 func (b *fakeBroker) Env() *wire.Env {
-	return &wire.Env{Prepare: func(topic string, id record.UUID, part int32, data []byte, frame record.FrameID, _ int16) api.ProducePartition {
+	return &wire.Env{Prepare: func(_ *wire.Policies, topic string, id record.UUID, part int32, data []byte, frame record.FrameID, _ int16) api.ProducePartition {
 		return api.ProducePartition{Topic: topic, TopicID: id, Partition: part, Batch: record.Batch{Frame: frame, Size: int32(len(data)), Data: data}}
 	}}
 }

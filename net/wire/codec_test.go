@@ -57,7 +57,7 @@ func TestProduceRequestAgainstKmsg(t *testing.T) {
 			var want []api.ProducePartition
 			for _, topic := range req.Topics {
 				for _, p := range topic.Partitions {
-					part := plainPrepare(topic.Topic, record.UUID{}, p.Partition, p.Records, 5, version)
+					part := plainPrepare(nil, topic.Topic, record.UUID{}, p.Partition, p.Records, 5, version)
 					want = append(want, part)
 				}
 			}

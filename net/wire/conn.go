@@ -75,6 +75,7 @@ type Conn struct {
 	// The reading half.
 	number   int32
 	names    names
+	policies Policies
 	clientID string
 
 	// The answering half.
@@ -167,7 +168,7 @@ func (c *Conn) decodeProduce(env *Env, f Frame, v *Verdict) error {
 	cur := cursor{b: f.Data}
 	clientID := readHeader(&cur, flex)
 	call := new(produceCall)
-	v.Batches = decodeProduce(&cur, call, f.Version, f.ID, &c.names, env.Prepare)
+	v.Batches = decodeProduce(&cur, call, f.Version, f.ID, &c.names, &c.policies, env.Prepare)
 	if cur.err != nil {
 		return cur.err
 	}

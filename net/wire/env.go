@@ -28,7 +28,7 @@ func NewEnv(committed *query.View, prepare PrepareBatch) *Env {
 		Query: func(r *core.Request) (kmsg.Response, bool) {
 			return query.Answer(view, r.Body, r.Reached())
 		},
-		Prepare: func(topic string, id record.UUID, partition int32, data []byte, frame record.FrameID, version int16) api.ProducePartition {
+		Prepare: func(known *Policies, topic string, id record.UUID, partition int32, data []byte, frame record.FrameID, version int16) api.ProducePartition {
 			p := api.ProducePartition{Topic: topic, TopicID: id, Partition: partition}
 			t, ok := view.Image.Topic(topic)
 			if !ok {
@@ -41,7 +41,7 @@ func NewEnv(committed *query.View, prepare PrepareBatch) *Env {
 				p.Err, p.NoBatch, p.Message = errcode.UnsupportedCompressionType, true, "zstd needs Produce version 7 or later"
 				return p
 			}
-			b, refusal := prepare(policyOf(view, topic), data, frame)
+			b, refusal := prepare(known.of(view, topic), data, frame)
 			if refusal != nil {
 				p.Err, p.Message, p.Errors, p.NoBatch = refusal.Code, refusal.Message, refusal.Records, refusal.NoBatch
 				return p
@@ -51,6 +51,30 @@ func NewEnv(committed *query.View, prepare PrepareBatch) *Env {
 		},
 		Features: func() Features { return featuresOf(view.Image) },
 	}
+}
+
+// Policies remembers what a connection was told of topics' policies: to read a topic's configs costs as much as to check a small batch.
+type Policies struct {
+	at    image.At // of the image of which they are: every change of metadata makes another one
+	known map[string]*record.Policy
+}
+
+// of returns the policy of a topic.
+func (p *Policies) of(view *query.View, topic string) *record.Policy {
+	if at := view.Image.At(); p.at != at || len(p.known) >= namesMax {
+		p.at = at
+		clear(p.known)
+	}
+	policy := p.known[topic]
+	if policy == nil {
+		if p.known == nil {
+			p.known = make(map[string]*record.Policy)
+		}
+		own := *policyOf(view, topic) // a copy: an idle connection must not hold on to a view of long ago
+		policy = &own
+		p.known[topic] = policy
+	}
+	return policy
 }
 
 // policyOf returns the policy of a topic: the node's own where the topic sets nothing.

@@ -44,7 +44,7 @@ func (p *testPool) Release(id record.FrameID) {
 }
 
 // plainPrepare takes every batch as it is; size and data are what tests look at.
-func plainPrepare(topic string, id record.UUID, part int32, data []byte, frame record.FrameID, _ int16) api.ProducePartition {
+func plainPrepare(_ *Policies, topic string, id record.UUID, part int32, data []byte, frame record.FrameID, _ int16) api.ProducePartition {
 	return api.ProducePartition{Topic: topic, TopicID: id, Partition: part, Batch: record.Batch{Frame: frame, Size: int32(len(data)), Data: data}}
 }
 

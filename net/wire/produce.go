@@ -17,7 +17,7 @@ const (
 )
 
 // Prepare checks one batch against the policy of its topic and makes a Batch of it, or says why it is refused. It may write into data.
-type Prepare func(topic string, id record.UUID, partition int32, data []byte, frame record.FrameID, version int16) api.ProducePartition
+type Prepare func(known *Policies, topic string, id record.UUID, partition int32, data []byte, frame record.FrameID, version int16) api.ProducePartition
 
 // produceCall is what a Produce request needs, in one allocation where it names one partition.
 type produceCall struct {
@@ -28,7 +28,7 @@ type produceCall struct {
 
 // decodeProduce reads the body of a Produce request, versions 3–11, into call. Each batch goes through prepare while it is read; its bytes
 // alias the frame. It returns the number of batches that still do afterwards.
-func decodeProduce(c *cursor, call *produceCall, version int16, frame record.FrameID, names *names, prepare Prepare) int {
+func decodeProduce(c *cursor, call *produceCall, version int16, frame record.FrameID, names *names, known *Policies, prepare Prepare) int {
 	req := &call.produce
 	req.TransactionalID = string(c.str())
 	req.Acks = c.i16()
@@ -49,7 +49,7 @@ func decodeProduce(c *cursor, call *produceCall, version int16, frame record.Fra
 			if c.err != nil {
 				return batches
 			}
-			p := prepare(name, record.UUID{}, index, data, frame, version)
+			p := prepare(known, name, record.UUID{}, index, data, frame, version)
 			if p.Err == errcode.None && p.Batch.Frame != record.NoFrame {
 				batches++
 			}

@@ -12,6 +12,7 @@ import (
 	"odradek/disk/store"
 	"odradek/disk/vfs"
 	"odradek/disk/vfs/filecache"
+	"odradek/net/tcp"
 	"odradek/node/runtime"
 )
 
@@ -58,10 +59,11 @@ type counters struct {
 	store.Stats
 	Files         []filecache.Stats // by log directory
 	FetchSessions fetch.SessionStats
+	Extents       tcp.Extents
 }
 
 func stats(n *runtime.Node, dirs []vfs.FS) counters {
-	c := counters{Stats: n.Stats(), FetchSessions: n.FetchSessions()}
+	c := counters{Stats: n.Stats(), FetchSessions: n.FetchSessions(), Extents: n.Extents()}
 	for _, dir := range dirs {
 		if cache, ok := dir.(*filecache.FS); ok {
 			c.Files = append(c.Files, cache.Stats())

@@ -29,7 +29,7 @@ func (h *history) add(at core.Instant, ev *core.Event) {
 	h.events++
 	from := len(h.young)
 	b := strconv.AppendInt(h.young, int64(at), 10)
-	b = ev.Append(append(b, ' '))
+	b = ev.Brief(append(b, ' '))
 	if len(b)-from >= historyLine {
 		b = append(b[:from+historyLine-4], "..."...)
 	}

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/twmb/franz-go/pkg/kmsg"
+
 	"odradek/core"
 	"odradek/core/api"
 	"odradek/core/record"
@@ -49,5 +51,22 @@ func TestHistoryIsBounded(t *testing.T) {
 	}
 	if c := cap(h.young) + cap(h.old); c > 4*historyBytes {
 		t.Errorf("%d bytes are kept after long lines", c)
+	}
+}
+
+// What another node answered is noted without putting its records together: a follower gets a megabyte in each answer.
+func TestHistoryLeavesOutRecords(t *testing.T) {
+	resp := kmsg.NewPtrFetchResponse()
+	resp.SetVersion(12)
+	p := kmsg.NewFetchResponseTopicPartition()
+	p.RecordBatches = make([]byte, 1<<20)
+	resp.Topics = []kmsg.FetchResponseTopic{{Topic: "t", Partitions: []kmsg.FetchResponseTopicPartition{p}}}
+	h := history{young: make([]byte, 0, historyBytes), old: make([]byte, 0, historyBytes)}
+	ev := &core.Event{Kind: core.EvAnswered, Call: 7, Answer: resp}
+	if n := testing.AllocsPerRun(100, func() { h.add(5, ev) }); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+	if text := string(h.text("enough")); !strings.HasPrefix(text, "5 Answered call=7 key=Fetch v=12\n") {
+		t.Errorf("noted as %.80q", text)
 	}
 }

@@ -193,6 +193,9 @@ func (n *Node) Halted() <-chan string { return n.halted }
 // Stats returns the store's counters of syncs.
 func (n *Node) Stats() store.Stats { return n.store.Stats() }
 
+// Extents returns the counters of files' bytes in responses.
+func (n *Node) Extents() tcp.Extents { return n.server.Extents() }
+
 // Steps returns how many events the core has stepped.
 func (n *Node) Steps() int64 { return n.steps.Load() }
 

@@ -1,4 +1,5 @@
-package report
+// Package chart draws a picture of medians with their intervals, as SVG and PNG.
+package chart
 
 import (
 	"bytes"
@@ -20,26 +21,27 @@ import (
 	"odradek/bench/measure"
 )
 
-// chart is one picture before it is drawn.
-type chart struct {
-	name, title      string
-	xLabel, yLabel   string
-	logX, logY       bool
-	categories       []string // names of x = 0, 1, 2, …; nil: x is a number
-	unconnected      bool     // x has no order: points without lines
-	series           []series
-	caption, further string // what is shown; what to look at
+// Chart is one picture before it is drawn.
+type Chart struct {
+	Name, Title      string
+	XLabel, YLabel   string
+	LogX, LogY       bool
+	Categories       []string // names of x = 0, 1, 2, …; nil: x is a number
+	Unconnected      bool     // x has no order: points without lines
+	Series           []Series
+	Caption, Further string // what is shown; what to look at
 }
 
-// series is one line with its points.
-type series struct {
-	name   string
-	points []point
+// Series is one line with its points.
+type Series struct {
+	Name   string
+	Points []Point
 }
 
-type point struct {
-	x float64
-	y measure.Interval
+// Point is a median with its interval.
+type Point struct {
+	X float64
+	Y measure.Interval
 }
 
 // The size of a picture: as wide as the text of a printed page.
@@ -62,16 +64,16 @@ var shapes = []draw.GlyphDrawer{draw.CircleGlyph{}, draw.BoxGlyph{}, draw.Triang
 var dashes = [][]vg.Length{nil, {vg.Points(7), vg.Points(3)}, {vg.Points(2), vg.Points(2)}, {vg.Points(9), vg.Points(3), vg.Points(2), vg.Points(3)},
 	{vg.Points(4), vg.Points(4)}, {vg.Points(12), vg.Points(4)}}
 
-// points counts those of all series.
-func (c *chart) points() (n int) {
-	for _, s := range c.series {
-		n += len(s.points)
+// Count counts those of all series.
+func (c *Chart) Count() (n int) {
+	for _, s := range c.Series {
+		n += len(s.Points)
 	}
 	return n
 }
 
-// draw makes a PNG and an SVG of the chart.
-func (c *chart) draw(path string) error {
+// Draw makes a PNG and an SVG of the chart.
+func (c *Chart) Draw(path string) error {
 	png := vgimg.PngCanvas{Canvas: vgimg.NewWith(vgimg.UseWH(width, height), vgimg.UseDPI(dpi))}
 	svg := vgsvg.New(width, height)
 	for _, out := range []struct {
@@ -118,7 +120,7 @@ func face(size vg.Length, weight stdfont.Weight) font.Font {
 
 // on draws the title and what y is on top, the data below, the legend beside them, where it covers nothing. The axes' names are written here and not by the
 // library, which leaves room for them at the wrong place where a scale is logarithmic.
-func (c *chart) on(canvas draw.Canvas) error {
+func (c *Chart) on(canvas draw.Canvas) error {
 	canvas.SetColor(color.White)
 	canvas.Fill(canvas.Rectangle.Path())
 	p := plot.New()
@@ -131,7 +133,7 @@ func (c *chart) on(canvas draw.Canvas) error {
 	keys := plot.NewLegend()
 	keys.Top, keys.Left, keys.Padding, keys.ThumbnailWidth = true, true, vg.Points(6), vg.Points(28)
 	keys.TextStyle.Font = face(fontSize-1, stdfont.WeightNormal)
-	for i, s := range c.series {
+	for i, s := range c.Series {
 		if err := c.add(p, &keys, s, i); err != nil {
 			return err
 		}
@@ -143,9 +145,9 @@ func (c *chart) on(canvas draw.Canvas) error {
 		style := draw.TextStyle{Color: color.Black, Font: face(size, weight), XAlign: align, Handler: plot.DefaultTextHandler}
 		canvas.FillText(style, vg.Point{X: x, Y: y}, text)
 	}
-	write(c.title, edge, height-edge-lines*0.8, fontSize+1, stdfont.WeightBold, draw.XLeft)
-	write(c.yLabel, edge, height-edge-lines*1.7, fontSize, stdfont.WeightNormal, draw.XLeft)
-	write(c.xLabel, (width-legend)/2+edge, edge+lines*0.2, fontSize, stdfont.WeightNormal, draw.XCenter)
+	write(c.Title, edge, height-edge-lines*0.8, fontSize+1, stdfont.WeightBold, draw.XLeft)
+	write(c.YLabel, edge, height-edge-lines*1.7, fontSize, stdfont.WeightNormal, draw.XLeft)
+	write(c.XLabel, (width-legend)/2+edge, edge+lines*0.2, fontSize, stdfont.WeightNormal, draw.XCenter)
 	keys.Draw(draw.Crop(canvas, width-legend+vg.Points(10), 0, 0, -edge-2*lines))
 	return nil
 }
@@ -156,21 +158,21 @@ type bars struct {
 	plotter.YErrors
 }
 
-func (c *chart) add(p *plot.Plot, keys *plot.Legend, s series, i int) error {
+func (c *Chart) add(p *plot.Plot, keys *plot.Legend, s Series, i int) error {
 	var b bars
-	aside := float64(i) - float64(len(c.series)-1)/2
-	for _, pt := range s.points {
-		x := pt.x // series stand a little side by side, so that bars do not lie on one another
+	aside := float64(i) - float64(len(c.Series)-1)/2
+	for _, pt := range s.Points {
+		x := pt.X // series stand a little side by side, so that bars do not lie on one another
 		switch {
-		case c.unconnected:
+		case c.Unconnected:
 			x += aside * 0.12
-		case c.categories != nil:
+		case c.Categories != nil:
 			x += aside * 0.05
-		case c.logX:
+		case c.LogX:
 			x *= math.Pow(1.02, aside)
 		}
-		b.XYs = append(b.XYs, plotter.XY{X: x, Y: pt.y.Median})
-		b.YErrors = append(b.YErrors, struct{ Low, High float64 }{pt.y.Median - pt.y.Low, pt.y.High - pt.y.Median})
+		b.XYs = append(b.XYs, plotter.XY{X: x, Y: pt.Y.Median})
+		b.YErrors = append(b.YErrors, struct{ Low, High float64 }{pt.Y.Median - pt.Y.Low, pt.Y.High - pt.Y.Median})
 	}
 	if len(b.XYs) == 0 {
 		return nil
@@ -187,29 +189,29 @@ func (c *chart) add(p *plot.Plot, keys *plot.Legend, s series, i int) error {
 		return err
 	}
 	intervals.Color = hue
-	if c.unconnected {
+	if c.Unconnected {
 		p.Add(intervals, dots)
-		keys.Add(s.name, dots)
+		keys.Add(s.Name, dots)
 		return nil
 	}
 	p.Add(intervals, line, dots)
-	keys.Add(s.name, line, dots)
+	keys.Add(s.Name, line, dots)
 	return nil
 }
 
 // axes chooses scales and the numbers on them.
-func (c *chart) axes(p *plot.Plot) {
-	if c.categories != nil {
+func (c *Chart) axes(p *plot.Plot) {
+	if c.Categories != nil {
 		var ticks []plot.Tick
-		for i, name := range c.categories {
+		for i, name := range c.Categories {
 			ticks = append(ticks, plot.Tick{Value: float64(i), Label: name})
 		}
 		p.X.Tick.Marker = plot.ConstantTicks(ticks)
-		p.X.Min, p.X.Max = -0.4, float64(len(c.categories))-0.6
-	} else if c.logX {
+		p.X.Min, p.X.Max = -0.4, float64(len(c.Categories))-0.6
+	} else if c.LogX {
 		logarithmic(&p.X)
 	}
-	if c.logY {
+	if c.LogY {
 		logarithmic(&p.Y)
 	} else {
 		p.Y.Min = 0

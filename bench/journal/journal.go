@@ -1,4 +1,5 @@
-package run
+// Package journal keeps the runs of a measurement as lines of a file, so that an interrupted one goes on where it was.
+package journal
 
 import (
 	"bufio"
@@ -9,41 +10,35 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// Plan is what must not change between a sweep and its continuation.
-type Plan struct {
-	Target   string        `json:"target"`
-	Warmup   time.Duration `json:"warmup_ns"`
-	Length   time.Duration `json:"length_ns"`
-	Seed     uint64        `json:"seed"`
-	Poisson  bool          `json:"poisson"`
-	Workers  int           `json:"workers"`
-	Spin     bool          `json:"spin,omitempty"`
-	Pause    time.Duration `json:"pause_ns,omitempty"`
-	Replicas int           `json:"replicas,omitempty"`
+// Run is one run as it is kept.
+type Run interface {
+	// Key names what was run and the how manieth time.
+	Key() (id string, rep int)
+	// Failed reports whether the run gave an error instead of figures.
+	Failed() bool
 }
 
-// Store is the file of runs in a directory: the plan, then one record a line.
-type Store struct {
+// Store is the file of runs in a directory: the plan, which must not change between a measurement and its continuation, then one record a line.
+type Store[Plan comparable, Record Run] struct {
 	Plan    Plan
 	Records []Record
 	file    *os.File
 }
 
-// fileName is the file of runs.
-const fileName = "runs.jsonl"
+// FileName is the file of runs.
+const FileName = "runs.jsonl"
 
 // ErrOtherPlan is returned for a directory whose runs were made otherwise.
 var ErrOtherPlan = errors.New("the directory holds runs of another plan: choose another --out")
 
 // Open reads the runs of a directory, or begins a new file, and locks it. A last line that an interruption has cut is left out.
-func Open(dir string, plan Plan) (_ *Store, err error) {
-	s := &Store{Plan: plan}
-	path := filepath.Join(dir, fileName)
+func Open[Plan comparable, Record Run](dir string, plan Plan) (_ *Store[Plan, Record], err error) {
+	s := &Store[Plan, Record]{Plan: plan}
+	path := filepath.Join(dir, FileName)
 	if s.file, err = os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644); err != nil {
 		return nil, err
 	}
@@ -53,7 +48,7 @@ func Open(dir string, plan Plan) (_ *Store, err error) {
 		}
 	}()
 	if err := unix.Flock(int(s.file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		return nil, fmt.Errorf("%s: another sweep is at work in this directory (%w)", path, err)
+		return nil, fmt.Errorf("%s: another measurement is at work in this directory (%w)", path, err)
 	}
 	text, err := io.ReadAll(s.file)
 	if err != nil {
@@ -76,22 +71,22 @@ func Open(dir string, plan Plan) (_ *Store, err error) {
 }
 
 // Read returns the plan and the runs of a directory, and writes nothing.
-func Read(dir string) (*Store, error) {
-	text, err := os.ReadFile(filepath.Join(dir, fileName))
+func Read[Plan comparable, Record Run](dir string) (*Store[Plan, Record], error) {
+	text, err := os.ReadFile(filepath.Join(dir, FileName))
 	if err != nil {
 		return nil, err
 	}
 	line, _, _ := bytes.Cut(text, []byte("\n"))
-	s := new(Store)
+	s := new(Store[Plan, Record])
 	if err := json.Unmarshal(line, &s.Plan); err != nil {
-		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, fileName), err)
+		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, FileName), err)
 	}
 	_, err = s.read(text)
 	return s, err
 }
 
 // read takes in the whole lines and returns how many bytes they are.
-func (s *Store) read(text []byte) (whole int, err error) {
+func (s *Store[Plan, Record]) read(text []byte) (whole int, err error) {
 	in := bufio.NewReader(bytes.NewReader(text))
 	for first := true; ; first = false {
 		line, err := in.ReadBytes('\n')
@@ -117,7 +112,7 @@ func (s *Store) read(text []byte) (whole int, err error) {
 	}
 }
 
-func (s *Store) write(v any) error {
+func (s *Store[Plan, Record]) write(v any) error {
 	line, err := json.Marshal(v)
 	if err == nil {
 		_, err = s.file.Write(append(line, '\n'))
@@ -126,15 +121,15 @@ func (s *Store) write(v any) error {
 }
 
 // Add keeps a run.
-func (s *Store) Add(r Record) error {
+func (s *Store[Plan, Record]) Add(r Record) error {
 	s.Records = append(s.Records, r)
 	return s.write(r)
 }
 
 // Done reports whether a repetition of a cell has been run. One that failed is run again.
-func (s *Store) Done(id string, rep int) bool {
+func (s *Store[Plan, Record]) Done(id string, rep int) bool {
 	for i := range s.Records {
-		if r := &s.Records[i]; r.ID == id && r.Rep == rep && r.Error == "" {
+		if its, n := s.Records[i].Key(); its == id && n == rep && !s.Records[i].Failed() {
 			return true
 		}
 	}
@@ -142,4 +137,4 @@ func (s *Store) Done(id string, rep int) bool {
 }
 
 // Close closes the file.
-func (s *Store) Close() error { return s.file.Close() }
+func (s *Store[Plan, Record]) Close() error { return s.file.Close() }

@@ -1,0 +1,180 @@
+package race
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"odradek/bench/journal"
+)
+
+// Every cell can be run and asks only about what it runs; each aim of the issue is asked for.
+func TestCells(t *testing.T) {
+	names, asked := map[string]bool{}, map[int]bool{}
+	for _, c := range Cells() {
+		if names[c.Name] {
+			t.Errorf("two cells are named %s", c.Name)
+		}
+		names[c.Name] = true
+		if (c.Load == nil) == (c.Do == nil) || c.About == "" || len(c.Questions) == 0 || c.Nodes < 1 {
+			t.Errorf("%s is not whole: %+v", c.Name, c)
+		}
+		if c.Load != nil {
+			if err := c.Load.Check(); err != nil {
+				t.Errorf("%s: %v", c.Name, err)
+			}
+		}
+		for _, q := range c.Questions {
+			if !slices.Contains(c.Entrants, q.Ours) || q.Theirs != nil && !slices.Contains(c.Entrants, *q.Theirs) {
+				t.Errorf("%s asks about %s, which it does not run", c.Name, q.Metric)
+			}
+			if q.Ours.Side != Odradek || q.Theirs != nil && q.Theirs.Side != Kafka {
+				t.Errorf("%s: %s compares %s with %v", c.Name, q.Metric, q.Ours, q.Theirs)
+			}
+			if q.Want != 0 {
+				asked[q.Aim] = true
+			}
+		}
+	}
+	for aim := 1; aim <= 9; aim++ {
+		if !asked[aim] {
+			t.Errorf("nothing is asked for aim %d", aim)
+		}
+	}
+}
+
+func TestPick(t *testing.T) {
+	all := Cells()
+	count := func(aims []int, patterns ...string) int {
+		t.Helper()
+		out, err := Pick(all, aims, patterns)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(out)
+	}
+	if n := count([]int{8}); n != 35 {
+		t.Errorf("aim 8 has %d cells, not 7 batch sizes × 5 codecs", n)
+	}
+	if n := count(nil, "codec/*/zstd", "start"); n != 8 {
+		t.Errorf("%d cells match", n)
+	}
+	if n := count(nil); n != len(all) {
+		t.Errorf("nothing given is %d of %d", n, len(all))
+	}
+	for _, err := range []error{second(Pick(all, []int{10}, nil)), second(Pick(all, nil, []string{"star"})), second(Pick(all, []int{1}, []string{"cod*x"}))} {
+		if err == nil || !strings.Contains(err.Error(), "--list") {
+			t.Errorf("what does not exist is answered with %v", err)
+		}
+	}
+}
+
+func second(_ []*Cell, err error) error { return err }
+
+// script is a cell that does nothing but note who was there, and fails where it is told to.
+type script struct {
+	ran  []string
+	fail string
+}
+
+func (s *script) cell(entrants ...Entrant) *Cell {
+	return &Cell{Name: "script", Nodes: 1, Entrants: entrants, Do: func(_ context.Context, _ *Arena, _ *Cell, e Entrant) (Values, error) {
+		s.ran = append(s.ran, e.String())
+		switch {
+		case e.String() == s.fail:
+			return nil, errors.New("broken")
+		case e == KafkaFlushed:
+			return nil, Unable{"not here"}
+		}
+		return Values{"n": float64(len(s.ran))}, nil
+	}}
+}
+
+// Sides follow one another A B, B A; an interrupted comparison goes on where it was; what gave no figure is run again, and what is not to be had is no failure.
+func TestRun(t *testing.T) {
+	dir, plan := t.TempDir(), Plan{Kafka: "4", Length: time.Second}
+	open := func() *Store {
+		s, err := journal.Open[Plan, Record](dir, plan)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = s.Close() })
+		return s
+	}
+	s, sc := open(), &script{fail: KafkaDefault.String()}
+	a := &Arena{Dir: t.TempDir(), Plan: plan, Says: io.Discard}
+	cells := []*Cell{sc.cell(Durable, KafkaDefault, KafkaFlushed)}
+	ctx, cancel := context.WithCancel(context.Background())
+	err := Run(ctx, a, cells, 2, s, func(n, total int, _ *Record) {
+		if total != 6 {
+			t.Errorf("%d runs in all", total)
+		}
+		if n == 4 {
+			cancel()
+		}
+	})
+	if err == nil || !strings.Contains(err.Error(), "interrupted after 4 of 6") {
+		t.Fatalf("interrupted: %v", err)
+	}
+	_ = s.Close()
+	sc.fail, s = "", open()
+	if err := Run(context.Background(), a, cells, 2, s, func(int, int, *Record) {}); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"odradek durable", "kafka", "kafka flush.messages=1", "kafka flush.messages=1", // the other way round in the second round, then interrupted
+		"kafka", "kafka flush.messages=1", "kafka flush.messages=1", "kafka", "odradek durable"}
+	if !slices.Equal(sc.ran, want) {
+		t.Errorf("ran %q, not %q", sc.ran, want)
+	}
+	for _, r := range s.Records {
+		if r.Entrant == KafkaFlushed.String() && (r.Unable != "not here" || r.Error != "") {
+			t.Errorf("what is not to be had is kept as %+v", r)
+		}
+		if r.Entrant == Durable.String() && r.Values["fdatasync_p50"] <= 0 {
+			t.Errorf("no device beside the figures: %+v", r)
+		}
+	}
+}
+
+// The times of a cell grow for tails, but not where all is to be quick.
+func TestLength(t *testing.T) {
+	a := &Arena{Plan: Plan{Length: time.Second}}
+	if d := a.length(&Cell{Length: time.Minute}); d != time.Minute {
+		t.Error(d)
+	}
+	a.Plan.Quick = true
+	if d := a.length(&Cell{Length: time.Minute}); d != time.Second {
+		t.Error(d)
+	}
+}
+
+// What the tools print is read; what they do not is an error and no zero.
+func TestNumbers(t *testing.T) {
+	v, err := numbers("1 records sent, 5.0 records/sec\n100 records sent, 123.5 records/sec (0.1 MB/sec)\n", `([\d.]+) records/sec \(([\d.]+) MB/sec\)`)
+	if err != nil || !slices.Equal(v, []float64{123.5, 0.1}) {
+		t.Errorf("%v %v", v, err)
+	}
+	if _, err := numbers("nothing", `(\d+) msgs/s`); err == nil {
+		t.Error("what was not printed is read")
+	}
+}
+
+// A settled arena has no folders of deleted topics.
+func TestSettle(t *testing.T) {
+	a := &Arena{Dir: t.TempDir()}
+	gone := filepath.Join(a.Dir, "kafka-1", "data", "topic-0.0123-delete")
+	if err := os.MkdirAll(gone, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	time.AfterFunc(150*time.Millisecond, func() { _ = os.RemoveAll(gone) })
+	begun := time.Now()
+	if a.settle(); time.Since(begun) < 140*time.Millisecond || time.Since(begun) > settleMax {
+		t.Errorf("settled after %v", time.Since(begun))
+	}
+}

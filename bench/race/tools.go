@@ -1,0 +1,192 @@
+package race
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"odradek/bench/kafka"
+	"odradek/bench/target"
+)
+
+// toolPartitions is that of topics that other people's tools write to and read.
+const toolPartitions = 4
+
+// toolMax bounds a run of a tool.
+const toolMax = 10 * time.Minute
+
+// tool runs a command against a topic that was made for it, and gives what the command wrote and what the broker used meanwhile.
+type tool struct {
+	command func(ctx context.Context, address, topic string) *exec.Cmd
+	filled  bool // the topic holds the messages already
+	group   bool // it reads as a consumer group
+	values  func(out string) (Values, error)
+	gb      float64 // of payload that passes
+}
+
+func (a *Arena) tool(ctx context.Context, c *Cell, e Entrant, t tool) (_ Values, err error) {
+	b, err := a.on(ctx, e.Side, c.Nodes)
+	if err != nil {
+		return nil, err
+	}
+	addresses, err := b.Bootstrap(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if t.group {
+		if err := served(addresses); err != nil {
+			return nil, err
+		}
+	}
+	topic, leaders, remove, err := a.topic(addresses, e, toolPartitions, 1, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, remove()) }()
+	if t.filled {
+		// A little more, since the tool stops at a number of messages.
+		if err := fill(topic, leaders, a.Plan.Messages*1000*11/10, filling(toolPartitions)); err != nil {
+			return nil, err
+		}
+	}
+	before, err := b.Usage()
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), toolMax)
+	defer cancel()
+	cmd := t.command(ctx, addresses[0], topic)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w\n%s", cmd, err, lastLines(string(out)))
+	}
+	after, err := b.Usage()
+	if err != nil {
+		return nil, err
+	}
+	values, err := t.values(string(out))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w\n%s", cmd, err, lastLines(string(out)))
+	}
+	values["cpu_per_gb"] = after.Sub(before).CPU.Seconds() / t.gb
+	return values, nil
+}
+
+// groupMax bounds the wait for a coordinator: a broker makes its first topic of offsets when it is asked.
+const groupMax = 15 * time.Second
+
+// served reports Unable where a broker has no group coordinator.
+func served(addresses []string) error {
+	conn, err := kafka.DialAny(addresses)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	for deadline := time.Now().Add(groupMax); ; time.Sleep(100 * time.Millisecond) {
+		err := conn.Coordinates("perf")
+		if err == nil {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return Unable{fmt.Sprintf("the tool reads as a consumer group, and the broker serves none (%v)", err)}
+		}
+	}
+}
+
+func lastLines(out string) string {
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	return strings.Join(lines[max(0, len(lines)-8):], "\n")
+}
+
+// numbers finds a pattern's last match and reads its groups.
+func numbers(out, pattern string) ([]float64, error) {
+	all := regexp.MustCompile(pattern).FindAllStringSubmatch(out, -1)
+	if len(all) == 0 {
+		return nil, fmt.Errorf("it did not print what matches %q", pattern)
+	}
+	var values []float64
+	for _, s := range all[len(all)-1][1:] {
+		v, err := strconv.ParseFloat(s, 64)
+		if err != nil {
+			return nil, err
+		}
+		values = append(values, v)
+	}
+	return values, nil
+}
+
+// MB of Kafka's tools are of 1 048 576 bytes.
+const toolMB = 1.048576
+
+// producerPerf is kafka-producer-perf-test.
+func producerPerf(ctx context.Context, a *Arena, c *Cell, e Entrant) (Values, error) {
+	n := strconv.FormatInt(a.Plan.Messages, 10)
+	return a.tool(ctx, c, e, tool{gb: float64(a.Plan.Messages) * 1000 / 1e9,
+		command: func(ctx context.Context, address, topic string) *exec.Cmd {
+			return target.KafkaTool(ctx, a.Classpath, "org.apache.kafka.tools.ProducerPerformance", "--bootstrap-server", address, "--topic", topic, "--num-records", n,
+				"--throughput", "-1", "--record-size", "1000", "--command-property", "acks=all", "batch.size=16384", "linger.ms=5", "enable.idempotence=true")
+		},
+		values: func(out string) (Values, error) {
+			v, err := numbers(out, `([\d.]+) records/sec \(([\d.]+) MB/sec\), [\d.]+ ms avg latency, [\d.]+ ms max latency, ([\d.]+) ms 50th, [\d.]+ ms 95th, ([\d.]+) ms 99th`)
+			if err != nil {
+				return nil, err
+			}
+			return Values{"records_rate": v[0], "throughput": v[1] * toolMB, "tool_p50": v[2], "tool_p99": v[3]}, nil
+		}})
+}
+
+// consumerPerf is kafka-consumer-perf-test. Its time to join the group is left out.
+func consumerPerf(ctx context.Context, a *Arena, c *Cell, e Entrant) (Values, error) {
+	n := strconv.FormatInt(a.Plan.Messages, 10)
+	return a.tool(ctx, c, e, tool{gb: float64(a.Plan.Messages) * 1000 / 1e9, filled: true, group: true,
+		command: func(ctx context.Context, address, topic string) *exec.Cmd {
+			return target.KafkaTool(ctx, a.Classpath, "org.apache.kafka.tools.ConsumerPerformance", "--bootstrap-server", address, "--topic", topic, "--num-records", n, "--hide-header")
+		},
+		values: func(out string) (Values, error) {
+			v, err := numbers(out, `, ([\d.]+), ([\d.]+)\s*$`)
+			if err != nil {
+				return nil, err
+			}
+			return Values{"throughput": v[0] * toolMB, "records_rate": v[1]}, nil
+		}})
+}
+
+// rdkafkaProduce is librdkafka's rdkafka_performance as a producer, with its defaults but for acks, batch and linger.
+func rdkafkaProduce(ctx context.Context, a *Arena, c *Cell, e Entrant) (Values, error) {
+	return a.rdkafka(ctx, c, e, false, "-P", "-a", "-1", "-s", "1000", "-X", "linger.ms=5", "-X", "batch.size=16384", "-X", "enable.idempotence=true")
+}
+
+// rdkafkaConsume is the same as a consumer of one partition, without a group.
+func rdkafkaConsume(ctx context.Context, a *Arena, c *Cell, e Entrant) (Values, error) {
+	return a.rdkafka(ctx, c, e, true, "-C", "-o", "beginning")
+}
+
+func (a *Arena) rdkafka(ctx context.Context, c *Cell, e Entrant, consume bool, args ...string) (Values, error) {
+	if a.Rdkafka == "" {
+		return nil, Unable{"rdkafka_performance is not here: build it with scripts/rdkafka-performance and say where with --rdkafka"}
+	}
+	n := a.Plan.Messages
+	if consume {
+		n /= toolPartitions
+	}
+	return a.tool(ctx, c, e, tool{gb: float64(n) * 1000 / 1e9, filled: consume,
+		command: func(ctx context.Context, address, topic string) *exec.Cmd {
+			all := append(append([]string{}, args...), "-t", topic, "-b", address, "-c", strconv.FormatInt(n, 10))
+			if consume {
+				all = append(all, "-p", "0")
+			}
+			return exec.CommandContext(ctx, a.Rdkafka, all...)
+		},
+		values: func(out string) (Values, error) {
+			v, err := numbers(out, `: (\d+) msgs/s (?:and |\()([\d.]+) M[Bb]/s`)
+			if err != nil {
+				return nil, err
+			}
+			return Values{"records_rate": v[0], "throughput": v[1]}, nil
+		}})
+}

@@ -1,0 +1,137 @@
+package verdict
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"odradek/bench/measure"
+	"odradek/bench/race"
+	"odradek/bench/report"
+)
+
+var rewrite = flag.Bool("rewrite", false, "write the golden file anew")
+
+var machine = measure.Machine{FsyncP50: 150 * time.Microsecond, FsyncP99: 300 * time.Microsecond, WriteMBs: 400, LoopMBs: 3000, MemoryGBs: 10}
+
+// invented are three rounds of a few cells in which every kind of answer comes up.
+func invented() []race.Record {
+	var out []race.Record
+	add := func(cell string, e race.Entrant, values ...race.Values) {
+		for round, v := range values {
+			v["fdatasync_p50"], v["fdatasync_p99"] = 0.15, 0.3
+			out = append(out, race.Record{Cell: cell, Entrant: e.String(), Round: round, Machine: machine, Values: v})
+		}
+	}
+	for i, e := range []race.Entrant{race.Durable, race.KafkaFlushed, race.Relaxed, race.KafkaDefault} {
+		slower := []float64{1, 40, 0.8, 4}[i]
+		unbatched := []float64{5000, 400, 9000, 8000}[i] // relaxed: less than asked
+		one := func(f float64) race.Values {
+			return race.Values{"records_rate": 400e3 / slower * f, "cpu_per_gb": 2 * slower, "ack_p99": 3 * slower}
+		}
+		add("produce/16Kx1KB", e, one(1), one(1.1), one(0.9))
+		two := func(f float64) race.Values {
+			return race.Values{"batches_rate": unbatched * f, "cpu_per_record": 10, "ack_p99": 5}
+		}
+		add("unbatched/64", e, two(1), two(1.2), two(0.8))
+		if e.Flushed {
+			add("synchronous/p1", e, race.Values{"batches_rate": unbatched, "ack_p99": 0.6 * slower, "ack_p50": slower})
+		}
+	}
+	add("start", race.Durable, race.Values{"start": 12, "start_formatted": 12})
+	out = append(out, race.Record{Cell: "start", Entrant: race.KafkaDefault.String(), Error: "it does not start\nbecause | of this"})
+	for _, e := range []race.Entrant{race.Relaxed, race.KafkaDefault} {
+		out = append(out, race.Record{Cell: "tool/consumer-perf", Entrant: e.String(), Unable: "no groups"})
+	}
+	return out
+}
+
+func row(t *testing.T, c *Comparison, cell, metric, ours, theirs string) Row {
+	t.Helper()
+	for _, r := range c.Rows {
+		if r.Cell == cell && r.Metric == metric && r.Ours == ours && r.Theirs == theirs {
+			return r
+		}
+	}
+	t.Fatalf("no answer for %s, %s, %s, %s", cell, metric, ours, theirs)
+	return Row{}
+}
+
+// A ratio is how many times better ours is, of each round; figures of the device are divided by; what Kafka does better is said.
+func TestJudge(t *testing.T) {
+	c := Judge(race.Cells(), invented())
+	if r := row(t, c, "produce/16Kx1KB", "records_rate", "odradek relaxed", "kafka"); r.Ratio.Median < 4.99 || r.Ratio.Median > 5.01 || r.Ratio.Runs != 3 || !*r.Met {
+		t.Errorf("records: %+v", r)
+	}
+	if r := row(t, c, "produce/16Kx1KB", "cpu_per_gb", "odradek durable", "kafka flush.messages=1"); r.Ratio.Median != 40 || !*r.Met {
+		t.Errorf("less is better: %+v", r)
+	}
+	if r := row(t, c, "unbatched/64", "batches_rate", "odradek relaxed", "kafka"); *r.Met || r.verdict() != "**missed**" {
+		t.Errorf("missed: %+v", r)
+	}
+	if r := row(t, c, "unbatched/64", "batches_rate", "odradek durable", "kafka"); r.verdict() != "**kafka is better**" {
+		t.Errorf("Kafka is faster: %q", r.verdict())
+	}
+	if r := row(t, c, "synchronous/p1", "ack_p99", "odradek durable", "fdatasync_p99"); r.Ratio.Median != 2 || !*r.Met || r.want() != "≤ 2.50 × fdatasync_p99" {
+		t.Errorf("against the device: %+v %s", r, r.want())
+	}
+	if r := row(t, c, "start", "start", "odradek durable", ""); r.Ratio.Median != 12 || !*r.Met {
+		t.Errorf("by itself: %+v", r)
+	}
+	if r := row(t, c, "start", "start", "odradek durable", "kafka"); r.Met != nil || r.verdict() != "no figure: kafka: it does not start" {
+		t.Errorf("failed: %+v %s", r, r.verdict())
+	}
+	if r := row(t, c, "tool/consumer-perf", "records_rate", "odradek relaxed", "kafka"); !strings.Contains(r.verdict(), "no groups") {
+		t.Errorf("not to be had: %s", r.verdict())
+	}
+}
+
+// A run that failed and was run again counts once, as what it gave.
+func TestAgain(t *testing.T) {
+	records := []race.Record{{Cell: "start", Entrant: "odradek durable", Error: "at first"}, {Cell: "start", Entrant: "odradek durable", Values: race.Values{"start": 30}}}
+	c := Judge(race.Cells(), records)
+	if r := row(t, c, "start", "start", "odradek durable", ""); len(r.Errors) != 0 || *r.Met || r.OurValue.Runs != 1 {
+		t.Errorf("%+v", r)
+	}
+}
+
+// The files can be read again, and the table is the same as ever.
+func TestWrite(t *testing.T) {
+	c := Judge(race.Cells(), invented())
+	c.Machine = report.Machine{CPUs: 2, CPU: "a processor", MemoryGB: "8 GB", Kernel: "6.1", FileSystem: "ext4", Go: "go1.26", Revision: "abc"}
+	c.Plan, c.Command = race.Plan{Kafka: "4.3.1", JVM: "-Xmx1G", Length: time.Second, Warm: time.Minute}, "go run ./bench compare"
+	dir := t.TempDir()
+	names, err := c.Write(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(names) != 6 { // two texts, rates and costs in two formats
+		t.Errorf("written: %q", names)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "compare.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var again Comparison
+	if err := json.Unmarshal(text, &again); err != nil || len(again.Rows) != len(c.Rows) || len(again.Runs) != len(c.Runs) {
+		t.Errorf("compare.json: %v", err)
+	}
+	got, err := os.ReadFile(filepath.Join(dir, "compare.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join("testdata", "compare.md")
+	if *rewrite {
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if want, err := os.ReadFile(path); err != nil || !bytes.Equal(got, want) {
+		t.Errorf("compare.md has changed (%v); go test ./bench/verdict -rewrite, and look at the difference", err)
+	}
+}
