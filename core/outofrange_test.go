@@ -29,3 +29,17 @@ func TestBehindTheLeadersStart(t *testing.T) {
 		t.Fatalf("it is cut: %+v", *x)
 	}
 }
+
+// A follower that has deleted records which its leader has lost, of a relaxed topic, begins anew where the leader's log ends; the checkpoint says no more that it begins behind that.
+func TestLeaderEndsBeforeTheOwnStart(t *testing.T) {
+	c, rep, _ := copier(t)
+	rep.Start = rep.Ends.Log
+	c.promise(rep.ID, rep.Start)
+	c.parted(rep, rep.Epochs.Latest(), 0)
+	if x := rep.cut; !rep.Cutting() || x == nil || !x.all || x.base != 0 || x.needs[startsFile] == 0 {
+		t.Fatalf("cutting: %t, %+v", rep.Cutting(), x)
+	}
+	if _, ok := c.promised[rep.ID]; ok {
+		t.Error("it is promised to begin behind its end")
+	}
+}

@@ -105,7 +105,7 @@ func drawCluster(seed uint64, p Profile) Options {
 		core.KeyValue{Key: "replica.high.watermark.checkpoint.interval.ms", Value: pick(&rng, "5000", "1000", "100")})
 	drawMachines(&o)
 	drawRetention(&o)
-	o.Deletes = o.Retains
+	drawTrims(&o)
 	format := source(seed, forFormat)
 	o.Eligible = format.IntN(3) > 0
 	return o
