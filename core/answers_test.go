@@ -59,7 +59,7 @@ func TestFetchTellsWhereLogsDivergeAndNothingBesideAnError(t *testing.T) {
 				out = r.Fetch.Partitions[0]
 			}
 		}
-		p.Topic, p.MaxBytes = "a", 0
+		p.Topic, p.MaxBytes, p.LogStart = "a", 0, record.NoOffset // as consumers send it
 		n.request(fields{}, api.Fetch, 12, func(r *Request) {
 			r.Fetch = &api.FetchRequest{ReplicaID: record.NoNode, SessionEpoch: api.FinalSessionEpoch, Partitions: []api.FetchPartition{p}}
 		})

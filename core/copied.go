@@ -134,6 +134,10 @@ func (c *Core) followStart(rep *replica, start record.Offset) {
 // parted cuts a log where it parts from the leader's.
 func (c *Core) parted(rep *replica, epoch record.Epoch, end record.Offset) {
 	to := rep.Parting(epoch, end)
+	if end < rep.Start && to == rep.Start { // its leader has lost records that were deleted here: the log begins there now, as Kafka's truncateFullyAndStartAt has it
+		c.beginCut(rep, cut{all: true, base: end})
+		return
+	}
 	if to >= rep.Ends.Log {
 		// No record to cut. But an epoch in which this replica led, and wrote nothing, may stand at the end (Kafka's truncateTo cuts it, too).
 		latest := rep.Epochs.Latest()

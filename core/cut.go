@@ -1,6 +1,8 @@
 package core
 
 import (
+	"slices"
+
 	"odradek/core/partition"
 	"odradek/core/record"
 	"odradek/core/stream"
@@ -25,13 +27,17 @@ func (c *Core) beginCut(rep *replica, x cut) {
 	if x.all {
 		to = 0
 	}
+	if _, ok := c.promised[rep.ID]; ok && x.all && x.base < rep.Start {
+		delete(c.promised, rep.ID)
+		x.needs[startsFile] = c.want(rep.Dir, startsFile)
+	}
 	below := rep.point > to || rep.floor > to || min(rep.HighWatermark(), rep.Ends.Durable) > to
 	if lost := rep.Cut(max(to, rep.Start)); lost > 0 && !x.all {
 		c.note(NoteCommittedCut, KeyValue{"topic", rep.Topic}, number("partition", rep.ID.Partition), number("from", to), number("offsets", lost))
 	}
 	c.recount(rep)
 	rep.point, rep.floor = min(rep.point, to), min(rep.floor, to)
-	if rep.cut = &x; below {
+	if rep.cut = &x; below || x.needs[startsFile] > 0 {
 		x.needs[pointsFile], x.needs[marksFile] = c.want(rep.Dir, pointsFile), c.want(rep.Dir, marksFile)
 		c.cutting = append(c.cutting, rep.ID)
 		return
@@ -48,7 +54,7 @@ func (c *Core) carryOnCuts() {
 			continue
 		}
 		d := &c.dirs[rep.Dir]
-		if d.files[pointsFile].stored < rep.cut.needs[pointsFile] || d.files[marksFile].stored < rep.cut.needs[marksFile] {
+		if slices.ContainsFunc([]fileKind{startsFile, pointsFile, marksFile}, func(k fileKind) bool { return d.files[k].stored < rep.cut.needs[k] }) {
 			left = append(left, id)
 			continue
 		}

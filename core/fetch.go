@@ -226,6 +226,8 @@ func fillFetch(result *api.FetchResult, rep *replica, p *api.FetchPartition, cod
 			result.Diverges = true
 			result.DivergingEpoch, result.DivergingEnd = rep.epochEnd(p.LastFetchedEpoch)
 		}
+	case code == errcode.OffsetOutOfRange && p.LogStart >= 0: // a replica, which may have to begin there; consumers are told nothing, as by Kafka
+		result.LogStart = rep.Start
 	}
 }
 

@@ -104,6 +104,8 @@ func drawCluster(seed uint64, p Profile) Options {
 	o.Node = append(o.Node, core.KeyValue{Key: "log.flush.offset.checkpoint.interval.ms", Value: pick(&rng, "60000", "1000", "100")},
 		core.KeyValue{Key: "replica.high.watermark.checkpoint.interval.ms", Value: pick(&rng, "5000", "1000", "100")})
 	drawMachines(&o)
+	drawRetention(&o)
+	drawTrims(&o)
 	format := source(seed, forFormat)
 	o.Eligible = format.IntN(3) > 0
 	return o

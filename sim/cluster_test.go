@@ -52,7 +52,7 @@ func TestQuorumSeeds(t *testing.T) {
 
 func TestClusterSeeds(t *testing.T) {
 	r := sweepOf(t, Profile{Cluster, Usual}, 80)
-	r.wants(t, []mark{markLeaderChanged, markReplicaCut, markISRJoined, markReplicaWiped, markDark, markRelaxedGone}, []faultKind{wipeNode, darkness, isolateNode, splitNodes, cutWay, lossyWays, rollingRestart, powerLoss, syncError})
+	r.wants(t, []mark{markLeaderChanged, markReplicaCut, markISRJoined, markReplicaWiped, markDark, markRelaxedGone, markReplicaMended, markRetained, markDirLost}, []faultKind{bitRot, misdirectedWrite, indexRot, checkpointRot, wipeNode, darkness, isolateNode, splitNodes, cutWay, lossyWays, rollingRestart, powerLoss, syncError})
 	if r.Acked < 4000 || r.Read < 8000 {
 		t.Errorf("only %d records were acknowledged and %d read", r.Acked, r.Read)
 	}

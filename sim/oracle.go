@@ -147,7 +147,7 @@ func (n *node) ends(id stream.ID, o *watched) {
 	switch {
 	case s.LogStart > s.HighWatermark || s.HighWatermark > s.LogEnd || s.Durable > s.LogEnd || s.Written > s.LogEnd:
 		n.broken("R6", o, "log start %d, high watermark %d, durable %d, written %d, log end %d", s.LogStart, s.HighWatermark, s.Durable, s.Written, s.LogEnd)
-	case (s.HighWatermark < o.hw || s.LogStart < o.start) && (n.w.alone() || o.topic != nil && o.topic.Durable() && !o.hurt()): // a replica of a relaxed topic follows a leader that has lost some, and a damaged one begins anew
+	case (s.HighWatermark < o.hw || s.LogStart < o.start) && (n.w.alone() || o.topic != nil && o.topic.Durable() && !o.hurt() && !n.beginsAnew(&s)): // a replica of a relaxed topic follows a leader that has lost some, and one that is damaged, or behind what its leader deleted, begins anew
 		n.broken("R6", o, "high watermark %d and log start %d go back from %d and %d", s.HighWatermark, s.LogStart, o.hw, o.start)
 	case o.topic != nil && o.topic.Durable() && !s.Failed && s.HighWatermark > max(o.durable, s.LogStart) && (s.Leading || n.w.alone()): // a follower hears of it before its own disk is done
 		n.broken("R9", o, "the high watermark is %d, and no more than offsets below %d are durable", s.HighWatermark, o.durable)

@@ -27,7 +27,7 @@ func (n *node) checkRelaxed(r *replicaLog, s *core.PartitionState, p *partWatch)
 	began := s.Leading && !r.leads
 	r.leads, r.hw = s.Leading, s.HighWatermark
 	if began && !n.leadsHurt(r.id) {
-		n.leadsRelaxed(r, p, epoch)
+		n.leadsRelaxed(r, s, p, epoch)
 	}
 	if !s.Leading {
 		return
@@ -56,11 +56,11 @@ func (p *partWatch) looseEnd() record.Offset {
 }
 
 // leadsRelaxed: who begins to lead has what was committed before and not lost by as many as may not (R1). What was, is forgotten.
-func (n *node) leadsRelaxed(r *replicaLog, p *partWatch, epoch record.Epoch) {
+func (n *node) leadsRelaxed(r *replicaLog, s *core.PartitionState, p *partWatch, epoch record.Epoch) {
 	budget := min(max(p.topic.MinInsync, 1), max(p.topic.Replicas, 1)) - 1
 	left := p.loose[:0]
 	for _, l := range p.loose {
-		if slices.Contains(r.batches, l.metaBatch) {
+		if slices.Contains(r.batches, l.metaBatch) || l.next <= s.LogStart {
 			left = append(left, l)
 			continue
 		}

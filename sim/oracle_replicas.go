@@ -186,7 +186,7 @@ func (n *node) checkReplica(r *replicaLog, s *core.PartitionState) {
 	r.leads, r.hw = s.Leading, s.HighWatermark
 	if began && !n.leadsHurt(r.id) {
 		for i, b := range p.committed {
-			if p.in[i] < epoch && !slices.Contains(r.batches, b) {
+			if p.in[i] < epoch && b.next > s.LogStart && !slices.Contains(r.batches, b) {
 				w.fail(Correctness, "R1", fmt.Sprintf("%s: %s leads in epoch %d without the batch at %d of epoch %d, which is committed", p.name, n.name, epoch, b.base, b.epoch))
 				return
 			}
@@ -249,10 +249,16 @@ func (n *node) platterHolds(p *partWatch, b metaBatch) bool {
 	return has
 }
 
+// hasDeleted reports whether a replica's log begins behind a batch on the platter.
+func (n *node) hasDeleted(p *partWatch, b metaBatch) bool {
+	_, below := n.durably(n.folderOnPlatter(p.name), b)
+	return below && n.w.opt.Deletes
+}
+
 // mustHold is platterHolds, but for replicas that are damaged: their headers may tell nothing.
 func (n *node) mustHold(id stream.ID, p *partWatch, b metaBatch) bool {
 	part := n.w.ledger.named(p.topic.Name, id.Partition)
-	return part != nil && part.hurtHere(n) || n.platterHolds(p, b)
+	return part != nil && part.hurtHere(n) || n.platterHolds(p, b) || n.hasDeleted(p, b)
 }
 
 // mayLead reports whether a node may come to lead a partition by the newest metadata: it is in its ISR or an eligible leader.

@@ -38,6 +38,11 @@ func (n *node) retention(topic string) (ms, size int64) {
 	return ms, size
 }
 
+// beginsAnew reports whether a follower's log may have been emptied because its leader has deleted what follows.
+func (n *node) beginsAnew(s *core.PartitionState) bool {
+	return !n.w.alone() && n.w.opt.Deletes && !s.Leading && s.HighWatermark == s.LogStart
+}
+
 // checkDeleted looks at segments of a client's topic that go: they must be committed, and
 // clients have asked for that, or they are too old, or more than is to be kept without them.
 func (n *node) checkDeleted(op *core.DiskOp, o *watched) {
@@ -60,6 +65,12 @@ func (n *node) checkDeleted(op *core.DiskOp, o *watched) {
 	}
 	if op.To <= n.w.trimmed(o.topic.Name, op.Stream.Partition) {
 		n.w.reach(markTrimmed)
+		return
+	}
+	if !s.Leading && !n.w.alone() { // its leader has deleted them
+		if start, known := n.w.logStart(o.topic.Name, op.Stream.Partition); known && op.To > max(start, o.part.start) {
+			n.broken("R6", o, "offsets below %d are deleted, and its leader's log begins at %d", op.To, start)
+		}
 		return
 	}
 	ms, size := n.retention(o.topic.Name)

@@ -18,10 +18,13 @@ type trimming struct {
 	partition int32
 	steps     int // requests still to make
 	busy      bool
-	loose     bool          // others delete, too: the start may be above what was asked for
-	end       record.Offset // of what was acknowledged
-	asked     record.Offset // highest start asked for
-	told      record.Offset // highest start answered
+	loose     bool // others delete, too: the start may be above what was asked for
+
+	// Of several replicas one that was fenced meanwhile has not heard of it, and may come to lead (Kafka waits for those that live).
+	replicated bool
+	end        record.Offset // of what was acknowledged
+	asked      record.Offset // highest start asked for
+	told       record.Offset // highest start answered
 }
 
 // request draws the next step: half of them look, half delete.
@@ -78,7 +81,7 @@ func (t *trimming) deleted(p *kmsg.DeleteRecordsResponseTopicPartition) {
 // listed returns what is wrong with the start that was told.
 func (t *trimming) listed(p *kmsg.ListOffsetsResponseTopicPartition) string {
 	start := record.Offset(p.Offset)
-	if errcode.Code(p.ErrorCode) != errcode.None || start >= t.told && (start <= t.asked || t.loose) {
+	if errcode.Code(p.ErrorCode) != errcode.None || (start >= t.told || t.replicated) && (start <= t.asked || t.loose) {
 		return ""
 	}
 	return fmt.Sprintf("%s-%d begins at offset %d; the highest start asked for is %d, the highest answered %d", t.topic, t.partition, start, t.asked, t.told)

@@ -22,6 +22,7 @@ type trimmer struct {
 	left  int
 	again Time
 	busy  bool
+	to    *node  // of several: who led the partition that the line is for
 	last  []bool // by partition: whether its start was told after the last power loss
 }
 
@@ -37,7 +38,7 @@ func drawTrims(o *Options) {
 func newTrimmer(c *client) *trimmer {
 	t := &trimmer{c: c, rng: source(c.w.opt.Seed, forTrims+purpose(c.id)), left: c.opt.Trims}
 	for i := range c.topic.Partitions {
-		t.parts = append(t.parts, trimming{topic: c.topic.Name, partition: i, loose: c.w.opt.Retains})
+		t.parts = append(t.parts, trimming{topic: c.topic.Name, partition: i, loose: c.w.opt.Retains, replicated: !c.w.alone()})
 	}
 	t.last = make([]bool, len(t.parts))
 	return t
@@ -52,15 +53,24 @@ func (t *trimmer) poll(now Time) kmsg.Request {
 		if t.at = slices.Index(t.last, false); t.at < 0 {
 			return nil
 		}
-		t.busy, t.again = true, now+100*Millisecond
+		if t.again = now + 100*Millisecond; t.elsewhere() {
+			return nil
+		}
+		t.busy = true
 		return t.parts[t.at].look()
 	}
 	if w.phase != phaseSafety || t.left == 0 {
 		return nil
 	}
+	if t.elsewhere() {
+		t.again = now + 100*Millisecond
+		return nil
+	}
 	t.left--
 	t.busy, t.again = true, now+Time(t.rng.N(uint64(w.opt.Safety)/uint64(t.c.opt.Trims)))
-	t.at = t.rng.IntN(len(t.parts))
+	if w.alone() { // of several it was drawn before: the line leads to its leader
+		t.at = t.rng.IntN(len(t.parts))
+	}
 	p := &t.parts[t.at]
 	p.end = w.ledger.part(t.c.opt.Topic, p.partition).ackedEnd
 	if t.rng.IntN(6) == 0 {
@@ -82,6 +92,25 @@ func (t *trimmer) answered(_ kmsg.Request, resp kmsg.Response) {
 		}
 		t.last[t.at] = t.c.w.phase == phaseDrain && errcode.Code(told.ErrorCode) == errcode.None
 	}
+	if !t.c.w.alone() {
+		t.at = t.rng.IntN(len(t.parts))
+	}
+}
+
+// elsewhere reports whether the partition is led by a node that the line does not lead to, or by nobody: then the line goes there.
+func (t *trimmer) elsewhere() bool {
+	w := t.c.w
+	if w.alone() {
+		return false
+	}
+	leader, _, ok := w.leads(t.c.topic.Name, t.parts[t.at].partition)
+	if !ok || leader == t.line.ch.node {
+		return !ok
+	}
+	t.to = leader
+	t.line.to = func() string { return t.to.address(false) }
+	t.line.drop("another node leads")
+	return true
 }
 
 // hurt reports whether damage has hit the partition: its log may begin behind what was hit.

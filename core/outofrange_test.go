@@ -1,0 +1,45 @@
+package core
+
+import (
+	"testing"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"odradek/core/api"
+	"odradek/core/errcode"
+	"odradek/core/record"
+)
+
+// A follower whose log ends before its leader's begins is told where that is, and begins anew there.
+func TestBehindTheLeadersStart(t *testing.T) {
+	c, rep, f := copier(t)
+	rep.Start = rep.Ends.Log
+	for replica, want := range map[record.Offset]record.Offset{0: rep.Start, record.NoOffset: record.NoOffset} { // any order: each by itself
+		var r api.FetchResult
+		if fillFetch(&r, rep, &api.FetchPartition{LogStart: replica, LastFetchedEpoch: record.NoEpoch}, errcode.OffsetOutOfRange); r.LogStart != want {
+			t.Errorf("who tells of a log start of %d is told %d; want %d", replica, r.LogStart, want)
+		}
+	}
+	told := &kmsg.FetchResponseTopicPartition{ErrorCode: int16(errcode.OffsetOutOfRange), LogStartOffset: int64(rep.Ends.Log) + 5}
+	c.copied(f, rep.ID, told)
+	if rep.cut == nil && len(c.fx.Disk) == 0 || !rep.Cutting() {
+		t.Fatal("it does not begin anew")
+	}
+	if x := rep.cut; x != nil && (!x.all || x.base != rep.Ends.Log+5) {
+		t.Fatalf("it is cut: %+v", *x)
+	}
+}
+
+// A follower that has deleted records which its leader has lost, of a relaxed topic, begins anew where the leader's log ends; the checkpoint says no more that it begins behind that.
+func TestLeaderEndsBeforeTheOwnStart(t *testing.T) {
+	c, rep, _ := copier(t)
+	rep.Start = rep.Ends.Log
+	c.promise(rep.ID, rep.Start)
+	c.parted(rep, rep.Epochs.Latest(), 0)
+	if x := rep.cut; !rep.Cutting() || x == nil || !x.all || x.base != 0 || x.needs[startsFile] == 0 {
+		t.Fatalf("cutting: %t, %+v", rep.Cutting(), x)
+	}
+	if _, ok := c.promised[rep.ID]; ok {
+		t.Error("it is promised to begin behind its end")
+	}
+}
