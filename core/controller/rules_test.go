@@ -147,7 +147,7 @@ func nodes(ids ...record.NodeID) []record.NodeID { return ids }
 
 // TestRegistration: a broker begins fenced, an incarnation registers once, another one only when the first is gone, and nobody leads while it is fenced.
 func TestRegistration(t *testing.T) {
-	w := newWorld(t, true)
+	w := newWorld(t, false)
 	epoch, _ := w.register(1, 1, -1)
 	if b, _ := w.img.Broker(1); !b.Fenced {
 		t.Fatal("a new registration is not fenced")
@@ -204,6 +204,7 @@ func TestRegistration(t *testing.T) {
 	}
 	w.silence(1)
 	req := BrokerRegistration(&cfg, "c", record.UUID{5}, nil, -1)
+	w.img = replay(t, w.img, []image.Record{&image.FeatureLevelRecord{Name: image.EligibleLeaders, Level: 1}})
 	for i := range req.Features {
 		older := req.Features[i]
 		req.Features[i].MaxSupportedVersion = w.img.Feature(older.Name) - 1
