@@ -67,7 +67,7 @@ func (c *Core) copied(f *fetcher, id stream.ID, p *kmsg.FetchResponseTopicPartit
 	case code != errcode.None:
 		c.restPartition(rep)
 	case p.DivergingEpoch.Epoch >= 0 && p.DivergingEpoch.EndOffset >= 0:
-		c.parted(rep, record.Epoch(p.DivergingEpoch.Epoch), record.Offset(p.DivergingEpoch.EndOffset))
+		c.parted(rep, record.Epoch(p.DivergingEpoch.Epoch), record.Offset(p.DivergingEpoch.EndOffset), record.Offset(p.LogStartOffset))
 	default:
 		c.copyBatches(rep, p.RecordBatches)
 		var facts partition.Facts
@@ -131,11 +131,15 @@ func (c *Core) followStart(rep *replica, start record.Offset) {
 	c.copyOn(rep) // the leader may wait for it
 }
 
-// parted cuts a log where it parts from the leader's.
-func (c *Core) parted(rep *replica, epoch record.Epoch, end record.Offset) {
+// parted cuts a log where it parts from the leader's, which begins at start.
+func (c *Core) parted(rep *replica, epoch record.Epoch, end, start record.Offset) {
 	to := rep.Parting(epoch, end)
 	if end < rep.Start && to == rep.Start { // its leader has lost records that were deleted here: the log begins there now, as Kafka's truncateFullyAndStartAt has it
 		c.beginCut(rep, cut{all: true, base: end})
+		return
+	}
+	if start > rep.Start && to <= start { // the leader has deleted what would tell how far the logs agree: an epoch that it has forgotten ends, for it, where its log begins
+		c.beginCut(rep, cut{all: true, base: start})
 		return
 	}
 	if to >= rep.Ends.Log {

@@ -73,7 +73,7 @@ func TestPartedInAnEmptyEpoch(t *testing.T) {
 	c, rep, f := copier(t)
 	before := rep.Epochs.Latest()
 	rep.Epochs.Assign(before+3, rep.Ends.Log)
-	c.parted(rep, before, rep.Ends.Log)
+	c.parted(rep, before, rep.Ends.Log, 0)
 	if rep.Cutting() || rep.Epochs.Latest() != before || len(f.idle) != 0 {
 		t.Fatalf("cut: %t; the last epoch is %d, before it was %d; it rests: %v", rep.Cutting(), rep.Epochs.Latest(), before, f.idle)
 	}
@@ -82,7 +82,7 @@ func TestPartedInAnEmptyEpoch(t *testing.T) {
 	}
 	f.busy = false
 	rep.copying.changed = false
-	c.parted(rep, before, rep.Ends.Log) // and if that does not help, not at once again
+	c.parted(rep, before, rep.Ends.Log, 0) // and if that does not help, not at once again
 	if len(f.idle) != 1 {
 		t.Error("an answer that does not fit is asked for again at once")
 	}

@@ -35,11 +35,28 @@ func TestLeaderEndsBeforeTheOwnStart(t *testing.T) {
 	c, rep, _ := copier(t)
 	rep.Start = rep.Ends.Log
 	c.promise(rep.ID, rep.Start)
-	c.parted(rep, rep.Epochs.Latest(), 0)
+	c.parted(rep, rep.Epochs.Latest(), 0, 0)
 	if x := rep.cut; !rep.Cutting() || x == nil || !x.all || x.base != 0 || x.needs[startsFile] == 0 {
 		t.Fatalf("cutting: %t, %+v", rep.Cutting(), x)
 	}
 	if _, ok := c.promised[rep.ID]; ok {
 		t.Error("it is promised to begin behind its end")
+	}
+}
+
+// A follower whose log parts from its leader's below where that begins keeps nothing of it: an epoch that the leader has deleted ends, for it, at its log start, and
+// records of that epoch which the leader never had would be left below that. Seed 1150 of cluster served them as committed.
+func TestPartsBelowTheLeadersStart(t *testing.T) {
+	for _, c := range []struct {
+		start, end, base record.Offset // the leader's log start, where it says that the epoch ends, where this log begins then; -1: it is cut
+	}{{2, 2, 2}, {2, 1, 2}, {1, 2, -1}, {0, 0, -1}} {
+		core, rep, _ := copier(t)
+		if rep.Ends.Log < 3 || rep.Start != 0 {
+			t.Fatalf("the log goes from %d to %d", rep.Start, rep.Ends.Log)
+		}
+		core.parted(rep, rep.Epochs.Latest(), c.end, c.start)
+		if x := rep.cut; x == nil || x.all != (c.base >= 0) || x.all && x.base != c.base || !x.all && x.to != c.end {
+			t.Errorf("%+v: cut %+v", c, x)
+		}
 	}
 }

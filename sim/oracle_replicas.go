@@ -144,7 +144,7 @@ func (n *node) replicaChanged(op *core.DiskOp) {
 		p.bytes[at] = b
 	case core.DiskTruncate:
 		for k := len(r.batches); k > 0 && (op.All || r.batches[k-1].next > op.To); k-- {
-			if b := r.batches[k-1]; p != nil && p.topic.Durable() && p.has(b) && n.w.mayLead(r.id, n.self()) {
+			if b := r.batches[k-1]; p != nil && p.topic.Durable() && p.has(b) && !(op.All && b.next <= op.Base) && n.w.mayLead(r.id, n.self()) { // below its leader's log start all may go
 				n.w.fail(Correctness, "R7", fmt.Sprintf("%s: %s may come to lead, cuts its log to %d, and its batch at %d of epoch %d is committed", p.name, n.name, op.To, b.base, b.epoch))
 			}
 			r.batches = r.batches[:k-1]
