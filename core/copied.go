@@ -2,6 +2,7 @@ package core
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -68,6 +69,9 @@ func (c *Core) copied(f *fetcher, id stream.ID, p *kmsg.FetchResponseTopicPartit
 		c.restPartition(rep)
 	case p.DivergingEpoch.Epoch >= 0 && p.DivergingEpoch.EndOffset >= 0:
 		c.parted(rep, record.Epoch(p.DivergingEpoch.Epoch), record.Offset(p.DivergingEpoch.EndOffset), record.Offset(p.LogStartOffset))
+	case rep.Start < rep.Ends.Log && p.LogStartOffset == int64(rep.Ends.Log) && !slices.Contains(rep.Assigned().ISR, c.self):
+		// Nothing above the leader's log start tells that what lies below it agrees. Who is in sync has what is committed.
+		c.beginCut(rep, cut{all: true, base: rep.Ends.Log})
 	default:
 		c.copyBatches(rep, p.RecordBatches)
 		var facts partition.Facts

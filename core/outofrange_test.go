@@ -7,6 +7,7 @@ import (
 
 	"odradek/core/api"
 	"odradek/core/errcode"
+	"odradek/core/partition"
 	"odradek/core/record"
 )
 
@@ -49,14 +50,34 @@ func TestLeaderEndsBeforeTheOwnStart(t *testing.T) {
 func TestPartsBelowTheLeadersStart(t *testing.T) {
 	for _, c := range []struct {
 		start, end, base record.Offset // the leader's log start, where it says that the epoch ends, where this log begins then; -1: it is cut
-	}{{2, 2, 2}, {2, 1, 2}, {1, 2, -1}, {0, 0, -1}} {
+	}{{1, 1, 1}, {1, 0, 1}, {0, 0, -1}} {
 		core, rep, _ := copier(t)
-		if rep.Ends.Log < 3 || rep.Start != 0 {
+		if rep.Ends.Log != 1 || rep.Start != 0 {
 			t.Fatalf("the log goes from %d to %d", rep.Start, rep.Ends.Log)
 		}
 		core.parted(rep, rep.Epochs.Latest(), c.end, c.start)
 		if x := rep.cut; x == nil || x.all != (c.base >= 0) || x.all && x.base != c.base || !x.all && x.to != c.end {
 			t.Errorf("%+v: cut %+v", c, x)
+		}
+	}
+}
+
+// A follower whose log ends where its leader's begins, and that is not in sync, keeps nothing of it: no batch that both have tells that they agree. Seed 1604 of cluster.
+func TestEndsAtTheLeadersStart(t *testing.T) {
+	for _, member := range []bool{false, true} {
+		c, rep, f := copier(t)
+		a := *rep.Assigned()
+		a.Leader, a.LeaderEpoch, a.PartitionEpoch, a.Replicas, a.ISR = 2, a.LeaderEpoch+1, a.PartitionEpoch+1, []record.NodeID{2, c.self}, []record.NodeID{2}
+		if member {
+			a.ISR = append(a.ISR, c.self)
+		}
+		rep.Assign(a, 0, &partition.Facts{})
+		rep.copying = copying{from: f, told: true, offset: rep.Ends.Log, generation: rep.Generation}
+		p := kmsg.NewFetchResponseTopicPartition()
+		p.LogStartOffset, p.HighWatermark = int64(rep.Ends.Log), int64(rep.Ends.Log)
+		c.copied(f, rep.ID, &p)
+		if rep.Cutting() == member {
+			t.Errorf("in sync: %t; it begins anew: %t", member, rep.Cutting())
 		}
 	}
 }
