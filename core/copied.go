@@ -65,7 +65,7 @@ func (c *Core) copied(f *fetcher, id stream.ID, p *kmsg.FetchResponseTopicPartit
 	switch code := errcode.Code(p.ErrorCode); {
 	case code == errcode.OffsetOutOfRange && p.LogStartOffset > int64(rep.Ends.Log):
 		c.beginCut(rep, cut{all: true, base: record.Offset(p.LogStartOffset)})
-	case code != errcode.None:
+	case code != errcode.None || len(rep.lost) > 0 && c.electable(rep.ID): // who may lead with what is damaged here is to be taken from the ISR first
 		c.restPartition(rep)
 	case p.DivergingEpoch.Epoch >= 0 && p.DivergingEpoch.EndOffset >= 0:
 		c.parted(rep, record.Epoch(p.DivergingEpoch.Epoch), record.Offset(p.DivergingEpoch.EndOffset), record.Offset(p.LogStartOffset))

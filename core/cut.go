@@ -75,6 +75,10 @@ func (c *Core) replicaTruncated(id stream.ID, g stream.Generation, o *Opened) {
 	if !ok || !rep.Cutting() || g != rep.Generation {
 		return
 	}
+	if len(o.Lost) > 0 {
+		c.notCut(rep, o)
+		return
+	}
 	epochs := rep.Epochs
 	epochs.TruncateTo(o.LogEnd)
 	log := stream.NewLog(id, o.Dir, o.LogStart, o.LogEnd, o.LogEnd, o.Segments, epochs.Entries())
@@ -92,5 +96,17 @@ func (c *Core) replicaTruncated(id stream.ID, g stream.Generation, o *Opened) {
 	}
 	if rep.copying.from != nil { // also where the image changes nothing for it
 		c.copyOn(rep)
+	}
+}
+
+// notCut goes on with a log that turned out to be damaged below where it was to be cut: it stands as it was. It is emptied and copied anew once the controller knows that this replica has
+// not what it promised.
+func (c *Core) notCut(rep *replica, o *Opened) {
+	rep.NotCut()
+	c.takeLost(rep, o, false)
+	rep.again = false
+	if c.stop == serving {
+		c.restPartition(rep)
+		c.takeUps = append(c.takeUps, rep.ID)
 	}
 }

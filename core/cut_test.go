@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // The image may change while a follower's log is cut, and change nothing for it: it fetches on all the same when the cut is done.
@@ -51,5 +53,22 @@ func TestStopWaitsForACut(t *testing.T) {
 	c.replicaTruncated(rep.ID, rep.Generation, &Opened{})
 	if state := closes(); state == nil || len(state.Producers) != 0 {
 		t.Fatalf("when it is cut it is closed with %+v", state)
+	}
+}
+
+// A log that could not be cut, as it is damaged below, stands as it was. Where this replica may lead, the controller is told first that it has not what it promised; then it is emptied.
+func TestNotCut(t *testing.T) {
+	c, rep, f := copier(t)
+	end := rep.Ends.Log
+	rep.Cut(0)
+	c.replicaTruncated(rep.ID, rep.Generation, &Opened{LogEnd: end, Lost: []OffsetRange{{From: 0, To: end, Why: "magic 7"}}})
+	if rep.Cutting() || rep.Ends.Log != end || !rep.isLost(0) || !slices.Contains(c.takeUps, rep.ID) {
+		t.Fatalf("cutting: %t, the log ends at %d, lost: %v, to be taken up: %v", rep.Cutting(), rep.Ends.Log, rep.lost, c.takeUps)
+	}
+	rep.copying = copying{from: f, told: true, offset: end, generation: rep.Generation}
+	p := kmsg.NewFetchResponseTopicPartition()
+	p.LogStartOffset, p.DivergingEpoch.Epoch, p.DivergingEpoch.EndOffset = 0, 0, 0
+	if c.copied(f, rep.ID, &p); rep.Cutting() || !slices.Contains(f.idle, rep.ID) {
+		t.Errorf("who may lead cuts what it promised: %t; it rests: %v", rep.Cutting(), f.idle)
 	}
 }

@@ -52,7 +52,7 @@ const (
 	EvCheckpointed                      // Stream, Generation, UpTo: recovery may begin there
 	EvStop                              // nothing: end in order; Note stopped follows
 	EvAnswered                          // Call, Answer
-	EvTruncated                         // Stream, Generation, Opened: the log as recovery would find it
+	EvTruncated                         // Stream, Generation, Opened: the log as recovery would find it; with Lost: nothing was cut, since the log is damaged below
 	EvLeave                             // nothing: a Stop is to come, others may take over what this broker leads; Note left follows
 )
 

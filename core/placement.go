@@ -81,6 +81,16 @@ func (c *Core) replaceable(p *image.Partition) bool {
 	return p.Leader != record.NoNode && p.Leader != c.self && !slices.Contains(p.Isr, c.self) && !slices.Contains(p.Elr, c.self)
 }
 
+// electable reports whether this broker may come to lead a partition as the metadata are.
+func (c *Core) electable(id stream.ID) bool {
+	t, ok := c.meta.committed.TopicByID(id.Topic)
+	if !ok || int(id.Partition) >= len(t.Partitions) {
+		return false
+	}
+	p := t.Partitions[id.Partition]
+	return slices.Contains(p.Isr, c.self) || slices.Contains(p.Elr, c.self)
+}
+
 // here finds or makes the replica of a partition; nil if it is offline, or waits for its making.
 func (c *Core) here(id stream.ID, t *image.Topic, p *image.Partition) *replica {
 	if rep, ok := c.replicas[id]; ok {

@@ -152,6 +152,10 @@ func (c *Core) metadataTruncated(g stream.Generation, o *Opened) {
 	if g != m.quorum.Generation {
 		return
 	}
+	if len(o.Lost) > 0 {
+		c.halt(fmt.Sprintf("the metadata log is damaged, from offset %d on: %s; restore its directory from a backup, or empty it, so that this node copies it anew", o.Lost[0].From, o.Lost[0].Why))
+		return
+	}
 	log := stream.NewLog(stream.Metadata, metadataDir, o.LogStart, o.LogEnd, o.LogEnd, o.Segments, o.Epochs)
 	if w := c.snaps.fetching; w != nil && w.stored {
 		c.readFetchedSnapshot(w, log)

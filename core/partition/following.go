@@ -59,6 +59,9 @@ func (p *Partition) Cut(to record.Offset) (lost record.Offset) {
 // Cutting reports whether a cut is under way.
 func (p *Partition) Cutting() bool { return p.cutting }
 
+// NotCut ends a cut that was not carried out.
+func (p *Partition) NotCut() { p.cutting = false }
+
 // Reopened takes the log over as it is after a cut. What it begins with is kept as far as it is there still.
 func (p *Partition) Reopened(log stream.Log) {
 	log.Generation = p.Generation

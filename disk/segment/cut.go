@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"odradek/core"
 	"odradek/core/record"
 	"odradek/disk/vfs"
 )
@@ -113,6 +114,43 @@ func (d *Dir) cutLastAt(l *Log, to record.Offset) error {
 	}
 	*s = cut
 	return d.placeIndex(l.folder, s, limits)
+}
+
+// damagedBelow looks whether a cut at to can be trusted: it goes by headers, and a rotten one may claim to hold to, or lead nowhere. Then nothing tells where the batch before to ends, and
+// the rest of the segment is lost.
+func (d *Dir) damagedBelow(l *Log, to record.Offset) ([]core.OffsetRange, error) {
+	i := len(l.segs) - 1
+	for i > 0 && l.segs[i].base > to {
+		i--
+	}
+	if i < 0 || to >= l.next {
+		return nil, nil
+	}
+	s := &l.segs[i]
+	path := l.path(s.base)
+	sc := newScanner(s.file, path, int64(s.size), readerChunk)
+	next := s.base
+	for pos := int64(0); pos < int64(s.size); {
+		b, err := sc.header(pos)
+		holds := err == nil && b.LastOffset() >= to
+		if holds {
+			b, err = sc.batch(pos)
+		}
+		if err == nil && b.BaseOffset < next {
+			err = flaw(fmt.Sprintf("base offset is %d, behind a batch that ends at %d", b.BaseOffset, next))
+		}
+		var f flaw
+		switch {
+		case errors.As(err, &f):
+			return []core.OffsetRange{{From: next, To: l.next, Why: locate(path, pos, err).Error()}}, nil
+		case err != nil:
+			return nil, locate(path, pos, err)
+		case holds:
+			return nil, nil
+		}
+		next, pos = b.LastOffset()+1, pos+int64(b.Size)
+	}
+	return nil, nil
 }
 
 // deleteBelow removes the segments all of whose offsets lie below to, from the first on, each durably before the next. The last one stays.

@@ -124,7 +124,15 @@ func (d *Dir) truncated(l *Log, op *core.DiskOp) (core.Event, error) {
 	if op.All {
 		err = d.empty(l, op.Base)
 	} else {
-		err = d.truncate(l, op.To)
+		var lost []core.OffsetRange
+		if lost, err = d.damagedBelow(l, op.To); len(lost) > 0 {
+			l.gen = op.Generation
+			o := &core.Opened{Dir: d.id, Exists: true, Topic: l.topic, LogStart: l.segs[0].base, LogEnd: l.next, Lost: lost}
+			return core.Event{Kind: core.EvTruncated, Stream: l.id, Generation: l.gen, Opened: o}, nil
+		}
+		if err == nil {
+			err = d.truncate(l, op.To)
+		}
 	}
 	if err != nil {
 		return core.Event{}, err
