@@ -69,7 +69,9 @@ func (c *Core) copied(f *fetcher, id stream.ID, p *kmsg.FetchResponseTopicPartit
 	case p.DivergingEpoch.Epoch >= 0 && p.DivergingEpoch.EndOffset >= 0:
 		c.parted(rep, record.Epoch(p.DivergingEpoch.Epoch), record.Offset(p.DivergingEpoch.EndOffset))
 	default:
-		c.copyBatches(rep, p.RecordBatches)
+		if c.copyBatches(rep, p.RecordBatches); rep.Cutting() {
+			return
+		}
 		var facts partition.Facts
 		rep.Learn(record.Offset(p.HighWatermark), &facts)
 		c.settle(rep, &facts)
@@ -88,6 +90,10 @@ func (c *Core) copyBatches(rep *replica, bytes []byte) {
 		err := b.CheckCRC()
 		if err == nil && c.dirs[rep.Dir].free-int64(b.Size) < diskReserve {
 			err = fmt.Errorf("the log directory is nearly full: delete topics or add space")
+		}
+		if err == nil && rep.BeginsWithin(&b) {
+			c.cutWithin(rep, &b)
+			return // what follows is asked for again
 		}
 		if err == nil {
 			err = c.copyBatch(rep, &b)
