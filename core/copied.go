@@ -73,7 +73,9 @@ func (c *Core) copied(f *fetcher, id stream.ID, p *kmsg.FetchResponseTopicPartit
 		// Nothing above the leader's log start tells that what lies below it agrees. Who is in sync has what is committed.
 		c.beginCut(rep, cut{all: true, base: rep.Ends.Log})
 	default:
-		c.copyBatches(rep, p.RecordBatches)
+		if c.copyBatches(rep, p.RecordBatches); rep.Cutting() {
+			return
+		}
 		var facts partition.Facts
 		rep.Learn(record.Offset(p.HighWatermark), &facts)
 		c.settle(rep, &facts)
@@ -92,6 +94,10 @@ func (c *Core) copyBatches(rep *replica, bytes []byte) {
 		err := b.CheckCRC()
 		if err == nil && c.dirs[rep.Dir].free-int64(b.Size) < diskReserve {
 			err = fmt.Errorf("the log directory is nearly full: delete topics or add space")
+		}
+		if err == nil && rep.BeginsWithin(&b) {
+			c.cutWithin(rep, &b)
+			return // what follows is asked for again
 		}
 		if err == nil {
 			err = c.copyBatch(rep, &b)

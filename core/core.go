@@ -115,6 +115,7 @@ type replica struct {
 	wishes        bool          // in altering.wishes
 	listed        fileSet       // checkpoint files that may have an entry of it
 	cut           *cut          // a cut that waits for its directory's files
+	first         *record.Batch // what a cut under way makes room for
 	again         bool          // the image has changed during a cut: it is to be taken up afterwards
 	told          toldDir
 	lost          []OffsetRange // offsets whose bytes are damaged; rising, none wholly below the log start

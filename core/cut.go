@@ -13,6 +13,7 @@ type cut struct {
 	to    record.Offset
 	all   bool
 	base  record.Offset
+	first *record.Batch           // what the log then begins with, below its start
 	needs [checkpointFiles]uint64 // versions of the directory's files that say no more than what is left
 }
 
@@ -27,7 +28,7 @@ func (c *Core) beginCut(rep *replica, x cut) {
 	if x.all {
 		to = 0
 	}
-	if _, ok := c.promised[rep.ID]; ok && x.all && x.base < rep.Start {
+	if _, ok := c.promised[rep.ID]; ok && x.all && x.base < rep.Start && x.first == nil {
 		delete(c.promised, rep.ID)
 		x.needs[startsFile] = c.want(rep.Dir, startsFile)
 	}
@@ -65,8 +66,31 @@ func (c *Core) carryOnCuts() {
 
 func (c *Core) carryOutCut(rep *replica) {
 	x := rep.cut
-	rep.cut = nil
+	rep.cut, rep.first = nil, x.first
 	c.fx.Disk = append(c.fx.Disk, DiskOp{Kind: DiskTruncate, Stream: rep.ID, Generation: rep.NewGeneration(), To: x.to, All: x.all, Base: x.base})
+}
+
+// cutWithin has an empty log begin with a batch in whose middle its start lies: DeleteRecords moved the leader's there. A segment is named after its first batch, so the one that is there
+// goes. The start stays promised meanwhile: a log that a crash leaves empty goes on there. Kafka's truncateFullyAndStartAt with a log start does likewise.
+func (c *Core) cutWithin(rep *replica, first *record.Batch) {
+	c.promise(rep.ID, rep.Start)
+	x := cut{all: true, base: first.BaseOffset, first: first}
+	x.needs[startsFile] = c.want(rep.Dir, startsFile)
+	c.beginCut(rep, x)
+}
+
+// beginWithin takes the batch for which the log was cut. It does so whatever has happened meanwhile: without it the log would end below its start.
+func (c *Core) beginWithin(rep *replica, start record.Offset) {
+	first := rep.first
+	if rep.first = nil; first == nil {
+		return
+	}
+	if err := c.copyBatch(rep, first); err != nil {
+		panic("invariant: the batch for which a log was cut does not fit: " + err.Error())
+	}
+	rep.Learn(start, &partition.Facts{})
+	rep.DeleteBelow(start)
+	c.startMoved(rep)
 }
 
 // replicaTruncated goes on with a replica's log as it is after a cut.
@@ -82,8 +106,10 @@ func (c *Core) replicaTruncated(id stream.ID, g stream.Generation, o *Opened) {
 	epochs := rep.Epochs
 	epochs.TruncateTo(o.LogEnd)
 	log := stream.NewLog(id, o.Dir, o.LogStart, o.LogEnd, o.LogEnd, o.Segments, epochs.Entries())
+	start := rep.Start
 	rep.Reopened(log)
 	rep.producers.Restore(o.Producers, c.now.Wall)
+	c.beginWithin(rep, start)
 	if rep.lostAbove(o.LogEnd); c.meta.tookUp { // who was written down as damaged is whole
 		c.mayBeUntold(id)
 		c.tellDirectories()

@@ -28,6 +28,12 @@ func (p *Partition) Accept(b *record.Batch, now record.UnixMillis) (rolled bool,
 	return p.Log.Accept(b, p.Roll, now), nil
 }
 
+// BeginsWithin reports whether a batch that was fetched for an empty log begins below its start and reaches it, and is one that the leader may have.
+func (p *Partition) BeginsWithin(b *record.Batch) bool {
+	fits := b.LeaderEpoch >= p.Epochs.Latest() && b.LeaderEpoch <= p.assigned.LeaderEpoch
+	return fits && p.Start == p.Ends.Log && b.BaseOffset < p.Start && p.Start < b.NextOffset()
+}
+
 // Learn moves a follower's high watermark to what its leader said, as far as its log goes.
 func (p *Partition) Learn(hw record.Offset, facts *Facts) {
 	if hw = min(hw, p.Ends.Log); !p.leading && hw > p.hw {
