@@ -171,7 +171,7 @@ func (n *node) appended(o *watched, b *record.Batch) {
 		ahead += 1 << 31
 	}
 	switch {
-	case !known || o.hurt():
+	case !known || o.hurt() || o.part != nil && o.part.ledHurt: // a leader that had lost some of it did not know
 	case b.ProducerEpoch < was.epoch:
 		n.broken("P3", o, "producer %d appends in epoch %d after %d", b.ProducerID, b.ProducerEpoch, was.epoch)
 	case b.ProducerEpoch > was.epoch && b.BaseSequence != 0, b.ProducerEpoch == was.epoch && ahead > 0:
