@@ -70,12 +70,13 @@ func (c *Core) copyFrom(rep *replica) {
 	c.copyOn(rep)
 }
 
-// copyOn has the next fetch ask for what follows a replica's log.
+// copyOn has the next fetch ask for what follows a replica's log. A damaged one asks for nothing: a fetch offset claims all that is below, and one that is late would count for the log that
+// was emptied meanwhile.
 func (c *Core) copyOn(rep *replica) {
 	k := &rep.copying
 	f := k.from
 	c.recount(rep)
-	if !k.changed && !rep.Cutting() {
+	if !k.changed && !rep.Cutting() && len(rep.lost) == 0 {
 		k.changed = true
 		f.changed = append(f.changed, rep.ID)
 	}

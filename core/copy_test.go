@@ -13,7 +13,7 @@ import (
 // copier is a node whose one partition copies from a leader, in a session: that is the node itself, of which nothing is asked.
 func copier(t *testing.T) (*Core, *replica, *fetcher) {
 	n := &testNode{t: t, held: map[string]bool{}, out: &strings.Builder{}, files: map[string][]byte{}}
-	for _, line := range []string{"boot", "create topic=a", "produce topic=a"} {
+	for _, line := range []string{"boot", "create topic=a", "produce topic=a n=3"} {
 		n.command(strings.Fields(line))
 	}
 	c := n.core

@@ -21,9 +21,6 @@ type cut struct {
 // before anything goes.
 func (c *Core) beginCut(rep *replica, x cut) {
 	c.leaveSession(rep)
-	if len(rep.lost) > 0 && !x.all { // what is damaged cannot be walked through: all of it comes anew
-		x = cut{all: true, base: rep.Start}
-	}
 	to := x.to
 	if x.all {
 		to = 0

@@ -49,3 +49,26 @@ func TestDamagedReplicaIsCopiedAnew(t *testing.T) {
 		t.Fatalf("its log ends at %d, and lacks %v; it was not emptied", rep.Ends.Log, rep.lost)
 	}
 }
+
+// A damaged replica fetches nothing before its log is emptied: the fetch offset claims all that is below, and a fetch that was still on its way when the emptied log was written down as good
+// let the replica into the ISR (seed 1541 of cluster).
+func TestDamagedReplicaClaimsNothing(t *testing.T) {
+	c, rep, _ := copier(t)
+	c.stopCopying(rep)
+	rep.lost = []OffsetRange{{From: 1, To: 2, Why: "its CRC"}}
+	c.copyFrom(rep)
+	if ids, _ := c.named(); len(ids) != 0 {
+		t.Fatalf("it asks for offset %d, and lacks %v", rep.copying.offset, rep.lost)
+	}
+	c.beginCut(rep, cut{all: true})
+	if rep.cut != nil {
+		c.carryOutCut(rep)
+	}
+	c.replicaTruncated(rep.ID, rep.Generation, &Opened{Exists: true, Topic: rep.Topic})
+	if rep.copying.from.busy { // with the fetch that left the session
+		c.fetched(rep.copying.from, kmsg.NewPtrFetchResponse())
+	}
+	if ids, _ := c.named(); len(ids) != 1 || rep.copying.offset != 0 {
+		t.Fatalf("emptied, it asks for %v from offset %d", ids, rep.copying.offset)
+	}
+}

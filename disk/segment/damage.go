@@ -58,6 +58,17 @@ func (r *recovery) mend(sc *scanner, why error, next record.Offset) (more bool, 
 	return false, r.goOn()
 }
 
+// deletedUnsynced reports whether what the log lacks up to its floor was deleted, maybe before it was durable: a start that deleted records have moved to a relaxed log's end counts as
+// durable, and committed, as if they had been. Only where nothing follows: what does may lie behind the start.
+func (r *recovery) deletedUnsynced(sc *scanner, pos int64) (bool, error) {
+	if r.log.next < r.point || r.floor > r.start {
+		return false, nil
+	}
+	budget := int64(behindBytesMax)
+	_, b, err := r.search(sc, pos+1, &budget)
+	return b == nil && budget >= 0, err
+}
+
 // span returns how many offsets the damaged batches at the log's end had, by what is left of their headers: as many as either number of each says, and one for each byte
 // from where no header can be read, so that none of them is given out again.
 func (r *recovery) span(sc *scanner, pos int64) (record.Offset, error) {
@@ -113,7 +124,7 @@ func (r *recovery) goOn() error {
 
 // damaged decides whether the flaw at pos in the last segment taken in is damage, in words, or "" for the trace of an interrupted write, which may be
 // cut. Where a segment follows it is damage: it was begun when everything before was durable (see seal). Below the floor it is damage, for that was durable
-// once. Else an interrupted write leaves one of two things: a file that ends inside a batch, or zeros, because files only grow, so that a sector which was never
+// once (but see deletedUnsynced). Else an interrupted write leaves one of two things: a file that ends inside a batch, or zeros, because files only grow, so that a sector which was never
 // written back reads as zeros from where its last write that was ended. Bit rot leaves neither. (A batch whose own payload has a sector of zeros and that rots
 // could be taken for a lost write; but only above the floor.)
 func (r *recovery) damaged(sc *scanner, pos int64, next record.Offset) (string, error) {
@@ -121,7 +132,9 @@ func (r *recovery) damaged(sc *scanner, pos int64, next record.Offset) (string, 
 		return fmt.Sprintf("the segment is not the last: %s follows", r.log.path(next)), nil
 	}
 	if r.log.next < r.floor {
-		return fmt.Sprintf("offsets below %d were durable", r.floor), nil
+		if deleted, err := r.deletedUnsynced(sc, pos); !deleted || err != nil {
+			return fmt.Sprintf("offsets below %d were durable", r.floor), err
+		}
 	}
 	if b, err := sc.batch(pos); err == nil {
 		// No CRC covers its offset. If a sector ends within the length behind it, the write of just that sector may be lost.

@@ -90,3 +90,34 @@ func TestNothingIsCutBelowTheFloor(t *testing.T) {
 		}
 	}
 }
+
+// Deleted records need not have been durable, though the watermark, which is nowhere below the log start, says so: the torn end of a log that holds nothing else is cut, and no offset behind
+// the start is lost for it. Below the recovery point, and before records that may not be deleted, nothing is cut.
+func TestTornTailBelowTheLogStart(t *testing.T) {
+	one := stamped(spec{n: 2, pid: -1})
+	kept := stamped(spec{base: 5, n: 1, pid: -1})
+	for _, c := range []struct {
+		name  string
+		tail  []byte
+		point record.Offset
+		cut   bool
+		end   record.Offset
+	}{
+		{"zeros", make([]byte, 700), 0, true, 5},
+		{"short", stamped(spec{base: 2, n: 3, pid: -1})[:70], 0, true, 5},
+		{"zeros that were durable", make([]byte, 700), 5, false, 5},
+		{"zeros before a batch behind the start", slices.Concat(make([]byte, 1024), kept), 0, false, 6},
+	} {
+		_, dir := lay(t, []record.Offset{0}, [][]byte{slices.Concat(one, c.tail)})
+		check(t, dir.WriteSlot(core.Store{Slot: core.Slot{Name: StreamsFile}, Bytes: []byte("odradek 1\n")}))
+		for file, at := range map[string]record.Offset{core.LogStartCheckpoint: 5, core.HighWatermarkCheckpoint: 5, core.RecoveryPointCheckpoint: c.point} { // any order: three files
+			check(t, dir.WriteSlot(core.Store{Slot: core.Slot{Name: file}, Bytes: core.FormatCheckpoint([]core.CheckpointEntry{{Topic: "orders", Offset: at}})}))
+		}
+		all, err := recoverAll(dir)
+		check(t, err)
+		o := all[0]
+		if o.LogStart != 5 || o.LogEnd != c.end || len(o.Lost) != 0 || (o.Cut == int64(len(c.tail))) != c.cut || !c.cut && o.Cut != 0 {
+			t.Errorf("%s: %s", c.name, printOpened(o))
+		}
+	}
+}
