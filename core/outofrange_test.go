@@ -52,7 +52,7 @@ func TestPartsBelowTheLeadersStart(t *testing.T) {
 		start, end, base record.Offset // the leader's log start, where it says that the epoch ends, where this log begins then; -1: it is cut
 	}{{1, 1, 1}, {1, 0, 1}, {0, 0, -1}} {
 		core, rep, _ := copier(t)
-		if rep.Ends.Log != 1 || rep.Start != 0 {
+		if rep.Ends.Log < 1 || rep.Start != 0 {
 			t.Fatalf("the log goes from %d to %d", rep.Start, rep.Ends.Log)
 		}
 		core.parted(rep, rep.Epochs.Latest(), c.end, c.start)

@@ -176,6 +176,12 @@ func (n *node) leadsHurt(id stream.ID) bool {
 	return true
 }
 
+// ledHurt reports whether a damaged replica has led a partition, there being nobody else: what it had lost, and what it knew of its producers, is gone, and nobody promises more.
+func (l *ledger) ledHurt(topic string, partition int32) bool {
+	p := l.named(topic, partition)
+	return p != nil && p.ledHurt
+}
+
 // unfound are the batches of a node's replica that are damaged, and no start has found that.
 func (p *partLedger) unfound() (list []metaBatch) {
 	for _, h := range p.harms {

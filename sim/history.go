@@ -190,7 +190,7 @@ func (h *history) judge() {
 	}
 	// A leader that is cut off from the others, and has not heard that another one leads, answers with the latest offset that it knows: as Kafka's, it promises no more.
 	all := slices.DeleteFunc(h.soFar(), func(op linearizability.Operation) bool {
-		return op.Topic != "" && !h.w.keeps(op.Topic) || op.Op == linearizability.Latest && !h.w.alone()
+		return op.Topic != "" && (!h.w.keeps(op.Topic) || h.w.ledger.ledHurt(op.Topic, op.Partition)) || op.Op == linearizability.Latest && !h.w.alone()
 	})
 	v, err := linearizability.Check(all, linearizability.Options{Draw: h.w.cfg.Draw})
 	if err != nil {
