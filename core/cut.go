@@ -101,7 +101,9 @@ func (c *Core) replicaTruncated(id stream.ID, g stream.Generation, o *Opened) {
 		return
 	}
 	epochs := rep.Epochs
-	epochs.TruncateTo(o.LogEnd)
+	if epochs.TruncateTo(o.LogEnd); o.LogStart >= o.LogEnd {
+		epochs = stream.NewEpochs(nil) // an epoch of which nothing is left would part this log from its leader's again, and again
+	}
 	log := stream.NewLog(id, o.Dir, o.LogStart, o.LogEnd, o.LogEnd, o.Segments, epochs.Entries())
 	start := rep.Start
 	rep.Reopened(log)

@@ -72,3 +72,16 @@ func TestNotCut(t *testing.T) {
 		t.Errorf("who may lead cuts what it promised: %t; it rests: %v", rep.Cutting(), f.idle)
 	}
 }
+
+// A log that was emptied knows no epoch: what it would name as its last one its leader may have deleted, and tell it to begin elsewhere, for ever (seed 2792 of cluster).
+func TestEmptiedLogKnowsNoEpoch(t *testing.T) {
+	c, rep, _ := copier(t)
+	if len(rep.Epochs.Entries()) == 0 {
+		t.Fatal("the log has no epoch to forget")
+	}
+	rep.Cut(0)
+	c.replicaTruncated(rep.ID, rep.Generation, &Opened{LogStart: 32, LogEnd: 32, Durable: 32})
+	if left := rep.Epochs.Entries(); len(left) != 0 || rep.Start != 32 || rep.Ends.Log != 32 {
+		t.Errorf("the log goes from %d to %d, in epochs %v", rep.Start, rep.Ends.Log, left)
+	}
+}
