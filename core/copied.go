@@ -62,7 +62,8 @@ func (c *Core) copied(f *fetcher, id stream.ID, p *kmsg.FetchResponseTopicPartit
 		return
 	}
 	switch code := errcode.Code(p.ErrorCode); {
-	case code == errcode.OffsetOutOfRange && p.LogStartOffset > int64(rep.Ends.Log):
+	case code == errcode.OffsetOutOfRange && (p.LogStartOffset > int64(rep.Ends.Log) || rep.Start == rep.Ends.Log && p.LogStartOffset >= 0 && p.LogStartOffset < int64(rep.Start)):
+		// Or its log ends before this one, which is empty, so that no epoch tells where they part: of a relaxed topic it may have lost records that were deleted here.
 		c.beginCut(rep, cut{all: true, base: record.Offset(p.LogStartOffset)})
 	case code != errcode.None:
 		c.restPartition(rep)
