@@ -155,5 +155,9 @@ func (c *Core) parted(rep *replica, epoch record.Epoch, end record.Offset) {
 		}
 		return
 	}
+	if p := c.committedPartition(rep); len(rep.lost) > 0 && (p == nil || !c.replaceable(p)) { // all of it is to be copied anew, and others count on it until it is written down as lost
+		c.restPartition(rep)
+		return
+	}
 	c.beginCut(rep, cut{to: to})
 }

@@ -81,6 +81,15 @@ func (c *Core) replaceable(p *image.Partition) bool {
 	return p.Leader != record.NoNode && p.Leader != c.self && !slices.Contains(p.Isr, c.self) && !slices.Contains(p.Elr, c.self)
 }
 
+// committedPartition is what the committed image says of a replica's partition; nil: nothing.
+func (c *Core) committedPartition(rep *replica) *image.Partition {
+	t, ok := c.meta.committed.TopicByID(rep.ID.Topic)
+	if !ok || int(rep.ID.Partition) >= len(t.Partitions) {
+		return nil
+	}
+	return t.Partitions[rep.ID.Partition]
+}
+
 // here finds or makes the replica of a partition; nil if it is offline, or waits for its making.
 func (c *Core) here(id stream.ID, t *image.Topic, p *image.Partition) *replica {
 	if rep, ok := c.replicas[id]; ok {
