@@ -63,9 +63,10 @@ func (c *Core) copied(f *fetcher, id stream.ID, p *kmsg.FetchResponseTopicPartit
 		return
 	}
 	switch code := errcode.Code(p.ErrorCode); {
-	case code == errcode.OffsetOutOfRange && p.LogStartOffset > int64(rep.Ends.Log):
+	case code == errcode.OffsetOutOfRange && (p.LogStartOffset > int64(rep.Ends.Log) || rep.Start == rep.Ends.Log && p.LogStartOffset >= 0 && p.LogStartOffset < int64(rep.Start)):
+		// Or its log ends before this one, which is empty, so that no epoch tells where they part: of a relaxed topic it may have lost records that were deleted here.
 		c.beginCut(rep, cut{all: true, base: record.Offset(p.LogStartOffset)})
-	case code != errcode.None || len(rep.lost) > 0 && c.electable(rep.ID): // who may lead with what is damaged here is to be taken from the ISR first
+	case code != errcode.None || len(rep.lost) > 0: // what is damaged is emptied when others do not count on it any more
 		c.restPartition(rep)
 	case p.DivergingEpoch.Epoch >= 0 && p.DivergingEpoch.EndOffset >= 0:
 		c.parted(rep, record.Epoch(p.DivergingEpoch.Epoch), record.Offset(p.DivergingEpoch.EndOffset), record.Offset(p.LogStartOffset))

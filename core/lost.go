@@ -55,11 +55,16 @@ func (r *replica) sound(point record.Offset) record.Offset {
 }
 
 // leavesForLost reports whether a replica is to be written down as in a lost directory: what it holds is damaged, and others may lead that have all of it. So nobody elects it or
-// counts on it until it has copied them anew. Where nobody else is eligible it serves what is whole, as on one copy.
+// counts on it until it has copied them anew. Where nobody else is eligible it serves what is whole, as on one copy; also where that comes to be so while it is written down: of a
+// relaxed topic the others leave the ELR when they come back from an unclean end.
 func (c *Core) leavesForLost(rep *replica, p *image.Partition) bool {
 	broken := len(rep.lost) > 0 || rep.Failed() != errcode.None && !c.dirs[rep.Dir].failed
 	other := func(id record.NodeID) bool { return id != c.self }
-	return broken && (p.DirectoryOf(c.self) == image.DirLost || slices.ContainsFunc(p.Isr, other) || slices.ContainsFunc(p.Elr, other))
+	if !broken || slices.ContainsFunc(p.Isr, other) || slices.ContainsFunc(p.Elr, other) {
+		return broken
+	}
+	lastKnown := p.Leader == record.NoNode && slices.Equal(p.LastKnownElr, []record.NodeID{c.self})
+	return p.DirectoryOf(c.self) == image.DirLost && (len(rep.lost) == 0 || !lastKnown)
 }
 
 // repair copies a damaged replica anew once others have all that it ever promised; before that the controller is told that it has not.

@@ -72,3 +72,37 @@ func TestDamagedReplicaClaimsNothing(t *testing.T) {
 		t.Fatalf("emptied, it asks for %v from offset %d", ids, rep.copying.offset)
 	}
 }
+
+// A damaged replica is written down as in a lost directory while others are eligible, and until it is copied anew. If they have left the ELR since, by an unclean start, and it is the last known
+// leader, it is written down where it lies: what is whole of it is all that there is.
+func TestLastKnownLeaderIsDamaged(t *testing.T) {
+	c, rep, _ := copier(t)
+	home, other := c.dirs[rep.Dir].id, c.self+1
+	p := c.committedPartition(rep)
+	p.Replicas = []record.NodeID{c.self, other}
+	for _, x := range []struct {
+		leader              record.NodeID
+		isr, elr, lastKnown []record.NodeID
+		dir, want           record.UUID
+		whole               bool
+	}{
+		{leader: c.self, isr: []record.NodeID{c.self}, dir: home, want: home},
+		{leader: c.self, isr: []record.NodeID{c.self}, elr: []record.NodeID{other}, dir: home, want: image.DirLost},
+		{leader: record.NoNode, elr: []record.NodeID{other}, lastKnown: []record.NodeID{c.self}, dir: image.DirLost, want: image.DirLost},
+		{leader: record.NoNode, lastKnown: []record.NodeID{c.self}, dir: image.DirLost, want: home},
+		{leader: record.NoNode, lastKnown: []record.NodeID{other}, dir: image.DirLost, want: image.DirLost},
+		{leader: other, isr: []record.NodeID{other}, dir: image.DirLost, want: image.DirLost},
+		{leader: other, isr: []record.NodeID{other}, dir: image.DirLost, want: home, whole: true},
+	} {
+		p.Leader, p.Isr, p.Elr, p.LastKnownElr, p.Directories = x.leader, x.isr, x.elr, x.lastKnown, []record.UUID{x.dir, home}
+		if rep.lost = nil; !x.whole {
+			rep.lost = []OffsetRange{{From: 0, To: 1, Why: "its CRC"}}
+		}
+		if rep.told = (toldDir{}); x.dir == image.DirLost {
+			rep.told.dir = image.DirLost // as it has heard
+		}
+		if got, differs := c.directoryToTell(rep.ID); got != x.want || differs != (x.dir != x.want) {
+			t.Errorf("leader %d, ISR %v, ELR %v and %v, written down in %v: it tells of %v (%t), want %v", x.leader, x.isr, x.elr, x.lastKnown, x.dir, got, differs, x.want)
+		}
+	}
+}

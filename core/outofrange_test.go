@@ -81,3 +81,20 @@ func TestEndsAtTheLeadersStart(t *testing.T) {
 		}
 	}
 }
+
+// A follower whose log is empty has no epoch by which its leader could tell where they part. If the leader's log ends before it, it is told that it is out of range, and begins anew where the
+// leader's begins; where that is its own start it waits.
+func TestLeaderEndsBeforeAnEmptyLog(t *testing.T) {
+	for start, begins := range map[record.Offset]bool{0: true, record.NoOffset: false, 3: false} { // any order: each by itself
+		c, rep, f := copier(t)
+		rep.Start = rep.Ends.Log
+		c.promise(rep.ID, rep.Start)
+		c.copied(f, rep.ID, &kmsg.FetchResponseTopicPartition{ErrorCode: int16(errcode.OffsetOutOfRange), LogStartOffset: int64(start)})
+		if _, promised := c.promised[rep.ID]; rep.Cutting() != begins || promised == begins || len(f.idle) == 0 != begins {
+			t.Errorf("told that the log starts at %d: cutting %t, promised to begin behind its end: %t, resting: %d", start, rep.Cutting(), promised, len(f.idle))
+		}
+		if x := rep.cut; begins && (x == nil || !x.all || x.base != start) {
+			t.Errorf("it is cut: %+v", x)
+		}
+	}
+}

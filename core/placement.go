@@ -81,14 +81,13 @@ func (c *Core) replaceable(p *image.Partition) bool {
 	return p.Leader != record.NoNode && p.Leader != c.self && !slices.Contains(p.Isr, c.self) && !slices.Contains(p.Elr, c.self)
 }
 
-// electable reports whether this broker may come to lead a partition as the metadata are.
-func (c *Core) electable(id stream.ID) bool {
-	t, ok := c.meta.committed.TopicByID(id.Topic)
-	if !ok || int(id.Partition) >= len(t.Partitions) {
-		return false
+// committedPartition is what the committed image says of a replica's partition; nil: nothing.
+func (c *Core) committedPartition(rep *replica) *image.Partition {
+	t, ok := c.meta.committed.TopicByID(rep.ID.Topic)
+	if !ok || int(rep.ID.Partition) >= len(t.Partitions) {
+		return nil
 	}
-	p := t.Partitions[id.Partition]
-	return slices.Contains(p.Isr, c.self) || slices.Contains(p.Elr, c.self)
+	return t.Partitions[rep.ID.Partition]
 }
 
 // here finds or makes the replica of a partition; nil if it is offline, or waits for its making.

@@ -41,6 +41,7 @@ type watched struct {
 type sequence struct {
 	epoch int16
 	next  int32
+	last  record.Offset
 }
 
 // watch returns what is known of a stream; nil for the metadata log, or where oracles inside are switched off.
@@ -123,6 +124,9 @@ func (n *node) observe(ev *core.Event) {
 		}
 		switch op.Kind {
 		case core.DiskAppend:
+			if op.Copied {
+				o.forgets(&op.Batch)
+			}
 			n.appended(o, &op.Batch)
 		case core.DiskRoll:
 			n.w.reach(markRolled)
@@ -186,7 +190,7 @@ func (n *node) appended(o *watched, b *record.Batch) {
 	if next < b.BaseSequence {
 		n.w.reach(markSequenceWrapped)
 	}
-	o.producers[b.ProducerID] = sequence{b.ProducerEpoch, next}
+	o.producers[b.ProducerID] = sequence{b.ProducerEpoch, next, b.LastOffset()}
 	if o.outlive == nil {
 		o.outlive = map[record.ProducerID]lastOf{}
 	}

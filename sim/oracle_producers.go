@@ -36,3 +36,11 @@ func (n *node) outlived(id stream.ID, o *core.Opened, w *watched) {
 		n.broken("P4", w, "a producer's last batch was at offset %d, below %d, which is durable, and recovery does not know it", lost, w.promised)
 	}
 }
+
+// forgets: a leader of a relaxed topic need not know a producer whose last batch was deleted somewhere. Its log may have lost that, or begun anew behind it, as with Kafka: then it takes
+// any sequence, and who copies that takes it, too, whatever it knows itself.
+func (o *watched) forgets(b *record.Batch) {
+	if was, known := o.producers[b.ProducerID]; known && o.topic != nil && !o.topic.Durable() && was.last < o.part.start {
+		delete(o.producers, b.ProducerID)
+	}
+}

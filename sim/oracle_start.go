@@ -45,7 +45,8 @@ func (n *node) observeStart(opened []core.Event) {
 		w.producers = map[record.ProducerID]sequence{}
 		for j := range o.Producers {
 			if e := &o.Producers[j]; e.Count > 0 {
-				w.producers[e.ID] = sequence{e.Epoch, record.AddSequence(e.Batches[e.Count-1].LastSequence, 1)}
+				last := &e.Batches[e.Count-1]
+				w.producers[e.ID] = sequence{e.Epoch, record.AddSequence(last.LastSequence, 1), last.LastOffset}
 			}
 		}
 		if !w.hurt() {

@@ -37,7 +37,8 @@ func (n *node) finishStop(clean bool) {
 	}
 	if clean {
 		n.checkStopped()
-	} else {
+	}
+	if !clean || slices.ContainsFunc(n.p.dirs, func(d *logDir) bool { return d.lost || d.failed }) { // one without a mark, and the controller cannot tell
 		n.endsUnclean()
 	}
 	for _, d := range n.p.dirs {
