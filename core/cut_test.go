@@ -85,3 +85,22 @@ func TestEmptiedLogKnowsNoEpoch(t *testing.T) {
 		t.Errorf("the log goes from %d to %d, in epochs %v", rep.Start, rep.Ends.Log, left)
 	}
 }
+
+// A Checkpoint that completes while a cut waits for the file of recovery points moves no point: the next store of that file would say more than the cut leaves, and after a power loss
+// recovery would take what was cut for lost.
+func TestCheckpointedWhileACutWaits(t *testing.T) {
+	c, rep, _ := copier(t)
+	end := rep.Ends.Log
+	rep.point, rep.checkpointing = end, true
+	c.beginCut(rep, cut{to: end - 2})
+	if rep.cut == nil || rep.point != end-2 {
+		t.Fatalf("the cut does not wait for the files: the point is %d", rep.point)
+	}
+	c.onCheckpointed(rep.ID, rep.Generation, end)
+	if rep.point != end-2 {
+		t.Errorf("the point is %d while the log is to be cut to %d", rep.point, end-2)
+	}
+	if rep.checkpointing {
+		t.Error("the Checkpoint counts as under way")
+	}
+}

@@ -99,7 +99,8 @@ func (r *replica) pointMoves() bool {
 	return r.Durable() && !r.Cutting() && r.sound(r.Ends.Durable) > r.point
 }
 
-// onCheckpointed moves a recovery point. What a Checkpoint covers is durable, whichever completion arrives first.
+// onCheckpointed moves a recovery point. What a Checkpoint covers is durable, whichever completion arrives first. It moves none while the log waits to be cut, or is: what the files say less
+// of by then must not come back into them before the cut is done.
 func (c *Core) onCheckpointed(id stream.ID, g stream.Generation, upTo record.Offset) {
 	c.onDurable(id, g, upTo)
 	if id == stream.Metadata {
@@ -112,7 +113,7 @@ func (c *Core) onCheckpointed(id stream.ID, g stream.Generation, upTo record.Off
 	}
 	rep.checkpointing = false
 	d := &c.dirs[rep.Dir]
-	if point := rep.sound(upTo); g == rep.Generation && point > rep.point {
+	if point := rep.sound(upTo); g == rep.Generation && !rep.Cutting() && point > rep.point {
 		rep.point = point
 		d.files[pointsFile].stale = true
 	}
