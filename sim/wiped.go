@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"odradek/core/stream"
+	"odradek/sim/simnet"
 )
 
 // The disk of a node comes back empty while it is down. What was promised must outlive that: it happens when the others can do without what the node had, and the node waits for it.
@@ -61,7 +62,7 @@ func (w *World) outOfSync(n *node) bool {
 	if w.opt.Profile.Name == Quorum {
 		return true // what its partitions hold is no client's
 	}
-	if w.newest == nil || w.undecided() {
+	if w.newest == nil || w.undecided() || n.stillHeard() {
 		return false
 	}
 	if b, known := w.newest.Broker(n.self()); !known || !b.Fenced { // one that is not known may be about to be
@@ -82,6 +83,13 @@ func (w *World) undecided() bool {
 	return slices.ContainsFunc(w.voters(), func(v *node) bool {
 		last := len(v.log.batches) - 1
 		return last >= 0 && v.log.batches[last].next > w.newest.Offset()+1
+	})
+}
+
+// stillHeard reports whether a node that is down has a connection to another one that may bring that a heartbeat yet, and unfence the broker whose disk is lost.
+func (n *node) stillHeard() bool {
+	return slices.ContainsFunc(n.w.links, func(ch *channel) bool {
+		return ch.from == n && ch.taken && ch.node.p != nil && ch.life == ch.node.life && !ch.net.Gone(simnet.Server)
 	})
 }
 
