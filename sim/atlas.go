@@ -134,6 +134,9 @@ func (w *World) unmended() (text string) {
 			if slices.ContainsFunc(part.harms, func(h harm) bool { return h.told }) {
 				text += fmt.Sprintf("%s-%d is damaged on %s; ", w.opt.Topics[i].Name, p, part.hurtBy.name)
 			}
+			if _, s, ok := w.leads(w.opt.Topics[i].Name, int32(p)); ok && s.HighWatermark < s.LogEnd {
+				text += fmt.Sprintf("%s-%d ends at %d, and no more than %d is committed; ", w.opt.Topics[i].Name, p, s.LogEnd, s.HighWatermark) // with acks=1 it is acknowledged before
+			}
 		}
 	}
 	return text

@@ -133,6 +133,9 @@ func (n *node) observe(ev *core.Event) {
 		case core.DiskTruncate: // what a follower had besides its leader
 			o.promised, o.durable = min(o.promised, op.To), min(o.durable, op.To)
 			o.producers, o.outlive, o.cutting, o.cutTo = nil, nil, n.life, op.Generation
+			if o.topic == nil || !o.topic.Durable() {
+				o.batches = nil // who leads now has lost some of what this node served, as one of a relaxed topic may
+			}
 		case core.DiskDelete:
 			o.deleted = o.deleted || op.All
 			n.checkDeleted(op, o)

@@ -183,9 +183,9 @@ func (n *node) failed(topic string, partition int32) bool {
 	return ok && s.Failed
 }
 
-// trimmed: the low watermark that a DeleteRecords tells is where the log begins.
+// trimmed: the low watermark that a DeleteRecords tells is where the log begins; of several replicas it is the least, and the leader's may be above it by now.
 func (c *serverConn) trimmed(topic string, p *kmsg.DeleteRecordsResponseTopicPartition) {
-	if now := c.n.heardPart(topic, p.Partition); errcode.Code(p.ErrorCode) == errcode.None && now.serves && int64(now.start) != p.LowWatermark {
+	if now := c.n.heardPart(topic, p.Partition); errcode.Code(p.ErrorCode) == errcode.None && now.serves && (int64(now.start) < p.LowWatermark || c.n.w.alone() && int64(now.start) > p.LowWatermark) {
 		c.n.w.fail(Correctness, "trimmed", fmt.Sprintf("%s-%d begins at %d, and DeleteRecords says at %d", topic, p.Partition, now.start, p.LowWatermark))
 	}
 }

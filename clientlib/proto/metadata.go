@@ -228,7 +228,9 @@ func (m *metadata) takeTopic(c *Client, told *kmsg.MetadataResponseTopic) (again
 			now = old[p.Partition]
 		}
 		t.partitions[p.Partition] = now
-		again = again || now.broker < 0
+		if _, named := m.brokers[now.broker]; !named { // there is none, or a node that is behind does not know yet where it is
+			again = true
+		}
 	}
 	return again
 }
