@@ -86,10 +86,11 @@ func (d *dirState) giveUp() {
 	}
 }
 
-// mustWait reports whether a partition that is not here yet cannot be made now, because a file may name one of its name. It is taken up later.
+// mustWait reports whether a partition that is not here yet cannot be made now, because a file may name one of its name, or nothing of the metadata is durable here: others may have committed
+// it, and a power loss would leave the folder beside an empty metadata log. It is taken up later.
 func (c *Core) mustWait(id stream.ID, t *image.Topic, dir stream.DirID) bool {
 	d := &c.dirs[dir]
-	needs, wait := d.cleared[t.Name], false
+	needs, wait := d.cleared[t.Name], !c.metadataKept()
 	for k := range checkpointFiles {
 		f := &d.files[k]
 		wait = wait || f.first == 0 || f.stored < max(needs[k], f.first)
@@ -102,6 +103,9 @@ func (c *Core) mustWait(id stream.ID, t *image.Topic, dir stream.DirID) bool {
 	}
 	return wait
 }
+
+// metadataKept reports whether the next start would find any metadata, whatever happens.
+func (c *Core) metadataKept() bool { return c.meta.quorum.Ends.Durable > 0 || len(c.snaps.kept) > 0 }
 
 // want has a file written anew and returns the version that says what is so now.
 func (c *Core) want(dir stream.DirID, k fileKind) uint64 {

@@ -24,3 +24,23 @@ func TestEmptyMetadataBesidePartitions(t *testing.T) {
 		}
 	}
 }
+
+// A partition is made only when some of the metadata is durable here: where others have committed it, a power loss could leave the folder, and nothing of the metadata (seed 32280 of cluster).
+func TestPartitionsAreMadeBehindTheMetadata(t *testing.T) {
+	c, rep, _ := copier(t)
+	topic, _ := c.meta.committed.TopicByID(rep.ID.Topic)
+	id := rep.ID
+	id.Partition++
+	durable := c.meta.quorum.Ends.Durable
+	if c.mustWait(id, topic, rep.Dir) {
+		t.Fatal("it waits though the metadata is durable")
+	}
+	c.meta.quorum.Ends.Durable = 0
+	if !c.mustWait(id, topic, rep.Dir) {
+		t.Error("it is made, and nothing of the metadata is durable")
+	}
+	c.takeUps = nil
+	if c.metadataDurable(c.meta.quorum.Generation, durable); len(c.takeUps) != 1 || c.takeUps[0] != id || len(c.dirs[rep.Dir].deferred) != 0 {
+		t.Errorf("when the metadata is durable %v is taken up", c.takeUps)
+	}
+}

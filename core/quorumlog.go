@@ -85,7 +85,15 @@ func (c *Core) metadataDurable(g stream.Generation, upTo record.Offset) {
 		c.storeQuorumState(m.state)
 		return
 	}
+	kept := c.metadataKept()
 	c.quorumStep(func(q *quorum.Quorum, now int64, f *quorum.Facts) { q.OnDurable(now, g, upTo, f) })
+	for i := range c.dirs {
+		if kept {
+			break
+		}
+		c.takeUps = append(c.takeUps, c.dirs[i].deferred...) // what waited for it
+		c.dirs[i].deferred = nil
+	}
 	c.maybeSnapshot(false)
 }
 
