@@ -124,6 +124,7 @@ func (r *reading) outside(i int) bool {
 	_, hit := part.hurtAt(p.at)
 	return hit || r.excused(i) || // what was read is gone
 		r.c.w.opt.Deletes && (!known || p.at < max(start, part.start)) || // or deleted
+		r.c.w.opt.Deletes && r.c.w.cfg.BlackBox && p.powers < r.c.w.ledger.powers || // or was, by a start that did not outlive a power loss, and that nobody sees from outside
 		p.sought.kind == soughtOffset && p.at > p.sought.floor // or was never known to be there
 }
 
