@@ -36,6 +36,7 @@ type node struct {
 	ended        bool // it has stopped in order at the end of the run
 	diskBy       Time // until then it waits for an empty disk; 0: it does not
 	dirBy        Time // until then for an empty second log directory
+	replaced     bool // a disk or a directory of it came back empty
 	log          metaLog
 	replicas     []*replicaLog
 	spoiled      map[string]bool // files that rot has hit

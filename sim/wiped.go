@@ -44,6 +44,7 @@ func (n *node) awaitsDisk() bool {
 
 func (n *node) replaceDisk() {
 	n.w.quorum.forget(n.self())
+	n.replaced = true
 	if err := n.disk.Wipe(""); err != nil {
 		n.w.fail(Crash, "wipe", err.Error())
 		return

@@ -41,7 +41,7 @@ func (n *node) awaitsDir() bool {
 
 // sparesDir reports whether the others have all that a node's second directory has promised: its broker is fenced, and in no ISR or ELR of what lies there.
 func (w *World) sparesDir(n *node) bool {
-	if w.newest == nil {
+	if w.newest == nil || w.undecided() || n.stillHeard() {
 		return false
 	}
 	if b, known := w.newest.Broker(n.self()); !known || !b.Fenced {
@@ -79,6 +79,7 @@ func (n *node) replaceDir() {
 			}
 		}
 	}
+	n.replaced = true
 	if err := n.disk.Wipe(strings.TrimSuffix(n.rootOf(1), "/")); err != nil {
 		n.w.fail(Crash, "wipe", err.Error())
 		return
