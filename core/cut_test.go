@@ -79,8 +79,12 @@ func TestEmptiedLogKnowsNoEpoch(t *testing.T) {
 	if len(rep.Epochs.Entries()) == 0 {
 		t.Fatal("the log has no epoch to forget")
 	}
+	rep.lost = []OffsetRange{{From: 4, To: 40, Why: "magic 7"}}
 	rep.Cut(0)
 	c.replicaTruncated(rep.ID, rep.Generation, &Opened{LogStart: 32, LogEnd: 32, Durable: 32})
+	if len(rep.lost) > 0 {
+		t.Errorf("what is lost of an empty log: %v", rep.lost)
+	}
 	if left := rep.Epochs.Entries(); len(left) != 0 || rep.Start != 32 || rep.Ends.Log != 32 {
 		t.Errorf("the log goes from %d to %d, in epochs %v", rep.Start, rep.Ends.Log, left)
 	}

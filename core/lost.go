@@ -81,7 +81,7 @@ func (c *Core) repair(rep *replica, p *image.Partition) {
 
 // lostAbove forgets the ranges that a cut has left behind: what is fetched there anew is whole.
 func (r *replica) lostAbove(end record.Offset) {
-	r.lost = slices.DeleteFunc(slices.Clone(r.lost), func(x OffsetRange) bool { return x.From >= end })
+	r.lost = slices.DeleteFunc(slices.Clone(r.lost), func(x OffsetRange) bool { return x.From >= end || r.Start >= end })
 }
 
 // forgetLost drops the ranges that the log start has left behind.
