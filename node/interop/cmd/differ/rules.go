@@ -27,9 +27,6 @@ var rules = []rule{
 	{name: "coordinators", holds: func(o *op, d *difference, _ kmsg.Response) bool {
 		return o.req.Key() == 10 && d.path != "the broker"
 	}},
-	{name: "min-insync-default", holds: func(o *op, d *difference, _ kmsg.Response) bool {
-		return strings.Contains(d.path, "Name=min.insync.replicas]") && (strings.HasSuffix(d.plain, "Source") && d.kafka == int64(3) || strings.HasSuffix(d.plain, "ConfigSynonyms"))
-	}},
 	{name: "durable-default", holds: func(o *op, d *difference, _ kmsg.Response) bool {
 		return strings.HasSuffix(d.plain, "Value") && slices.ContainsFunc([]string{"flush.messages", "log.flush.interval.messages", "file.delete.delay.ms", "log.segment.delete.delay.ms"},
 			func(key string) bool { return strings.Contains(d.path, "[Name="+key+"]") })

@@ -112,8 +112,6 @@ func TestRules(t *testing.T) {
 		{"apis", "\tOffsetDelete(47): 0 [usable: 0],", "\tOffsetDelete(47): UNSUPPORTED,", false},
 		{"apis", "\tFetch(1): 4 to 9 [usable: 9],", "\tFetch(1): 4 to 10 [usable: 10],", true},
 		{"apis", "\tFetch(1): 4 to 9 [usable: 9],", "\tFetch(1): 5 to 8 [usable: 8],", true},
-		{"min-insync-default", "Topic: a\tConfigs: x=1,min.insync.replicas=1", "Topic: a\tConfigs: x=1", false},
-		{"min-insync-default", "Topic: a\tConfigs: x=1,min.insync.replicas=1", "Topic: a\tConfigs: x=2", true},
 		{"durable-default", "  flush.messages=9223372036854775807 s", "  flush.messages=1 s", false},
 		{"durable-default", "  flush.messages=9223372036854775807 s", "  flush.messages=2 s", true},
 		{"broker-configs", "  node.id=1 a\n  group.x=1", "  node.id=1 b\n  admin.listener=", false},

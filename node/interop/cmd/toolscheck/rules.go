@@ -32,10 +32,6 @@ var rules = []rule{
 		kafka: []rewrite{gone(`.*BrokerIdNotRegistered.*`), gone(`ERROR .* Unregister broker request .*`), gone(``), gone(`exit status [01]`)},
 		ours: []rewrite{gone(`The target cluster does not support the broker unregistration API\.`), gone(`exit status [01]`), gone(`Error while executing config command .*`),
 			gone(`.*UnsupportedVersionException: .*The node does not support (DESCRIBE_CLIENT_QUOTAS|LIST_GROUPS)`)}},
-	{name: "min-insync-default", kafka: []rewrite{
-		re(`^(Topic: .*Configs: .*?)min\.insync\.replicas=1,?`, "$1"), re(`^(Topic: .*),$`, "$1"), re(`DYNAMIC_DEFAULT_BROKER_CONFIG:min\.insync\.replicas=1, `, ""),
-		gone(`  min\.insync\.replicas=1 sensitive=false synonyms=\{DYNAMIC_DEFAULT_BROKER_CONFIG:min\.insync\.replicas=1\}`)}},
-	{name: "min-insync-overrides", kafka: []rewrite{gone(`Topic: .*Configs: min\.insync\.replicas=1`)}},
 	{name: "durable-default",
 		kafka: []rewrite{re(`((flush\.messages|log\.flush\.interval\.messages)=)9223372036854775807`, "${1}1"), re(`((file|log\.segment)\.delete\.delay\.ms=)60000`, "${1}0")}},
 	{name: "broker-configs", drop: brokerConfigs},
