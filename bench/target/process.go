@@ -3,6 +3,8 @@ package target
 import (
 	"bytes"
 	"errors"
+	"fmt"
+	"os"
 	"os/exec"
 	"sync"
 	"syscall"
@@ -82,7 +84,22 @@ func (p *process) Usage() (measure.Usage, error) {
 }
 
 // Hold stops the process where it is, so that it costs nothing while others are measured.
-func (p *process) Hold() error { return p.signal(syscall.SIGSTOP) }
+func (p *process) Hold() error {
+	if err := p.signal(syscall.SIGSTOP); err != nil {
+		return err
+	}
+	for range 1000 { // the signal is sent; its threads stop when they come to see it
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
+		if err != nil {
+			return err
+		}
+		if _, after, ok := bytes.Cut(stat, []byte(") ")); ok && len(after) > 0 && after[0] == 'T' {
+			return nil
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return fmt.Errorf("process %d does not stop", p.cmd.Process.Pid)
+}
 
 // Release lets it go on.
 func (p *process) Release() error { return p.signal(syscall.SIGCONT) }

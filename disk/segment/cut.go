@@ -130,7 +130,7 @@ func (d *Dir) damagedBelow(l *Log, to record.Offset) ([]core.OffsetRange, error)
 	path := l.path(s.base)
 	sc := newScanner(s.file, path, int64(s.size), readerChunk)
 	next := s.base
-	for pos := int64(0); pos < int64(s.size); {
+	for pos := int64(0); pos < int64(s.size) && next < to; { // what begins at to goes, damaged or not
 		b, err := sc.header(pos)
 		holds := err == nil && b.LastOffset() >= to
 		if holds {
