@@ -140,6 +140,11 @@ func (n *node) obeyHalts() (lives bool) {
 			return false
 		case h.Scope == core.HaltStream && n.w.refusal.mayRefuse() && strings.Contains(h.Reason, "partition.metadata"):
 			// The others are served: see judgeServed.
+		case h.Scope == core.HaltNode && p.stopping && strings.HasPrefix(h.Reason, "another process registered"):
+			// A broker that leaves may be replaced, as in Kafka: here by what its dead predecessor had asked for, and what came late.
+			n.disk.Crash()
+			n.down("halted: " + h.Reason)
+			return false
 		case p.dirs[h.Dir].dir.Err() == nil:
 			n.w.fail(Crash, "halt", fmt.Sprintf("%s given up though no disk failed: %s", h.Scope, h.Reason))
 		case h.Scope == core.HaltNode:
