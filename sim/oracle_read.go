@@ -122,7 +122,7 @@ func (r *reading) outside(i int) bool {
 	p, part := &r.parts[i], r.c.w.ledger.part(r.c.opt.Topic, int32(i))
 	start, known := r.c.w.logStart(r.c.topic.Name, int32(i))
 	_, hit := part.hurtAt(p.at)
-	return hit || r.excused(i) || // what was read is gone
+	return hit || r.excused(i) || !r.oneLeader(i) || // what was read is gone, or who answers has not heard that it leads no more
 		r.c.w.opt.Deletes && (!known || p.at < max(start, part.start)) || // or deleted
 		r.c.w.opt.Deletes && r.c.w.cfg.BlackBox && p.powers < r.c.w.ledger.powers || // or was, by a start that did not outlive a power loss, and that nobody sees from outside
 		p.sought.kind == soughtOffset && p.at > p.sought.floor // or was never known to be there
