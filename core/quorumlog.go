@@ -11,8 +11,6 @@ import (
 	"odradek/core/stream"
 )
 
-const quorumLeader = quorum.Leader
-
 // quorumStep lets the quorum's machine do something and carries out what it asks for.
 func (c *Core) quorumStep(do func(q *quorum.Quorum, now int64, f *quorum.Facts)) {
 	var f quorum.Facts

@@ -83,11 +83,12 @@ func touchedTopic(r image.Record) (record.UUID, bool) {
 	return record.UUID{}, false
 }
 
-// canApply reports whether a batch of the tail is to be applied: all of a leader's, of others what is committed.
+// canApply reports whether a batch of the tail is to be applied: all of a leader's, of others what is committed. Whose leadership has not begun, as its epoch is not on the disk yet, is another
+// one still: it may never begin, and then nothing ends it, and drops the working image.
 func (c *Core) canApply() bool {
 	m := &c.meta
 	return m.quorum != nil && m.applied < len(m.tail) && c.snaps.reading == nil &&
-		(m.quorum.Role() == quorumLeader || m.tail[m.applied].end <= m.quorum.HighWatermark())
+		(m.quorum.Active() || m.tail[m.applied].end <= m.quorum.HighWatermark())
 }
 
 // applySlice applies up to n records of the tail, and publishes what is committed.

@@ -1,6 +1,11 @@
 package core
 
-import "testing"
+import (
+	"strings"
+	"testing"
+
+	"odradek/core/quorum"
+)
 
 // TestVotersAgree: what a leader commits every voter shows, also when the leader goes and when it comes back with records that nobody else has: these are cut,
 // the request that made them is refused, and the leader's own image forgets them.
@@ -46,5 +51,25 @@ func TestVotersAgree(t *testing.T) {
 	}
 	if cuts == 0 {
 		t.Error("no log was ever cut")
+	}
+}
+
+// Whose leadership has not begun, as its epoch is not on the disk yet, applies nothing that is not committed: the leadership may never begin, and then nothing would end it, and drop the working
+// image (seed 300202 of quorum: a log was cut below what was applied).
+func TestTailWaitsForTheEpoch(t *testing.T) {
+	n := &testNode{t: t, held: map[string]bool{}, out: &strings.Builder{}, files: map[string][]byte{}}
+	for _, line := range []string{"boot", "create topic=a", "hold stored", "boot"} {
+		n.command(strings.Fields(line))
+	}
+	m := &n.core.meta
+	if m.quorum.Role() != quorum.Leader || m.quorum.Active() || len(m.tail) == 0 {
+		t.Fatalf("role %v, active %t, %d batches that are not committed", m.quorum.Role(), m.quorum.Active(), len(m.tail))
+	}
+	if m.applied != 0 || n.core.canApply() {
+		t.Errorf("%d of %d batches are applied", m.applied, len(m.tail))
+	}
+	n.command([]string{"release", "stored"})
+	if m.applied != len(m.tail) || !m.quorum.Active() {
+		t.Errorf("active: %t, with %d of %d batches applied", m.quorum.Active(), m.applied, len(m.tail))
 	}
 }

@@ -183,7 +183,8 @@ func (l *ledger) served(topic int, partition int32, r *proto.Received, powers in
 	s := l.seen(t, r, powers)
 	p := l.part(topic, partition)
 	old := p.served.at(r.Offset)
-	if old.hash != 0 && old.hash != s.hash && (t.Durable() || old.powers == powers) {
+	replaced := !l.w.alone() && l.w.epochOf(t.Name, partition) > 0 // one that lost its end may lead where others had it
+	if old.hash != 0 && old.hash != s.hash && (t.Durable() || old.powers == powers && !replaced) {
 		l.w.fail(Correctness, "R4", fmt.Sprintf("%s-%d: offset %d was read as %q and is now %q", t.Name, partition, r.Offset, old.name, s.name))
 	}
 	if old.hash == 0 || powers >= old.powers {
