@@ -26,11 +26,13 @@ func (c *Core) mayBeUntold(id stream.ID) {
 // directoryToTell returns where a partition lies if the committed image says something else.
 func (c *Core) directoryToTell(id stream.ID) (dir record.UUID, differs bool) {
 	rep, here := c.replicas[id]
-	t, ok := c.meta.committed.TopicByID(id.Topic)
-	if !here || !ok || int(id.Partition) >= len(t.Partitions) || c.meta.committed.Feature(image.MetadataVersion) < image.MetadataVersionDirectories {
+	if !here || c.meta.committed.Feature(image.MetadataVersion) < image.MetadataVersionDirectories {
 		return dir, false
 	}
-	p := t.Partitions[id.Partition]
+	p := c.committedPartition(rep)
+	if p == nil {
+		return dir, false
+	}
 	if dir = c.dirs[rep.Dir].id; c.leavesForLost(rep, p) {
 		dir = image.DirLost
 	}
