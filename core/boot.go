@@ -56,11 +56,11 @@ func (c *Core) onBoot(b *Boot) {
 		c.halt(fmt.Sprintf("the metadata log is empty and %d partitions are there: its directory, the first of log.dirs, was lost or is another one", b.Streams))
 		return
 	}
-	log := stream.NewLog(stream.Metadata, metadataDir, o.LogStart, o.LogEnd, o.Durable, o.Segments, o.Epochs)
+	log := metadataLog(o, o.Durable)
 	m := &c.meta
 	m.committed = image.Empty()
 	m.replayer = image.NewReplayer(m.committed)
-	m.loadedTo, m.point = o.LogStart, min(o.RecoveryPoint, o.LogEnd)
+	m.loadedTo, m.point = log.Start, min(o.RecoveryPoint, o.LogEnd)
 	var f quorum.Facts
 	if m.quorum, err = quorum.Boot(c.quorumConfig(), log, b.QuorumState, newestEpoch(b.Snapshots), c.random.Split(), int64(c.now.Mono), &f); err != nil {
 		c.halt("quorum-state: " + err.Error())

@@ -152,6 +152,16 @@ func (c *Core) cutMetadata(to record.Offset) {
 	c.fx.Disk = append(c.fx.Disk, DiskOp{Kind: DiskTruncate, Stream: stream.Metadata, Generation: g, To: to})
 }
 
+// metadataLog is the log as the disk has it, durable below an offset. It begins where its epochs do: when the log start moved up to a snapshot, the epochs before were
+// forgotten, though the segment that holds their records may have stayed. Of records of forgotten epochs a leader could not tell where a follower's log parts from them.
+func metadataLog(o *Opened, durable record.Offset) stream.Log {
+	log := stream.NewLog(stream.Metadata, metadataDir, o.LogStart, o.LogEnd, durable, o.Segments, o.Epochs)
+	if len(o.Epochs) > 0 && o.Epochs[0].Start > log.Start {
+		log.DeleteBelow(min(o.Epochs[0].Start, log.Ends.Log))
+	}
+	return log
+}
+
 // metadataTruncated goes on with the log as it is now.
 func (c *Core) metadataTruncated(g stream.Generation, o *Opened) {
 	m := &c.meta
@@ -162,7 +172,7 @@ func (c *Core) metadataTruncated(g stream.Generation, o *Opened) {
 		c.halt(fmt.Sprintf("the metadata log is damaged, from offset %d on: %s; restore its directory from a backup, or empty it, so that this node copies it anew", o.Lost[0].From, o.Lost[0].Why))
 		return
 	}
-	log := stream.NewLog(stream.Metadata, metadataDir, o.LogStart, o.LogEnd, o.LogEnd, o.Segments, o.Epochs)
+	log := metadataLog(o, o.LogEnd)
 	if w := c.snaps.fetching; w != nil && w.stored {
 		c.readFetchedSnapshot(w, log)
 		return
