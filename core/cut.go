@@ -13,6 +13,7 @@ type cut struct {
 	to    record.Offset
 	all   bool
 	base  record.Offset
+	aside []OffsetRange           // damaged: the files of their segments are kept
 	first *record.Batch           // what the log then begins with, below its start
 	needs [checkpointFiles]uint64 // versions of the directory's files that say no more than what is left
 }
@@ -64,7 +65,7 @@ func (c *Core) carryOnCuts() {
 func (c *Core) carryOutCut(rep *replica) {
 	x := rep.cut
 	rep.cut, rep.first = nil, x.first
-	c.fx.Disk = append(c.fx.Disk, DiskOp{Kind: DiskTruncate, Stream: rep.ID, Generation: rep.NewGeneration(), To: x.to, All: x.all, Base: x.base})
+	c.fx.Disk = append(c.fx.Disk, DiskOp{Kind: DiskTruncate, Stream: rep.ID, Generation: rep.NewGeneration(), To: x.to, All: x.all, Base: x.base, Aside: x.aside})
 }
 
 // cutWithin has an empty log begin with a batch in whose middle its start lies: DeleteRecords moved the leader's there. A segment is named after its first batch, so the one that is there

@@ -75,9 +75,7 @@ func addToDir(out *kmsg.DescribeLogDirsResponseDir, rep *replica) {
 	}
 	p := kmsg.NewDescribeLogDirsResponseDirTopicPartition()
 	p.Partition = rep.ID.Partition
-	for _, s := range rep.Segments() {
-		p.Size += int64(s.Size)
-	}
+	p.Size = rep.bytes()
 	t := &out.Topics[len(out.Topics)-1]
 	t.Partitions = append(t.Partitions, p)
 }

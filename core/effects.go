@@ -74,6 +74,7 @@ type DiskOp struct {
 	Index      stream.IndexLimits // Append, Roll: how the segment is indexed
 	Close      bool               // Checkpoint: nothing is appended any more, indexes get their final entries
 	Copied     bool               // Append: from the leader, for no client
+	Aside      []OffsetRange      // Truncate: segments that hold these are damaged; their files stay, under another name
 }
 
 // Slot names one small file: a path below a log directory.
@@ -197,6 +198,7 @@ const (
 	NoteFetchRefused    NoteKind = "fetch-refused"        // what a leader sent is not taken: it is damaged, or does not fit
 	NoteSnapshotFetched NoteKind = "snapshot-fetched"     // the metadata log of the leader begins above this node's end: its snapshot is taken
 	NoteCommittedCut    NoteKind = "committed-cut"        // a leader lacks records that were committed: an unclean election
+	NoteDamagedCopied   NoteKind = "damaged-copied"       // a damaged replica is emptied, and copied anew from its leader
 	NoteUnprotected     NoteKind = "access-not-enforced"  // stored ACLs or credentials protect nothing here
 )
 

@@ -72,11 +72,26 @@ func (c *Core) repair(rep *replica, p *image.Partition) {
 	switch {
 	case len(rep.lost) == 0:
 	case rep.copying.from != nil && c.replaceable(p):
-		c.beginCut(rep, cut{all: true, base: rep.Start})
+		x := cut{all: true, base: rep.Start, aside: rep.lost}
+		meaning := "the damaged segments stay in its folder, as *.log.damaged"
+		if c.dirs[rep.Dir].free-rep.bytes() < diskReserve {
+			x.aside, meaning = nil, "the damaged segments go: the copy needs their space"
+		}
+		c.note(NoteDamagedCopied, KeyValue{"topic", rep.Topic}, number("partition", rep.ID.Partition), number("from", rep.lost[0].From), KeyValue{"meaning", meaning})
+		c.beginCut(rep, x)
 	case c.meta.tookUp:
 		c.mayBeUntold(rep.ID)
 		c.tellDirectories()
 	}
+}
+
+// bytes is the size of a replica's segments.
+func (r *replica) bytes() int64 {
+	var sum int64
+	for _, s := range r.Segments() {
+		sum += int64(s.Size)
+	}
+	return sum
 }
 
 // lostAbove forgets the ranges that a cut has left behind: what is fetched there anew is whole.

@@ -106,3 +106,25 @@ func TestLastKnownLeaderIsDamaged(t *testing.T) {
 		}
 	}
 }
+
+// What is damaged is kept beside the copy, unless the copy needs its space.
+func TestDamagedSegmentsAreKept(t *testing.T) {
+	for _, x := range []struct {
+		free int64
+		kept bool
+	}{{1 << 40, true}, {diskReserve, false}} {
+		c, rep, _ := copier(t)
+		other := c.self + 1
+		p := c.committedPartition(rep)
+		p.Replicas, p.Leader, p.Isr, p.Directories = []record.NodeID{c.self, other}, other, []record.NodeID{other}, []record.UUID{image.DirLost, c.dirs[rep.Dir].id}
+		rep.lost = []OffsetRange{{From: 1, To: 2, Why: "its CRC"}}
+		c.dirs[rep.Dir].free = x.free
+		if c.repair(rep, p); rep.cut != nil {
+			c.carryOutCut(rep)
+		}
+		ops := c.fx.Disk
+		if n := len(ops); n == 0 || ops[n-1].Kind != DiskTruncate || !ops[n-1].All || (len(ops[n-1].Aside) == 1) != x.kept {
+			t.Errorf("with %d bytes free: %+v", x.free, ops)
+		}
+	}
+}

@@ -35,6 +35,9 @@ func (op *DiskOp) Append(dst []byte) []byte {
 		} else {
 			l.num("to", int64(op.To))
 		}
+		for _, r := range op.Aside {
+			l.num("aside", int64(r.From))
+		}
 	case DiskRoll:
 		l.num("base", int64(op.Base))
 		if op.Index != (stream.IndexLimits{}) && op.Index != stream.DefaultIndexLimits {

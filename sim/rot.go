@@ -110,6 +110,9 @@ func (n *node) spoilNow(k faultKind, b *blow) (file string, hit bool) {
 		return file, false
 	}
 	n.spoiled[file] = true
+	if path.Base(file) == core.CleanMark {
+		n.endsUnclean() // for who reads it: a controller cannot tell that nothing was lost
+	}
 	n.w.note(n.name, "rotten: "+file)
 	return file, true
 }

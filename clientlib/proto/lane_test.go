@@ -108,6 +108,27 @@ func TestLaneBeginsAnew(t *testing.T) {
 	}
 }
 
+// A batch whose first try had no clear answer may be in the log. Without leader epochs a refusal as out of order may be that of a leader which has been succeeded (seed 401117 of cluster):
+// under another id the batch would be there twice. It is asked for until its time is up; what comes behind it begins anew.
+func TestUnclearBatchKeepsItsNumber(t *testing.T) {
+	s := newStage(t, 5, 1, ResetEarliest)
+	s.f.parts[0].epoch = -1
+	s.run()
+	s.want(0)
+	first := s.f.lastPID
+	s.f.refuse = append([]errcode.Code{errcode.NotEnoughReplicasAppend}, slices.Repeat([]errcode.Code{errcode.OutOfOrderSequenceNumber}, 2*gapsMax)...)
+	s.send(0, 0)
+	s.run()
+	for range 2*gapsMax + 1 {
+		s.want(1)
+		s.wait(2 * second)
+		s.run()
+	}
+	if s.want(1); s.f.lastPID != first || len(s.ended) != 2 || len(s.f.parts[0].log) != 2 {
+		t.Fatalf("producer %d after %d; %d records delivered, %d batches in the log", s.f.lastPID, first, len(s.ended), len(s.f.parts[0].log))
+	}
+}
+
 // What is under way counts from the first batch that is not delivered. Were the window to move on while the first waits for its retry, the broker could forget it,
 // and take its retry for a batch out of order.
 func TestWindowBeginsAtTheFirst(t *testing.T) {

@@ -235,6 +235,15 @@ func (m *metadata) takeTopic(c *Client, told *kmsg.MetadataResponseTopic) (again
 	return again
 }
 
+// epochOf is the newest leader epoch that is known of a partition; NoEpoch: none is, as by metadata before version 7.
+func (m *metadata) epochOf(name string, partition int32) record.Epoch {
+	t, ok := m.topics[name]
+	if !ok || partition < 0 || int(partition) >= len(t.partitions) {
+		return record.NoEpoch
+	}
+	return t.partitions[partition].epoch
+}
+
 // hint takes up what an answer said of a partition's leader (KIP-951), if it is newer than what is known.
 func (m *metadata) hint(name string, partition int32, l leader) bool {
 	t, ok := m.topics[name]

@@ -243,6 +243,14 @@ func (l *outLane) again(c *Client, b *outBatch) {
 	l.since = c.now + c.backoff(c.cfg.RetryBackoff, c.cfg.RetryBackoffMax, l.failures)
 }
 
+// mayBeginAnew reports whether nothing of the lane can be in the log. A batch that had no clear answer may be; then the refusal is believed only of a leader whose epoch is known: no
+// older one is asked after it. By metadata without epochs (before version 7) it may come from a leader that has not heard of its successor, where the batch is: it is asked again until
+// delivery.timeout.ms.
+func (l *outLane) mayBeginAnew(c *Client) bool {
+	lost := func(b *outBatch) bool { return b.lost }
+	return c.meta.epochOf(l.topic, l.partition) >= 0 || !slices.ContainsFunc(l.queue, lost)
+}
+
 // anew numbers the lane's batches from the first sequence on, to be sent under a new producer id.
 func (l *outLane) anew() {
 	l.producer, l.epoch, l.sequence, l.known = record.NoProducer, record.NoProducerEpoch, l.first, false

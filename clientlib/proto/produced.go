@@ -68,7 +68,7 @@ func (p *Producer) decide(c *Client, from *peer, l *outLane, b *outBatch, answer
 		first := l.queue[0] == b
 		l.again(c, b)
 		if first {
-			if b.gaps++; b.gaps == gapsMax {
+			if b.gaps++; b.gaps >= gapsMax && l.mayBeginAnew(c) {
 				l.anew()
 			}
 		}

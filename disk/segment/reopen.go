@@ -94,14 +94,24 @@ func (r *recovery) headers(s *segment) error {
 }
 
 // empty drops all batches, durably. The log begins at base from here on: an empty segment says so. It goes from the last segment backwards, so that what a crash
-// leaves is a beginning of what was.
-func (d *Dir) empty(l *Log, base record.Offset) error {
+// leaves is a beginning of what was. The files of segments that are damaged, at the offsets aside, are kept for who wants to know what happened.
+func (d *Dir) empty(l *Log, base record.Offset, aside []core.OffsetRange) error {
 	if err := d.dropStateAbove(l, record.NoOffset); err != nil {
 		return err
 	}
+	if len(aside) > 0 {
+		if err := d.dropAside(l.folder); err != nil {
+			return err
+		}
+	}
 	for i := len(l.segs) - 1; i >= 0; i-- {
 		s := &l.segs[i]
-		if err := d.removeSegment(l.folder, s.base); err != nil {
+		within := func(r core.OffsetRange) bool { return !r.Gap && r.From < s.next && r.To > s.base }
+		drop := d.removeSegment
+		if slices.ContainsFunc(aside, within) {
+			drop = d.putAside
+		}
+		if err := drop(l.folder, s.base); err != nil {
 			return err
 		}
 		if err := d.fs.SyncDir(l.folder); err != nil {
@@ -122,7 +132,7 @@ func (d *Dir) empty(l *Log, base record.Offset) error {
 func (d *Dir) truncated(l *Log, op *core.DiskOp) (core.Event, error) {
 	var err error
 	if op.All {
-		err = d.empty(l, op.Base)
+		err = d.empty(l, op.Base, op.Aside)
 	} else {
 		var lost []core.OffsetRange
 		if lost, err = d.damagedBelow(l, op.To); len(lost) > 0 {
