@@ -222,12 +222,19 @@ func (p *producing) due() (Time, bool) {
 }
 
 func (p *producing) unfinished() string {
-	switch n := p.p.Buffered(); {
+	var unclear int64 // their time would be up, outside
+	for partition := range p.c.topic.Partitions {
+		unclear += p.p.Unclear(p.c.topic.Name, partition)
+	}
+	if unclear > 0 {
+		p.c.w.reach(markUnclearBatch)
+	}
+	switch n := p.p.Buffered() - unclear; {
 	case !p.c.known:
 		return "the topic is not made"
 	case n > 0:
 		return fmt.Sprintf("%d bytes are not delivered", n)
-	case len(p.rest) > 0:
+	case len(p.rest) > 0 && unclear == 0:
 		return "a batch is given in part"
 	}
 	return ""

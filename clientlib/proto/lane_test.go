@@ -119,7 +119,10 @@ func TestUnclearBatchKeepsItsNumber(t *testing.T) {
 	s.f.refuse = append([]errcode.Code{errcode.NotEnoughReplicasAppend}, slices.Repeat([]errcode.Code{errcode.OutOfOrderSequenceNumber}, 2*gapsMax)...)
 	s.send(0, 0)
 	s.run()
-	for range 2*gapsMax + 1 {
+	for i := range 2*gapsMax + 1 {
+		if unclear := s.p.Unclear(s.f.topic, 0); (unclear > 0) != (i >= gapsMax) || unclear > s.p.Buffered() {
+			t.Fatalf("after %d refusals %d bytes of %d are unclear", i, unclear, s.p.Buffered())
+		}
 		s.want(1)
 		s.wait(2 * second)
 		s.run()

@@ -137,6 +137,23 @@ func (c *Client) NewProducer(cfg ProducerConfig) *Producer {
 // Buffered returns the bytes of records that are not delivered.
 func (p *Producer) Buffered() int64 { return p.buffered }
 
+// Unclear returns the bytes of a partition's records that nothing but delivery.timeout.ms may decide: the first batch may be in the log, and is refused as out of order.
+func (p *Producer) Unclear(topic string, partition int32) (n int64) {
+	t := p.topics[topic]
+	if t == nil || partition < 0 || int(partition) >= len(t.lanes) {
+		return 0
+	}
+	l := t.lanes[partition]
+	if len(l.queue) == 0 || l.queue[0].gaps < gapsMax {
+		return 0
+	}
+	n = l.open.size
+	for _, b := range l.queue {
+		n += b.size
+	}
+	return n
+}
+
 // Send takes a record; nothing is kept of it. A negative partition leaves the choice to the partitioner. id comes back in its Delivery. With ErrFull it must be
 // given again after deliveries. urgent says that there is something for Take.
 func (p *Producer) Send(c *Client, now int64, id uint64, topicName string, partition int32, m *Message) (urgent bool, err error) {
