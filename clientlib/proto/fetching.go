@@ -208,6 +208,10 @@ func (k *Consumer) fetched(c *Client, from *peer, id uint64, resp *kmsg.FetchRes
 	default:
 		s.id, s.epoch = resp.SessionID, max(1, s.epoch+1) // after the largest comes 1
 	}
+	for i := range resp.Brokers {
+		b := &resp.Brokers[i]
+		c.meta.name(b.NodeID, b.Host, b.Port, b.Rack)
+	}
 	for i := range resp.Topics {
 		t := &resp.Topics[i]
 		for j := range t.Partitions {

@@ -178,18 +178,26 @@ func (m *metadata) takeBrokers(resp *kmsg.MetadataResponse) {
 	m.order = m.order[:0]
 	for i := range resp.Brokers {
 		b := &resp.Brokers[i]
-		rack := ""
-		if b.Rack != nil {
-			rack = *b.Rack
-		}
-		m.brokers[b.NodeID] = broker{joinHostPort(b.Host, b.Port), rack}
-		m.order = append(m.order, b.NodeID)
+		m.name(b.NodeID, b.Host, b.Port, b.Rack)
 	}
-	slices.Sort(m.order)
 	m.controller = resp.ControllerID
 	if resp.ClusterID != nil {
 		m.clusterID = *resp.ClusterID
 	}
+}
+
+// name enters where a broker is, if nobody has said it since the last Metadata: answers that name a new leader do so (KIP-951).
+func (m *metadata) name(id int32, host string, port int32, rack *string) {
+	if _, named := m.brokers[id]; named {
+		return
+	}
+	b := broker{address: joinHostPort(host, port)}
+	if rack != nil {
+		b.rack = *rack
+	}
+	m.brokers[id] = b
+	m.order = append(m.order, id)
+	slices.Sort(m.order)
 }
 
 // takeTopic enters what is told of a topic, and reports whether it should be asked for again soon. A partition's leader of an older epoch is yesterday's news
@@ -244,14 +252,16 @@ func (m *metadata) epochOf(name string, partition int32) record.Epoch {
 	return t.partitions[partition].epoch
 }
 
-// hint takes up what an answer said of a partition's leader (KIP-951), if it is newer than what is known.
+// hint takes up what an answer said of a partition's leader (KIP-951), if it is newer than what is known. False: it does not help, and metadata is to be asked for. So it is
+// of a leader that nobody has told the address of.
 func (m *metadata) hint(name string, partition int32, l leader) bool {
 	t, ok := m.topics[name]
 	if !ok || int(partition) >= len(t.partitions) || partition < 0 || l.broker < 0 || l.epoch <= t.partitions[partition].epoch {
 		return false
 	}
 	t.partitions[partition] = l
-	return true
+	_, named := m.brokers[l.broker]
+	return named
 }
 
 // mayPass reports whether what a broker refuses may succeed when it is asked again, perhaps of another broker (Kafka's RetriableException).

@@ -18,6 +18,10 @@ func (p *Producer) answered(c *Client, from *peer, a *reply) {
 	}
 	p.ended(a.tag.id)
 	resp := a.resp.(*kmsg.ProduceResponse)
+	for i := range resp.Brokers {
+		b := &resp.Brokers[i]
+		c.meta.name(b.NodeID, b.Host, b.Port, b.Rack)
+	}
 	for i := range resp.Topics {
 		t := &resp.Topics[i]
 		for j := range t.Partitions {
