@@ -2,7 +2,6 @@ package race
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os/exec"
 	"regexp"
@@ -29,71 +28,65 @@ type tool struct {
 	gb      float64 // of payload that passes
 }
 
-func (a *Arena) tool(ctx context.Context, c *Cell, e Entrant, t tool) (_ Values, err error) {
-	b, err := a.on(ctx, e.Side, c.Nodes)
-	if err != nil {
-		return nil, err
-	}
-	addresses, err := b.Bootstrap(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if t.group {
-		if err := served(addresses); err != nil {
+func (a *Arena) tool(ctx context.Context, c *Cell, e Entrant, t tool) (Values, error) {
+	return a.staged(ctx, c, e, toolPartitions, nil, func(s *stage) (Values, error) {
+		if t.group {
+			if err := served(s.addresses); err != nil {
+				return nil, err
+			}
+		}
+		if t.filled {
+			// A little more, since the tool stops at a number of messages.
+			if err := fill(s.topic, s.leaders, a.Plan.Messages*1000*11/10, filling(toolPartitions)); err != nil {
+				return nil, err
+			}
+		}
+		before, err := s.broker.Usage()
+		if err != nil {
 			return nil, err
 		}
-	}
-	topic, leaders, remove, err := a.topic(addresses, e, toolPartitions, 1, nil)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, remove()) }()
-	if t.filled {
-		// A little more, since the tool stops at a number of messages.
-		if err := fill(topic, leaders, a.Plan.Messages*1000*11/10, filling(toolPartitions)); err != nil {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), toolMax)
+		defer cancel()
+		cmd := t.command(ctx, s.addresses[0], s.topic)
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w\n%s", cmd, err, lastLines(string(out)))
+		}
+		after, err := s.broker.Usage()
+		if err != nil {
 			return nil, err
 		}
-	}
-	before, err := b.Usage()
-	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), toolMax)
-	defer cancel()
-	cmd := t.command(ctx, addresses[0], topic)
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w\n%s", cmd, err, lastLines(string(out)))
-	}
-	after, err := b.Usage()
-	if err != nil {
-		return nil, err
-	}
-	values, err := t.values(string(out))
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w\n%s", cmd, err, lastLines(string(out)))
-	}
-	values["cpu_per_gb"] = after.Sub(before).CPU.Seconds() / t.gb
-	return values, nil
+		values, err := t.values(string(out))
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w\n%s", cmd, err, lastLines(string(out)))
+		}
+		values["cpu_per_gb"] = after.Sub(before).CPU.Seconds() / t.gb
+		return values, nil
+	})
 }
 
 // groupMax bounds the wait for a coordinator: a broker makes its first topic of offsets when it is asked.
 const groupMax = 15 * time.Second
 
-// served reports Unable where a broker has no group coordinator.
+// findCoordinator is the API that every member of a group begins with.
+const findCoordinator = 10
+
+// served reports Unable where a broker does not know of consumer groups, and waits for a coordinator where it does.
 func served(addresses []string) error {
 	conn, err := kafka.DialAny(addresses)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
+	if serves, err := conn.Serves(findCoordinator); err != nil {
+		return err
+	} else if !serves {
+		return Unable{"consumer groups are not served"}
+	}
 	for deadline := time.Now().Add(groupMax); ; time.Sleep(100 * time.Millisecond) {
 		err := conn.Coordinates("perf")
-		if err == nil {
-			return nil
-		}
-		if time.Now().After(deadline) {
-			return Unable{fmt.Sprintf("the tool reads as a consumer group, and the broker serves none (%v)", err)}
+		if err == nil || time.Now().After(deadline) {
+			return err
 		}
 	}
 }
