@@ -176,35 +176,27 @@ func (a *Arena) warm(ctx context.Context, which team, b target.Target) error {
 	}
 	long := min(slice, max(most/time.Duration(len(loads)), 500*time.Millisecond))
 	for i, done := 0, time.Duration(0); done < most && ctx.Err() == nil; i++ {
-		l := loads[i%len(loads)]
+		c := loads[i%len(loads)]
 		begun := time.Now()
-		r := run.One(ctx, &run.Options{Target: b, Plan: a.loadPlan(which.nodes, 0, long), Scratch: a.Dir, Configs: l.entrant.Configs()}, *l.cell.Load, 0)
+		r := run.One(ctx, &run.Options{Target: b, Plan: a.loadPlan(which.nodes, 0, long), Scratch: a.Dir, Configs: Entrant{which.side, false}.Configs()}, *c.Load, 0)
 		if r.Error != "" {
-			return fmt.Errorf("warming with %s: %s", l.cell.Name, r.Error)
+			return fmt.Errorf("warming with %s: %s", c.Name, r.Error)
 		}
 		done += min(long, time.Since(begun))
 	}
 	return nil
 }
 
-// task is a cell for one of its entrants.
-type task struct {
-	cell    *Cell
-	entrant Entrant
-}
-
-// loads are those of the generator that a team will be measured with, durable and relaxed ones.
-func (a *Arena) loads(which team) (out []task) {
+// loads are those of the generator that a team will be measured with.
+func (a *Arena) loads(which team) (out []*Cell) {
 	for _, c := range a.Cells {
-		for _, e := range c.Entrants {
-			if c.Load != nil && c.Nodes == which.nodes && e.Side == which.side {
-				out = append(out, task{c, e})
-			}
+		if c.Load != nil && c.Nodes == which.nodes {
+			out = append(out, c)
 		}
 	}
 	if len(out) == 0 {
 		c := cell.Default()
-		out = append(out, task{&Cell{Name: "warm", Nodes: which.nodes, Load: &c}, Entrant{which.side, false}})
+		out = append(out, &Cell{Name: "warm", Nodes: which.nodes, Load: &c})
 	}
 	return out
 }

@@ -45,8 +45,8 @@ func rounds(ctx context.Context, a *Arena, c *Cell, e Entrant) (Values, error) {
 		h := measure.NewHistogram()
 		profile := func() {}
 		begun := time.Now()
-		for warm := true; time.Since(begun) < a.Plan.Warmup+a.length(c); {
-			if warm && time.Since(begun) >= a.Plan.Warmup {
+		for n, warm := 0, true; !enough(time.Since(begun)-a.Plan.Warmup, a.length(c), h.Count()); n++ {
+			if warm && n > 0 && time.Since(begun) >= a.Plan.Warmup {
 				warm = false
 				profile = beside(func() { a.profiled(s.broker, c, e, a.length(c)) })
 			}
@@ -65,6 +65,17 @@ func rounds(ctx context.Context, a *Arena, c *Cell, e Entrant) (Values, error) {
 		profile()
 		return percentiles(h, "round", nil), nil
 	})
+}
+
+// A p99 needs a hundred rounds; a broker that takes a second for one gets no more than so many times the length of a measurement.
+const (
+	roundsMin = 120
+	overtime  = 6
+)
+
+// enough reports whether rounds have been measured for long enough: until there are enough for a p99, if that is to be had.
+func enough(measured, length time.Duration, rounds int64) bool {
+	return measured >= length && (rounds >= roundsMin || rounds > 1 && measured >= overtime*length)
 }
 
 // percentiles adds those of a histogram that are known, in milliseconds.

@@ -68,8 +68,8 @@ func (a *Arena) tool(ctx context.Context, c *Cell, e Entrant, t tool) (Values, e
 // groupMax bounds the wait for a coordinator: a broker makes its first topic of offsets when it is asked.
 const groupMax = 15 * time.Second
 
-// findCoordinator is the API that every member of a group begins with.
-const findCoordinator = 10
+// joinGroup is the API that makes a member of a group.
+const joinGroup = 11
 
 // served reports Unable where a broker does not know of consumer groups, and waits for a coordinator where it does.
 func served(addresses []string) error {
@@ -78,7 +78,7 @@ func served(addresses []string) error {
 		return err
 	}
 	defer conn.Close()
-	if serves, err := conn.Serves(findCoordinator); err != nil {
+	if serves, err := conn.Serves(joinGroup); err != nil {
 		return err
 	} else if !serves {
 		return Unable{"consumer groups are not served"}
@@ -116,10 +116,19 @@ func numbers(out, pattern string) ([]float64, error) {
 // MB of Kafka's tools are of 1 048 576 bytes.
 const toolMB = 1.048576
 
+// messages is how many a tool sends: where each batch is synced, which Kafka does one after another, a fifth.
+func (a *Arena) messages(e Entrant) int64 {
+	if e.Flushed {
+		return a.Plan.Messages / 5
+	}
+	return a.Plan.Messages
+}
+
 // producerPerf is kafka-producer-perf-test.
 func producerPerf(ctx context.Context, a *Arena, c *Cell, e Entrant) (Values, error) {
-	n := strconv.FormatInt(a.Plan.Messages, 10)
-	return a.tool(ctx, c, e, tool{gb: float64(a.Plan.Messages) * 1000 / 1e9,
+	messages := a.messages(e)
+	n := strconv.FormatInt(messages, 10)
+	return a.tool(ctx, c, e, tool{gb: float64(messages) * 1000 / 1e9,
 		command: func(ctx context.Context, address, topic string) *exec.Cmd {
 			return target.KafkaTool(ctx, a.Classpath, "org.apache.kafka.tools.ProducerPerformance", "--bootstrap-server", address, "--topic", topic, "--num-records", n,
 				"--throughput", "-1", "--record-size", "1000", "--command-property", "acks=all", "batch.size=16384", "linger.ms=5", "enable.idempotence=true")
@@ -163,7 +172,7 @@ func (a *Arena) rdkafka(ctx context.Context, c *Cell, e Entrant, consume bool, a
 	if a.Rdkafka == "" {
 		return nil, Unable{"rdkafka_performance is not here: build it with scripts/rdkafka-performance and say where with --rdkafka"}
 	}
-	n := a.Plan.Messages
+	n := a.messages(e)
 	if consume {
 		n /= toolPartitions
 	}
