@@ -63,7 +63,7 @@ func (c *Comparison) draw(dir string) (names []string, err error) {
 
 // ratios shows how many times better ours is, answer by answer, and what is asked.
 func ratios(s section) *chart.Forest {
-	f := &chart.Forest{Name: s.key, Title: s.title, XLabel: "times better than Kafka; bars: what is asked"}
+	f := &chart.Forest{Name: s.key, Title: s.title, XLabel: "times better than Kafka; in brackets who syncs; bars: what is asked"}
 	for _, asked := range []bool{true, false} {
 		for i := range s.rows {
 			r := &s.rows[i]
