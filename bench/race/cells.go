@@ -160,9 +160,9 @@ func process() []*Cell {
 		return []Question{{Aim: 6, Metric: metric, Unit: unit, Lower: true, Ours: Durable, Want: want}, uneven.ratio(0, metric, unit, true, 0)}
 	}
 	two := []Entrant{Durable, KafkaDefault}
-	mem := &Cell{Name: "memory", About: "resident set: after the start, with 1 000 partitions, and at its greatest under 100 000 records/s of 1 KB", Nodes: 1, Entrants: two, Do: memory, Alone: true, Rounds: 2, Length: 4 * time.Second, Around: 16 * time.Second,
+	mem := &Cell{Name: "memory", About: "resident set: after the start, with 1 000 partitions, and at its greatest under 100 000 records/s of 1 KB", Nodes: 1, Entrants: two, Do: memory, Alone: true, Brief: "memory is no matter of CPU", Rounds: 2, Length: 4 * time.Second, Around: 16 * time.Second,
 		Questions: append(append(limit("idle", "MB", 20), limit("partitions", "MB", 60)...), limit("loaded", "MB", 80)...)}
-	first := &Cell{Name: "start", About: "execution on an empty directory to the first acknowledged record", Nodes: 1, Entrants: two, Do: start, Alone: true, Rounds: 5, Around: 2 * time.Second, Quick: true,
+	first := &Cell{Name: "start", About: "execution on an empty directory to the first acknowledged record", Nodes: 1, Entrants: two, Do: start, Alone: true, Brief: "it is over after some milliseconds", Rounds: 5, Around: 2 * time.Second, Quick: true,
 		Questions: append(limit("start", "ms", 25), uneven.ratio(0, "start_formatted", "ms", true, 0))}
 	again := &Cell{Name: "recovery", About: "execution after kill -9 to the first acknowledged record, 1 000 partitions", Nodes: 1, Entrants: []Entrant{Durable, KafkaDefault, Relaxed}, Do: recovery, Alone: true, Rounds: 2, Around: 40 * time.Second,
 		Questions: append(limit("recovery", "ms", 500), Question{Aim: 6, Metric: "recovery", Unit: "ms", Lower: true, Ours: Relaxed, Want: 500}, bothRelaxed.ratio(0, "recovery", "ms", true, 0))}

@@ -49,8 +49,8 @@ func Profile(ctx context.Context, a *Arena, cells []*Cell, suspects []Suspect, d
 				if c.Name != s.Cell || e.String() != s.Entrant {
 					continue
 				}
-				if c.Alone {
-					fmt.Fprintf(a.Says, "no profile of %s: its brokers are started and ended by each run\n", c.Name)
+				if c.Brief != "" {
+					fmt.Fprintf(a.Says, "no profile of %s: %s\n", c.Name, c.Brief)
 					continue
 				}
 				if r := a.one(ctx, c, e, 0); r.Error != "" {
@@ -64,6 +64,9 @@ func Profile(ctx context.Context, a *Arena, cells []*Cell, suspects []Suspect, d
 	}
 	return errors.Join(errs...)
 }
+
+// profileWait bounds the wait for a node that is starting.
+const profileWait = 2 * time.Second
 
 // tell writes what a profile says in short.
 func tell(ctx context.Context, s Suspect, path string) error {
@@ -89,6 +92,9 @@ func (a *Arena) profiled(b target.Target, c *Cell, e Entrant, length time.Durati
 		return
 	}
 	text, err := node.Profile(length)
+	for deadline := time.Now().Add(profileWait); err != nil && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		text, err = node.Profile(length) // a node that is just starting
+	}
 	if err == nil {
 		err = os.WriteFile(filepath.Join(a.Profiles, Suspect{c.Name, e.String()}.FileName()+".pprof"), []byte(text), 0o644)
 	}

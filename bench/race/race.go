@@ -90,6 +90,7 @@ type Cell struct {
 	Length    time.Duration // of each measurement; a longer one may be asked for, and a shorter one with --quick
 	Around    time.Duration // what a run takes besides, on two processors: starts, filling, cleaning up; for Expected
 	Alone     bool          // its brokers are its own: started for each run
+	Brief     string        // why a CPU profile says nothing about it; empty: one does
 	Pinned    bool          // brokers have the first processor for themselves, the generator the second
 	Do        func(ctx context.Context, a *Arena, c *Cell, e Entrant) (Values, error)
 	Questions []Question

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime/pprof"
 	"slices"
 	"strings"
 	"testing"
@@ -219,6 +220,50 @@ func TestEnough(t *testing.T) {
 		if got := enough(c.measured, 2*time.Second, c.rounds); got != c.want {
 			t.Errorf("%d rounds in %v are enough: %v", c.rounds, c.measured, got)
 		}
+	}
+}
+
+// Only what is suspected is run again, with a profile that is told in short; what has one already, or none that says anything, is left alone.
+func TestProfile(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes half a second of CPU")
+	}
+	dir := filepath.Join(t.TempDir(), "profiles")
+	ran := map[string]int{}
+	slow := func(_ context.Context, a *Arena, c *Cell, e Entrant) (Values, error) {
+		ran[c.Name+" "+e.String()]++
+		if a.Plan.Length < profileLength {
+			t.Errorf("profiled for %v", a.Plan.Length)
+		}
+		f, err := os.Create(filepath.Join(a.Profiles, Suspect{c.Name, e.String()}.FileName()+".pprof"))
+		if err != nil {
+			return nil, err
+		}
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return nil, err
+		}
+		for end := time.Now().Add(300 * time.Millisecond); time.Now().Before(end); {
+		}
+		pprof.StopCPUProfile()
+		return Values{}, f.Close()
+	}
+	cells := []*Cell{{Name: "a/b", Entrants: four, Do: slow}, {Name: "fast", Brief: "over at once", Entrants: four, Do: slow}}
+	suspects := []Suspect{{"a/b", Relaxed.String()}, {"fast", Durable.String()}}
+	a := &Arena{Dir: t.TempDir(), Plan: Plan{Length: time.Second}, Says: io.Discard}
+	for range 2 {
+		if err := Profile(context.Background(), a, cells, suspects, dir); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(ran) != 1 || ran["a/b odradek relaxed"] != 1 {
+		t.Errorf("run again: %v", ran)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "a-b-odradek-relaxed.md"))
+	if err != nil || !strings.Contains(string(text), " of samples\n") || !strings.Contains(string(text), "| system call | share |") {
+		t.Errorf("%v\n%s", err, text)
+	}
+	if a.Profiles != "" || a.Plan.Length != time.Second {
+		t.Errorf("measurements after it are profiled, too: %+v", a)
 	}
 }
 
