@@ -225,7 +225,7 @@ func (f *compareFlags) publish(store *race.Store, stdout, stderr io.Writer) erro
 		return nil
 	}
 	c := verdict.Judge(race.Cells(), store.Records)
-	c.Machine, c.Plan, c.Command, c.From = report.DescribeMachine(f.out), store.Plan, command(os.Args[1:]), f.sources
+	c.Machine, c.Plan, c.Command, c.From = report.DescribeMachine(f.out), store.Plan, f.command(os.Args[1:]), f.sources
 	c.From.Profiles = f.profiles
 	names, err := c.Write(f.out)
 	if err != nil {

@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -57,6 +59,26 @@ func (f *compareFlags) listed(stdout io.Writer, cells []*race.Cell) error {
 	fmt.Fprintf(w, "starting and warming\t\t\t\t%v\t\n", f.plan.Started(cells).Round(time.Second))
 	fmt.Fprintf(w, "all\t\t\t\t%v\ton two processors that have nothing else to do\n", f.expected(cells).Round(time.Second))
 	return w.Flush()
+}
+
+// command is the command line with names of directories that are only of this machine left out.
+func (f *compareFlags) command(args []string) string {
+	args = slices.Clone(args)
+	for i, arg := range args {
+		flag, value, assigned := strings.Cut(arg, "=")
+		if !assigned {
+			flag, value = "", arg
+		} else {
+			flag += "="
+		}
+		for _, d := range [][2]string{{f.profiles, "DIR/profiles"}, {f.out, "DIR"}} {
+			if rest, ok := strings.CutPrefix(value+"/", d[0]+"/"); ok && d[0] != "" {
+				args[i] = flag + strings.TrimSuffix(d[1]+"/"+rest, "/")
+				break
+			}
+		}
+	}
+	return command(args)
 }
 
 // What is between these lines of a page is the race's, and written anew.

@@ -80,3 +80,16 @@ func TestListed(t *testing.T) {
 		t.Errorf("the last line is %q", lines[len(lines)-1])
 	}
 }
+
+// The command that stands in the page names no directory of this machine.
+func TestCommandHidesDirectories(t *testing.T) {
+	f := compareFlags{out: "/some/where", profiles: "/else/where"}
+	if got, want := f.command([]string{"compare", "--out", "/some/where", "--jetstream=/some/where/js.md", "--profiles", "/else/where", "--rounds", "2"}),
+		"go run ./bench compare --out DIR --jetstream=DIR/js.md --profiles DIR/profiles --rounds 2"; got != want {
+		t.Errorf("%s, not %s", got, want)
+	}
+	here := compareFlags{out: "."}
+	if got, want := here.command([]string{"compare", "--out=.", "--warm", "1.5s"}), "go run ./bench compare --out=DIR --warm 1.5s"; got != want {
+		t.Errorf("%s, not %s", got, want)
+	}
+}

@@ -63,7 +63,7 @@ func kilobyte(change func(*cell.Cell)) *cell.Cell {
 func produce() []*Cell {
 	var out []*Cell
 	for _, batch := range []int{16 << 10, 1 << 20} {
-		c := &Cell{Name: "produce/" + cell.BatchName(batch) + "x1KB", About: "records of 1 KB, acks=all, 4 connections × 5 requests, 4 partitions", Nodes: 1, Entrants: four, Rounds: 6, Length: rateLength,
+		c := &Cell{Name: "produce/" + cell.BatchName(batch) + "x1KB", About: "records of 1 KB, acks=all, 4 connections × 5 requests, 4 partitions", Nodes: 1, Entrants: four, Rounds: 5, Length: rateLength,
 			Load: kilobyte(func(c *cell.Cell) { c.Batch = batch }), Quick: true}
 		for _, p := range []pair{bothFlushed, bothRelaxed} {
 			c.Questions = append(c.Questions, p.ratio(1, "records_rate", "records/s", false, 2.5), p.ratio(2, "cpu_per_gb", "s/GB", true, 5))
@@ -73,7 +73,7 @@ func produce() []*Cell {
 		out = append(out, c)
 	}
 	d := cell.Default()
-	c := &Cell{Name: "produce/16Kx100B", About: "records of 100 B, otherwise the same", Nodes: 1, Entrants: four, Rounds: 6, Length: rateLength, Load: &d, Quick: true}
+	c := &Cell{Name: "produce/16Kx100B", About: "records of 100 B, otherwise the same", Nodes: 1, Entrants: four, Rounds: 5, Length: rateLength, Load: &d, Quick: true}
 	for _, p := range []pair{bothFlushed, bothRelaxed} {
 		c.Questions = append(c.Questions, p.ratio(1, "records_rate", "records/s", false, 4), p.ratio(2, "cpu_per_gb", "s/GB", true, 5))
 	}
@@ -84,7 +84,7 @@ func produce() []*Cell {
 
 // small is the third aim: a record a request.
 func small() []*Cell {
-	c := &Cell{Name: "unbatched/64", About: "one record of 1 KB a request, 64 connections × 1 request, 4 partitions", Nodes: 1, Entrants: four, Rounds: 6, Length: rateLength, Quick: true,
+	c := &Cell{Name: "unbatched/64", About: "one record of 1 KB a request, 64 connections × 1 request, 4 partitions", Nodes: 1, Entrants: four, Rounds: 5, Length: rateLength, Quick: true,
 		Load: kilobyte(func(c *cell.Cell) { c.Batch, c.Producers, c.InFlight = 0, 64, 1 })}
 	for _, p := range []pair{bothFlushed, bothRelaxed} {
 		c.Questions = append(c.Questions, p.ratio(3, "batches_rate", "requests/s", false, 6), p.ratio(0, "cpu_per_record", "µs", true, 0), p.ratio(0, "ack_p99", "ms", true, 0))
@@ -96,14 +96,14 @@ func small() []*Cell {
 // The lengths of measurements. At 10 000 messages a second latencyLength leaves 60 messages beyond p99.9; segments are deleted many times in shapeLength.
 const (
 	rateLength    = 2500 * time.Millisecond
-	codecLength   = 1500 * time.Millisecond
+	codecLength   = 1200 * time.Millisecond
 	latencyLength = 6 * time.Second
 	shapeLength   = 6 * time.Second
 )
 
 // paced is the fourth aim: end to end by a schedule.
 func paced() *Cell {
-	c := &Cell{Name: "e2e/10Kx1KB", About: "10 000 messages a second of 1 KB, one a request, from when each was due to its consumer", Nodes: 1, Entrants: four, Rounds: 5, Length: latencyLength, Quick: true,
+	c := &Cell{Name: "e2e/10Kx1KB", About: "10 000 messages a second of 1 KB, one a request, from when each was due to its consumer", Nodes: 1, Entrants: four, Rounds: 5, Length: latencyLength, Around: 3 * time.Second, Quick: true,
 		Load: kilobyte(func(c *cell.Cell) { c.Batch, c.Rate = 0, 10_000 })}
 	c.Questions = []Question{{Aim: 4, Metric: "e2e_p50", Unit: "ms", Lower: true, Ours: Relaxed, Want: 0.150},
 		{Aim: 4, Metric: "e2e_p50", Unit: "ms", Lower: true, Ours: Durable, Reference: "fdatasync_p50", Want: 2}}
@@ -121,7 +121,7 @@ func paced() *Cell {
 func apart() []*Cell {
 	var out []*Cell
 	for _, c := range []*Cell{produce()[0], small()[0], paced()} {
-		c.Name, c.About, c.Pinned, c.Quick, c.Rounds = "pinned/"+c.Name, c.About+"; brokers on one processor, the generator on the other", true, false, 4
+		c.Name, c.About, c.Pinned, c.Quick, c.Rounds = "pinned/"+c.Name, c.About+"; brokers on one processor, the generator on the other", true, false, 3
 		for i := range c.Questions {
 			c.Questions[i].Aim, c.Questions[i].Want = 0, 0
 		}
@@ -137,7 +137,7 @@ func synchronous(partitions int) *Cell {
 	if partitions > 1 {
 		name = fmt.Sprintf("%d partitions", partitions)
 	}
-	return &Cell{Name: fmt.Sprintf("synchronous/p%d", partitions), About: "64 producers, one record of 1 KB each under way, " + name, Nodes: 1, Entrants: flushedTwo, Rounds: 6, Length: rateLength, Quick: partitions == 1,
+	return &Cell{Name: fmt.Sprintf("synchronous/p%d", partitions), About: "64 producers, one record of 1 KB each under way, " + name, Nodes: 1, Entrants: flushedTwo, Rounds: 5, Length: rateLength, Quick: partitions == 1,
 		Load: kilobyte(func(c *cell.Cell) { c.Batch, c.Producers, c.InFlight, c.Partitions = 0, 64, 1, partitions }),
 		Questions: []Question{bothFlushed.ratio(5, "batches_rate", "requests/s", false, 20),
 			{Aim: 5, Metric: "ack_p99", Unit: "ms", Lower: true, Ours: Durable, Reference: "fdatasync_p99", Want: 2.5},
@@ -146,7 +146,7 @@ func synchronous(partitions int) *Cell {
 
 // spread is one record for each of a thousand partitions a request. Kafka with flush.messages=1 takes seconds for one.
 func spread() *Cell {
-	c := &Cell{Name: "rounds/p1000", About: "a record of 1 KB for each of 1 000 partitions in a request, one request under way", Nodes: 1, Entrants: []Entrant{Durable, KafkaDefault, Relaxed}, Rounds: 4, Length: rateLength, Around: 5 * time.Second, Do: rounds, Quick: true}
+	c := &Cell{Name: "rounds/p1000", About: "a record of 1 KB for each of 1 000 partitions in a request, one request under way", Nodes: 1, Entrants: []Entrant{Durable, KafkaDefault, Relaxed}, Rounds: 3, Length: rateLength, Around: 11 * time.Second, Do: rounds, Quick: true}
 	for _, p := range []pair{uneven, bothRelaxed} {
 		c.Questions = append(c.Questions, p.ratio(0, "round_p50", "ms", true, 0), p.ratio(0, "round_p99", "ms", true, 0))
 	}
@@ -160,11 +160,11 @@ func process() []*Cell {
 		return []Question{{Aim: 6, Metric: metric, Unit: unit, Lower: true, Ours: Durable, Want: want}, uneven.ratio(0, metric, unit, true, 0)}
 	}
 	two := []Entrant{Durable, KafkaDefault}
-	mem := &Cell{Name: "memory", About: "resident set: after the start, with 1 000 partitions, and at its greatest under 100 000 records/s of 1 KB", Nodes: 1, Entrants: two, Do: memory, Alone: true, Brief: "memory is no matter of CPU", Rounds: 2, Length: 4 * time.Second, Around: 16 * time.Second,
+	mem := &Cell{Name: "memory", About: "resident set: after the start, with 1 000 partitions, and at its greatest under 100 000 records/s of 1 KB", Nodes: 1, Entrants: two, Do: memory, Alone: true, Brief: "memory is no matter of CPU", Rounds: 2, Length: 4 * time.Second, Around: 18 * time.Second,
 		Questions: append(append(limit("idle", "MB", 20), limit("partitions", "MB", 60)...), limit("loaded", "MB", 80)...)}
 	first := &Cell{Name: "start", About: "execution on an empty directory to the first acknowledged record", Nodes: 1, Entrants: two, Do: start, Alone: true, Brief: "it is over after some milliseconds", Rounds: 5, Around: 2 * time.Second, Quick: true,
 		Questions: append(limit("start", "ms", 25), uneven.ratio(0, "start_formatted", "ms", true, 0))}
-	again := &Cell{Name: "recovery", About: "execution after kill -9 to the first acknowledged record, 1 000 partitions", Nodes: 1, Entrants: []Entrant{Durable, KafkaDefault, Relaxed}, Do: recovery, Alone: true, Rounds: 2, Around: 40 * time.Second,
+	again := &Cell{Name: "recovery", About: "execution after kill -9 to the first acknowledged record, 1 000 partitions", Nodes: 1, Entrants: []Entrant{Durable, KafkaDefault, Relaxed}, Do: recovery, Alone: true, Rounds: 2, Around: time.Minute,
 		Questions: append(limit("recovery", "ms", 500), Question{Aim: 6, Metric: "recovery", Unit: "ms", Lower: true, Ours: Relaxed, Want: 500}, bothRelaxed.ratio(0, "recovery", "ms", true, 0))}
 	return []*Cell{mem, first, again}
 }
@@ -199,7 +199,7 @@ func codecs() []*Cell {
 func three() []*Cell {
 	var out []*Cell
 	for _, batch := range []int{16 << 10, 1 << 20} {
-		c := &Cell{Name: "three/" + cell.BatchName(batch) + "x1KB", About: "three brokers, 3 replicas, acks=all, 12 partitions, 4 producers × 5 requests at each broker", Nodes: 3, Entrants: four, Rounds: 5, Length: rateLength, Around: time.Second, Quick: batch == 16<<10,
+		c := &Cell{Name: "three/" + cell.BatchName(batch) + "x1KB", About: "three brokers, 3 replicas, acks=all, 12 partitions, 4 producers × 5 requests at each broker", Nodes: 3, Entrants: four, Rounds: 5, Length: rateLength, Around: 2500 * time.Millisecond, Quick: batch == 16<<10,
 			Load: kilobyte(func(c *cell.Cell) { c.Batch, c.Partitions = batch, 12 })}
 		for _, p := range []pair{bothFlushed, bothRelaxed} {
 			c.Questions = append(c.Questions, p.ratio(9, "records_rate", "records/s", false, 3), p.ratio(0, "cpu_per_gb", "s/GB", true, 0), p.ratio(0, "ack_p99", "ms", true, 0))

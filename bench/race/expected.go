@@ -3,7 +3,7 @@ package race
 import "time"
 
 // each is what every run takes besides its warm-up and its measurement, on two processors: the topic, what the machine can do, what is deleted.
-const each = 900 * time.Millisecond
+const each = 800 * time.Millisecond
 
 // Expected is how long a cell takes on a machine with two processors that has nothing else to do; rounds 0: as many as it says itself.
 func (p *Plan) Expected(c *Cell, rounds int) time.Duration {

@@ -216,7 +216,7 @@ func TestEnough(t *testing.T) {
 		measured time.Duration
 		rounds   int64
 		want     bool
-	}{{time.Second, 1000, false}, {2 * time.Second, roundsMin, true}, {2 * time.Second, roundsMin - 1, false}, {12 * time.Second, 2, true}, {time.Hour, 1, false}} {
+	}{{time.Second, 1000, false}, {2 * time.Second, roundsMin, true}, {2 * time.Second, roundsMin - 1, false}, {6 * time.Second, 2, true}, {time.Hour, 1, false}} {
 		if got := enough(c.measured, 2*time.Second, c.rounds); got != c.want {
 			t.Errorf("%d rounds in %v are enough: %v", c.rounds, c.measured, got)
 		}

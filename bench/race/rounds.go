@@ -70,7 +70,7 @@ func rounds(ctx context.Context, a *Arena, c *Cell, e Entrant) (Values, error) {
 // A p99 needs a hundred rounds; a broker that takes a second for one gets no more than so many times the length of a measurement.
 const (
 	roundsMin = 120
-	overtime  = 6
+	overtime  = 3
 )
 
 // enough reports whether rounds have been measured for long enough: until there are enough for a p99, if that is to be had.

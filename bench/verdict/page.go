@@ -51,8 +51,9 @@ func (c *Comparison) Markdown(w io.Writer) error {
 
 // head says what ran where, and how much of it is met.
 func (c *Comparison) head(b *strings.Builder) {
+	kernel, _, _ := strings.Cut(c.Machine.Kernel, "-") // what is behind it is its builder's
 	fmt.Fprintf(b, "Odradek %s and Apache Kafka %s, %d CPUs (%s), %s, Linux %s, %s, %s. Each run after %v of warm-up, Kafka's brokers warmed %v under load. Device: fdatasync p50 %v, p99 %v, %.0f MB/s written in order; loopback %.0f MB/s.",
-		c.Machine.Revision, c.Plan.Kafka, c.Machine.CPUs, c.Machine.CPU, c.Machine.MemoryGB, c.Machine.Kernel, c.Machine.FileSystem, c.Machine.Go, c.Plan.Warmup, c.Plan.Warm,
+		c.Machine.Revision, c.Plan.Kafka, c.Machine.CPUs, c.Machine.CPU, c.Machine.MemoryGB, kernel, c.Machine.FileSystem, c.Machine.Go, c.Plan.Warmup, c.Plan.Warm,
 		c.Device.FsyncP50.Round(time.Microsecond), c.Device.FsyncP99.Round(time.Microsecond), c.Device.WriteMBs, c.Device.LoopMBs)
 	if took := c.took(); took > 0 {
 		fmt.Fprintf(b, " All runs together took %v.", took.Round(time.Minute))

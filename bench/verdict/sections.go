@@ -37,7 +37,7 @@ func (c *Comparison) sections() (out []section) {
 	return slices.DeleteFunc(all, func(s section) bool { return len(s.rows) == 0 })
 }
 
-// sectionOf is the section of an answer. What is only told stands with the aim that asks about the same figure of the cell, or else with the first that the cell belongs to.
+// sectionOf is the section of an answer. What is only told stands with the aim that asks about the same figure of the cell, or else with the last that the cell belongs to.
 func (c *Comparison) sectionOf(r *Row) int {
 	kind, _, _ := strings.Cut(r.Cell, "/")
 	if i := slices.IndexFunc(further, func(s section) bool { return s.key == kind }); i >= 0 {
@@ -46,19 +46,19 @@ func (c *Comparison) sectionOf(r *Row) int {
 	if r.Aim != 0 {
 		return r.Aim - 1
 	}
-	first := -1
+	last := -1
 	for _, cell := range c.cells {
 		for _, q := range cell.Questions {
 			switch {
 			case cell.Name != r.Cell || q.Aim == 0:
 			case q.Metric == r.Metric:
 				return q.Aim - 1
-			case first < 0:
-				first = q.Aim - 1
+			default:
+				last = q.Aim - 1
 			}
 		}
 	}
-	return first
+	return last
 }
 
 // Missed are those of ours that are to be profiled: of an aim that is not met, or that has no figure to be held against.
