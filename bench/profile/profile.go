@@ -110,7 +110,7 @@ func packageOf(function string) string {
 }
 
 // own are functions of the runtime that are system calls themselves.
-var own = []string{"futex", "usleep", "madvise", "mmap", "munmap", "write1", "tgkill", "nanotime", "osyield"}
+var own = []string{"futex", "usleep", "madvise", "mmap", "munmap", "write1", "tgkill", "osyield"}
 
 // systemCall names the system call that a stack ends in, as its wrapper is called; empty: none.
 func systemCall(stack []string) string {
@@ -122,7 +122,7 @@ func systemCall(stack []string) string {
 	}
 	for _, f := range stack {
 		if !through(f) {
-			return strings.ToLower(f[strings.LastIndex(f, ".")+1:])
+			return strings.TrimSuffix(strings.ToLower(f[strings.LastIndex(f, ".")+1:]), "syscall")
 		}
 	}
 	return "unknown"

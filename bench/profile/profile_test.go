@@ -17,7 +17,7 @@ Duration: 2.15s, Total samples = 1.06s (49.30%)
    600000us   internal/runtime/syscall/linux.Syscall6
              syscall.RawSyscall6
              syscall.Syscall6
-             golang.org/x/sys/unix.pwritev
+             golang.org/x/sys/unix.pwritevSyscall
              golang.org/x/sys/unix.Pwritev (inline)
              odradek/disk/store.(*file).write
 -----------+-------------------------------------------------------
