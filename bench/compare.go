@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,17 +31,17 @@ type compareFlags struct {
 	profiles, side      string
 	recover, backlog    string
 	reread              string
+	sources             verdict.Sources
 }
 
 // What a comparison does where the flags say nothing.
 const (
-	compareRounds      = 5
 	compareQuickRounds = 2
-	compareLength      = 5 * time.Second
 	compareQuickLength = time.Second
-	compareWarmup      = time.Second
+	compareWarmup      = 500 * time.Millisecond
 	compareWarm        = time.Minute
-	quickMessages      = 200_000
+	compareMessages    = 500_000
+	quickMessages      = 100_000
 )
 
 func compareCommand() *cobra.Command {
@@ -49,11 +50,13 @@ func compareCommand() *cobra.Command {
 		Use:   "compare",
 		Short: "Race a node of this tree against Apache Kafka, cell by cell, and print ratios with intervals",
 		Long: `Runs a node of this tree and Apache Kafka by turns with the same load: A B, B A, A B … . Each broker is started once on a directory of its own on the disk of --out,
-warmed under load, and held still (SIGSTOP) while another one is measured. Prints for each figure ours, theirs, the median ratio of the rounds with its bootstrap interval, and
+warmed under load (Kafka's brokers for --warm, a node for a tenth of a minute at most), and held still (SIGSTOP) while another one is measured. Prints for each figure ours, theirs, the median ratio of the rounds with its bootstrap interval, and
 what the aims ask. Cells in which Kafka is faster are printed like the rest. Writes compare.json, compare.md and pictures into --out; the same command in the same directory goes
 on where it was interrupted.
 
-DIR of --kafka is what scripts/kafka-jars fills. Exit codes: 0 ok, 1 failed, 2 usage, 3 unreachable. An aim that is missed is no failure.`,
+DIR of --kafka is what scripts/kafka-jars fills. With --profiles, ours is run once more in each cell of an aim that was missed, with a CPU profile, beside the measured runs and not among them.
+
+Exit codes: 0 ok, 1 failed, 2 usage, 3 unreachable. An aim that is missed is no failure.`,
 		Example: `  ./scripts/kafka-jars && go run ./bench compare --kafka .kafka --out /var/tmp/race
   go run ./bench compare --kafka .kafka --quick --warm 10s --out /var/tmp/race-quick
   go run ./bench compare --kafka .kafka --aim 3 --aim 5 --out /var/tmp/race-some
@@ -68,40 +71,33 @@ DIR of --kafka is what scripts/kafka-jars fills. Exit codes: 0 ok, 1 failed, 2 u
 	flags.StringVar(&f.kafka, "kafka", ".kafka", "directory that scripts/kafka-jars filled")
 	flags.StringVar(&f.out, "out", "bench-compare", "directory of the results; its disk is the brokers'")
 	flags.StringVar(&f.rdkafka, "rdkafka", "", "program that scripts/rdkafka-performance built (.clients/rdkafka_performance, if it is there)")
-	flags.BoolVar(&f.list, "list", false, "print the cells with their aims and end")
+	flags.BoolVar(&f.list, "list", false, "print the cells with their aims, runs and expected times, and end")
 	flags.BoolVar(&f.plan.Quick, "quick", false, "some cells, two rounds of a second: to see that all works, not to quote")
 	flags.StringArrayVar(&f.cells, "cells", nil, "names of cells, with * for anything; may be given again")
 	flags.IntSliceVar(&f.aims, "aim", nil, "numbers of aims; may be given again")
-	flags.IntVar(&f.rounds, "rounds", 0, "how often each side is measured (5; 2 with --quick)")
-	flags.DurationVar(&f.plan.Warm, "warm", compareWarm, "load on a broker before its first measured run")
+	flags.IntVar(&f.rounds, "rounds", 0, "how often each side is measured (as often as --list shows; 2 with --quick)")
+	flags.DurationVar(&f.plan.Warm, "warm", compareWarm, "load on a broker of Kafka before its first measured run")
 	flags.DurationVar(&f.plan.Warmup, "warmup", compareWarmup, "part of each run before it is measured")
-	flags.DurationVar(&f.plan.Length, "length", 0, "measured part of each run, at least (5s; 1s with --quick)")
+	flags.DurationVar(&f.plan.Length, "length", 0, "measured part of each run, at least (as --list shows; 1s with --quick)")
 	flags.StringVar(&f.recover, "recover", "5G", "bytes of records that a broker holds when it is killed")
-	flags.StringVar(&f.backlog, "backlog", "2G", "bytes of records that have piled up before they are drained")
+	flags.StringVar(&f.backlog, "backlog", "1G", "bytes of records that have piled up before they are drained")
 	flags.StringVar(&f.reread, "reread", "1G", "bytes of records that are read again and again")
-	flags.Int64Var(&f.plan.Messages, "messages", 2_000_000, "messages of a run of Kafka's and librdkafka's own tools (200000 with --quick)")
+	flags.Int64Var(&f.plan.Messages, "messages", compareMessages, "messages of a run of Kafka's and librdkafka's own tools, a fifth where each batch is synced (100000 with --quick)")
 	flags.StringVar(&f.side, "side", "", "run only odradek, or only kafka, now")
-	flags.StringVar(&f.profiles, "profiles", "", "directory for a CPU profile of each measured run of ours; profiling slows it down")
+	flags.StringVar(&f.profiles, "profiles", "", "directory for CPU profiles of ours in cells of aims that were missed, with tables of what they say")
+	f.from(flags)
 	flags.Uint64Var(&f.plan.Seed, "seed", 1, "of payloads")
 	return cmd
 }
 
 // complete fills in what was not said and checks the rest.
 func (f *compareFlags) complete(changed bool) error {
-	if f.rounds == 0 {
-		f.rounds = compareRounds
-		if f.plan.Quick {
-			f.rounds = compareQuickRounds
+	if f.plan.Quick {
+		f.rounds = cmp.Or(f.rounds, compareQuickRounds)
+		f.plan.Length = cmp.Or(f.plan.Length, compareQuickLength)
+		if !changed {
+			f.plan.Messages = quickMessages
 		}
-	}
-	if f.plan.Length == 0 {
-		f.plan.Length = compareLength
-		if f.plan.Quick {
-			f.plan.Length = compareQuickLength
-		}
-	}
-	if f.plan.Quick && !changed {
-		f.plan.Messages = quickMessages
 	}
 	if f.side != "" && race.Side(f.side) != race.Odradek && race.Side(f.side) != race.Kafka {
 		return fmt.Errorf("--side %s: there are %s and %s", f.side, race.Odradek, race.Kafka)
@@ -116,8 +112,8 @@ func (f *compareFlags) complete(changed bool) error {
 		}
 		*s.to = n
 	}
-	if f.rounds < 1 || f.plan.Length <= 0 || f.plan.Warm < 0 || f.plan.Warmup < 0 || f.plan.Messages < 1000 {
-		return errors.New("--rounds and --length must be positive, --warm and --warmup not negative, --messages at least 1000")
+	if f.rounds < 0 || f.plan.Length < 0 || f.plan.Warm < 0 || f.plan.Warmup < 0 || f.plan.Messages < 1000 {
+		return errors.New("--rounds, --length, --warm and --warmup must not be negative, --messages at least 1000")
 	}
 	return nil
 }
@@ -148,7 +144,7 @@ func (f *compareFlags) chosen() ([]*race.Cell, error) {
 }
 
 func compare(ctx context.Context, f *compareFlags, stdout, stderr io.Writer) error {
-	if err := f.complete(f.plan.Messages != 2_000_000); err != nil {
+	if err := f.complete(f.plan.Messages != compareMessages); err != nil {
 		return usageError{err}
 	}
 	cells, err := f.chosen()
@@ -156,10 +152,7 @@ func compare(ctx context.Context, f *compareFlags, stdout, stderr io.Writer) err
 		return usageError{err}
 	}
 	if f.list {
-		for _, c := range cells {
-			fmt.Fprintf(stdout, "%s\t%s\t%s\n", c.Name, strings.Trim(fmt.Sprint(c.Aims()), "[]"), c.About)
-		}
-		return nil
+		return f.listed(stdout, cells)
 	}
 	classpath, version, err := target.Classpath(f.kafka)
 	if err != nil {
@@ -187,11 +180,6 @@ func (f *compareFlags) carryOut(ctx context.Context, classpath string, cells []*
 		return err
 	}
 	defer os.RemoveAll(scratch)
-	if f.profiles != "" {
-		if err := os.MkdirAll(f.profiles, 0o755); err != nil {
-			return err
-		}
-	}
 	fmt.Fprintln(stderr, "building the node")
 	binary, err := target.Build(ctx, scratch)
 	if err != nil {
@@ -200,18 +188,22 @@ func (f *compareFlags) carryOut(ctx context.Context, classpath string, cells []*
 	if err := measure.TouchPages(scratch, touched); err != nil {
 		return err
 	}
-	fmt.Fprintf(stderr, "%d cells × %d rounds against Apache Kafka %s\n", len(cells), f.rounds, f.plan.Kafka)
-	a := &race.Arena{Binary: binary, Classpath: classpath, Rdkafka: f.tool(), Dir: scratch, Plan: f.plan, Cells: cells, Says: stderr, Profiles: f.profiles, Only: race.Side(f.side)}
+	fmt.Fprintf(stderr, "%d cells against Apache Kafka %s, about %v if nothing has been run yet\n", len(cells), f.plan.Kafka, f.expected(cells).Round(time.Minute))
+	a := &race.Arena{Binary: binary, Classpath: classpath, Rdkafka: f.tool(), Dir: scratch, Plan: f.plan, Cells: cells, Says: stderr, Only: race.Side(f.side)}
 	defer func() { err = errors.Join(err, a.Close()) }()
-	return race.Run(ctx, a, cells, f.rounds, store, func(n, total int, r *race.Record) {
+	err = race.Run(ctx, a, cells, f.rounds, store, func(n, total int, r *race.Record) {
 		what := "ok"
 		if r.Error != "" {
 			what = "failed: " + r.Error
 		} else if r.Unable != "" {
 			what = "not run: " + r.Unable
 		}
-		fmt.Fprintf(stderr, "%d of %d\t%s\t%s\t%s\n", n, total, r.Cell, r.Entrant, what)
+		fmt.Fprintf(stderr, "%d of %d\t%s\t%s\t%s\t%v\n", n, total, r.Cell, r.Entrant, what, r.Took.Round(100*time.Millisecond))
 	})
+	if f.profiles == "" || ctx.Err() != nil {
+		return err
+	}
+	return errors.Join(err, race.Profile(ctx, a, cells, verdict.Judge(cells, store.Records).Missed(), f.profiles))
 }
 
 // builtRdkafka is where scripts/rdkafka-performance puts its program.
@@ -233,7 +225,8 @@ func (f *compareFlags) publish(store *race.Store, stdout, stderr io.Writer) erro
 		return nil
 	}
 	c := verdict.Judge(race.Cells(), store.Records)
-	c.Machine, c.Plan, c.Command = report.DescribeMachine(f.out), store.Plan, command(os.Args[1:])
+	c.Machine, c.Plan, c.Command, c.From = report.DescribeMachine(f.out), store.Plan, f.command(os.Args[1:]), f.sources
+	c.From.Profiles = f.profiles
 	names, err := c.Write(f.out)
 	if err != nil {
 		return err

@@ -38,7 +38,7 @@ func main() {
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	root := &cobra.Command{Use: "bench", Short: "Measure a Kafka-compatible broker", SilenceUsage: true, SilenceErrors: true}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(sweepCommand(), compareCommand(), reportCommand(), agreeCommand(), calibrateCommand(), fakeCommand())
+	root.AddCommand(sweepCommand(), compareCommand(), pageCommand(), reportCommand(), agreeCommand(), calibrateCommand(), fakeCommand())
 	if err := root.ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "bench: "+err.Error())
 		os.Exit(exitCode(err))

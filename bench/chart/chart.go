@@ -73,7 +73,10 @@ func (c *Chart) Count() (n int) {
 }
 
 // Draw makes a PNG and an SVG of the chart.
-func (c *Chart) Draw(path string) error {
+func (c *Chart) Draw(path string) error { return render(path, width, height, c.on) }
+
+// render draws something as PNG and as SVG.
+func render(path string, width, height vg.Length, on func(draw.Canvas) error) error {
 	png := vgimg.PngCanvas{Canvas: vgimg.NewWith(vgimg.UseWH(width, height), vgimg.UseDPI(dpi))}
 	svg := vgsvg.New(width, height)
 	for _, out := range []struct {
@@ -81,14 +84,14 @@ func (c *Chart) Draw(path string) error {
 		vg.CanvasSizer
 		io.WriterTo
 	}{{".png", png, png}, {".svg", svg, svg}} {
-		if err := c.on(draw.New(out.CanvasSizer)); err != nil {
+		if err := on(draw.New(out.CanvasSizer)); err != nil {
 			return err
 		}
 		f, err := os.Create(path + out.ext)
 		if err != nil {
 			return err
 		}
-		err = write(f, out.WriterTo, out.ext)
+		err = save(f, out.WriterTo, out.ext)
 		if e := f.Close(); err == nil {
 			err = e
 		}
@@ -99,8 +102,16 @@ func (c *Chart) Draw(path string) error {
 	return nil
 }
 
-// write writes a picture. An SVG names the type it was set in; where that is missing, one of the same widths shall be taken.
-func write(f io.Writer, picture io.WriterTo, ext string) error {
+// bold is the type of titles.
+var bold = face(fontSize+1, stdfont.WeightBold)
+
+// write writes a line of text.
+func write(canvas draw.Canvas, text string, x, y vg.Length, f font.Font, align draw.XAlignment) {
+	canvas.FillText(draw.TextStyle{Color: color.Black, Font: f, XAlign: align, Handler: plot.DefaultTextHandler}, vg.Point{X: x, Y: y}, text)
+}
+
+// save writes a picture. An SVG names the type it was set in; where that is missing, one of the same widths shall be taken.
+func save(f io.Writer, picture io.WriterTo, ext string) error {
 	var b bytes.Buffer
 	if _, err := picture.WriteTo(&b); err != nil {
 		return err
@@ -141,13 +152,9 @@ func (c *Chart) on(canvas draw.Canvas) error {
 	c.axes(p)
 	data := draw.Crop(canvas, edge, -legend, edge+lines, -edge-2*lines)
 	p.Draw(data)
-	write := func(text string, x, y vg.Length, size vg.Length, weight stdfont.Weight, align draw.XAlignment) {
-		style := draw.TextStyle{Color: color.Black, Font: face(size, weight), XAlign: align, Handler: plot.DefaultTextHandler}
-		canvas.FillText(style, vg.Point{X: x, Y: y}, text)
-	}
-	write(c.Title, edge, height-edge-lines*0.8, fontSize+1, stdfont.WeightBold, draw.XLeft)
-	write(c.YLabel, edge, height-edge-lines*1.7, fontSize, stdfont.WeightNormal, draw.XLeft)
-	write(c.XLabel, (width-legend)/2+edge, edge+lines*0.2, fontSize, stdfont.WeightNormal, draw.XCenter)
+	write(canvas, c.Title, edge, height-edge-lines*0.8, bold, draw.XLeft)
+	write(canvas, c.YLabel, edge, height-edge-lines*1.7, face(fontSize, stdfont.WeightNormal), draw.XLeft)
+	write(canvas, c.XLabel, (width-legend)/2+edge, edge+lines*0.2, face(fontSize, stdfont.WeightNormal), draw.XCenter)
 	keys.Draw(draw.Crop(canvas, width-legend+vg.Points(10), 0, 0, -edge-2*lines))
 	return nil
 }

@@ -1,9 +1,10 @@
 // Command jetstream races a node of this tree against NATS JetStream where the work is the same: messages published one by one and acknowledged from the disk, the same without
 // waiting for it, and reading from the start. NATS' server is a library: it runs here in a process of its own, on the same disk.
 //
-//	go build -o /tmp/odradek . && cd bench/jetstream && go run . -binary /tmp/odradek -dir /var/tmp
+//	go build -o /tmp/odradek . && cd bench/jetstream && go run . -binary /tmp/odradek -dir /var/tmp -out /var/tmp/race/jetstream.md
 //
-// A run of ours and one of JetStream's follow one another, A B, B A … . Printed are the medians and the ratios of the rounds with bootstrap intervals.
+// A run of ours and one of JetStream's follow one another, A B, B A … . Printed are the medians and the ratios of the rounds with bootstrap intervals; with -out they
+// are written, too, as the section that `bench page --jetstream` takes. It takes under five minutes.
 package main
 
 import (
@@ -26,6 +27,7 @@ type options struct {
 	rounds int
 	length time.Duration
 	bytes  int64 // that are read from the start
+	out    string
 }
 
 func main() {
@@ -36,8 +38,9 @@ func main() {
 	flag.StringVar(&o.binary, "binary", os.Getenv("ODRADEK"), "odradek to measure; $ODRADEK")
 	flag.StringVar(&o.dir, "dir", os.TempDir(), "directory on the disk to measure")
 	flag.IntVar(&o.rounds, "rounds", 5, "how often each side is measured")
-	flag.DurationVar(&o.length, "length", 5*time.Second, "measured part of each run, after a second of warm-up")
+	flag.DurationVar(&o.length, "length", 3*time.Second, "measured part of each run, after a second of warm-up")
 	flag.Int64Var(&o.bytes, "bytes", 500_000_000, "bytes of messages that are read from the start")
+	flag.StringVar(&o.out, "out", "", "file for the table, besides standard output")
 	flag.Parse()
 	if o.binary == "" {
 		fmt.Fprintln(os.Stderr, "jetstream: -binary is missing: build one with go build -o odradek .")
@@ -45,7 +48,15 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	exit(run(ctx, &o))
+	t := section{options: o}
+	err := run(ctx, &o, &t)
+	if err == nil {
+		fmt.Print(t.String())
+	}
+	if err == nil && o.out != "" {
+		err = os.WriteFile(o.out, []byte(t.String()), 0o644)
+	}
+	exit(err)
 }
 
 func exit(err error) {
@@ -75,7 +86,7 @@ func cells(binary string) []struct {
 	}
 }
 
-func run(ctx context.Context, o *options) error {
+func run(ctx context.Context, o *options, t *section) error {
 	scratch, err := os.MkdirTemp(o.dir, "jetstream-")
 	if err != nil {
 		return err
@@ -84,7 +95,6 @@ func run(ctx context.Context, o *options) error {
 	if err := measure.TouchPages(scratch, 1<<30); err != nil {
 		return err
 	}
-	fmt.Println("| | figure | odradek | JetStream | ratio |\n|---|---|---|---|---|")
 	for _, c := range cells(o.binary) {
 		var rates, costs [2][]float64
 		for round := range o.rounds {
@@ -101,22 +111,9 @@ func run(ctx context.Context, o *options) error {
 				}
 			}
 		}
-		row(c.name, "messages/s", rates[0], rates[1], false)
-		row("", "broker CPU, µs a message", costs[0], costs[1], true)
+		t.row(c.name, "messages/s", rates[0], rates[1], false)
+		t.row(c.name, "broker CPU [µs a message]", costs[0], costs[1], true)
+		fmt.Fprintln(os.Stderr, "done:", c.name)
 	}
 	return nil
-}
-
-// row prints medians, and how many times better ours is.
-func row(name, figure string, ours, theirs []float64, lower bool) {
-	var ratios []float64
-	for i := range ours {
-		if lower {
-			ratios = append(ratios, theirs[i]/ours[i])
-		} else {
-			ratios = append(ratios, ours[i]/theirs[i])
-		}
-	}
-	r := measure.Bootstrap(ratios)
-	fmt.Printf("| %s | %s | %.5g | %.5g | %.3g (%.3g–%.3g)× |\n", name, figure, measure.Bootstrap(ours).Median, measure.Bootstrap(theirs).Median, r.Median, r.Low, r.High)
 }

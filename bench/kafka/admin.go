@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -226,6 +227,16 @@ func (c *Conn) leaders(topic string, partitions int) (leaders []string, missing 
 		}
 	}
 	return leaders, missing, nil
+}
+
+// Serves reports whether the broker knows an API.
+func (c *Conn) Serves(key int16) (bool, error) {
+	req := kmsg.NewPtrApiVersionsRequest()
+	resp, err := c.Call(req, callTimeout)
+	if err != nil {
+		return false, fmt.Errorf("ApiVersions: %w", err)
+	}
+	return slices.ContainsFunc(resp.(*kmsg.ApiVersionsResponse).ApiKeys, func(k kmsg.ApiVersionsResponseApiKey) bool { return k.ApiKey == key }), nil
 }
 
 // Coordinates says what is missing until consumer groups are served.

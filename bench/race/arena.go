@@ -27,7 +27,7 @@ type Arena struct {
 	Cells     []*Cell // that will be run: brokers are warmed with their loads
 	Says      io.Writer
 	Only      Side   // is run; empty: both
-	Profiles  string // directory for CPU profiles of Odradek; empty: none
+	Profiles  string // directory for CPU profiles of Odradek; empty: none. Set by Profile
 
 	teams map[team]*standing
 }
@@ -167,24 +167,15 @@ func (a *Arena) Close() error {
 // slice is how long a broker is warmed with one load before the next.
 const slice = 2 * time.Second
 
-// warm runs the loads that this team will be measured with, by turns, for as long as the plan says: a virtual machine compiles what it sees often. Both sides
-// get the same.
+// warm runs the loads that this team will be measured with, by turns, for as long as the plan says: a virtual machine compiles what it sees often.
 func (a *Arena) warm(ctx context.Context, which team, b target.Target) error {
-	var loads []*Cell
-	for _, c := range a.Cells {
-		if c.Load != nil && c.Nodes == which.nodes {
-			loads = append(loads, c)
-		}
+	loads := a.loads(which)
+	most := a.Plan.warm(which.side)
+	if most > 0 {
+		fmt.Fprintf(a.Says, "warming %s for %v\n", b.Name(), most)
 	}
-	if len(loads) == 0 {
-		c := cell.Default()
-		loads = append(loads, &Cell{Name: "warm", Nodes: which.nodes, Load: &c})
-	}
-	if a.Plan.Warm > 0 {
-		fmt.Fprintf(a.Says, "warming %s for %v\n", b.Name(), a.Plan.Warm)
-	}
-	long := min(slice, max(a.Plan.Warm/time.Duration(len(loads)), 500*time.Millisecond))
-	for i, done := 0, time.Duration(0); done < a.Plan.Warm && ctx.Err() == nil; i++ {
+	long := min(slice, max(most/time.Duration(len(loads)), 500*time.Millisecond))
+	for i, done := 0, time.Duration(0); done < most && ctx.Err() == nil; i++ {
 		c := loads[i%len(loads)]
 		begun := time.Now()
 		r := run.One(ctx, &run.Options{Target: b, Plan: a.loadPlan(which.nodes, 0, long), Scratch: a.Dir, Configs: Entrant{which.side, false}.Configs()}, *c.Load, 0)
@@ -196,15 +187,47 @@ func (a *Arena) warm(ctx context.Context, which team, b target.Target) error {
 	return nil
 }
 
+// loads are those of the generator that a team will be measured with.
+func (a *Arena) loads(which team) (out []*Cell) {
+	for _, c := range a.Cells {
+		if c.Load != nil && c.Nodes == which.nodes {
+			out = append(out, c)
+		}
+	}
+	if len(out) == 0 {
+		c := cell.Default()
+		out = append(out, &Cell{Name: "warm", Nodes: which.nodes, Load: &c})
+	}
+	return out
+}
+
+// nodeWarmMax is as long as a node needs load: it is compiled already, and its first second is like its hundredth.
+const nodeWarmMax = 10 * time.Second
+
+// warm is how long brokers of a side get load before they are measured.
+func (p *Plan) warm(side Side) time.Duration {
+	if side == Kafka {
+		return p.Warm
+	}
+	return min(p.Warm, nodeWarmMax)
+}
+
 func (a *Arena) loadPlan(nodes int, warmup, length time.Duration) run.Plan {
 	return run.Plan{Warmup: warmup, Length: length, Seed: a.Plan.Seed, Workers: 1, Replicas: max(1, nodes)}
 }
 
 // load runs a cell of the generator.
-func (a *Arena) load(ctx context.Context, c *Cell, e Entrant) (Values, measure.Machine, error) {
+func (a *Arena) load(ctx context.Context, c *Cell, e Entrant) (_ Values, _ measure.Machine, err error) {
 	b, err := a.on(ctx, e.Side, c.Nodes)
 	if err != nil {
 		return nil, measure.Machine{}, err
+	}
+	if c.Pinned {
+		apart, err := measure.Apart(b.Process())
+		if err != nil {
+			return nil, measure.Machine{}, err
+		}
+		defer func() { err = errors.Join(err, apart()) }()
 	}
 	o := &run.Options{Target: b, Plan: a.loadPlan(c.Nodes, a.Plan.Warmup, a.length(c)), Scratch: a.Dir, Configs: e.Configs()}
 	var profile func()
@@ -232,28 +255,4 @@ func (a *Arena) settle() {
 			return
 		}
 	}
-}
-
-// topics makes a topic for one run on an entrant's brokers and returns its leaders and what removes it.
-func (a *Arena) topic(addresses []string, e Entrant, partitions, replicas int, more map[string]string) (name string, leaders []string, remove func() error, err error) {
-	admin, err := kafka.DialAny(addresses)
-	if err != nil {
-		return "", nil, nil, fmt.Errorf("%w: %v", target.ErrUnreachable, err)
-	}
-	name = fmt.Sprintf("race-%d-%d", os.Getpid(), time.Now().UnixNano())
-	configs := e.Configs()
-	for k, v := range more { // any order: a map is filled
-		configs[k] = v
-	}
-	if err = admin.CreateTopic(name, partitions, replicas, configs); err == nil {
-		leaders, err = admin.Leaders(name, partitions)
-	}
-	if err != nil {
-		return "", nil, nil, errors.Join(err, admin.Close())
-	}
-	return name, leaders, func() error {
-		err := errors.Join(admin.DeleteTopic(name), admin.Close())
-		a.settle()
-		return err
-	}, nil
 }

@@ -117,7 +117,9 @@ func recovery(ctx context.Context, a *Arena, c *Cell, e Entrant) (_ Values, err 
 	if err := b.Kill(); err != nil {
 		return nil, err
 	}
+	profile := beside(func() { a.profiled(b, c, e, time.Second) })
 	took, err := firstAck(b, "many", false)
+	profile()
 	return Values{"recovery": took.Seconds() * 1e3}, err
 }
 

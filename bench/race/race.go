@@ -86,7 +86,12 @@ type Cell struct {
 	Nodes     int // brokers on each side
 	Entrants  []Entrant
 	Load      *cell.Cell    // of the generator; nil: Do measures otherwise
-	Length    time.Duration // measured at least so long, for tails; not with --quick
+	Rounds    int           // how often each entrant is measured, if nothing else is said
+	Length    time.Duration // of each measurement; a longer one may be asked for, and a shorter one with --quick
+	Around    time.Duration // what a run takes besides, on two processors: starts, filling, cleaning up; for Expected
+	Alone     bool          // its brokers are its own: started for each run
+	Brief     string        // why a CPU profile says nothing about it; empty: one does
+	Pinned    bool          // brokers have the first processor for themselves, the generator the second
 	Do        func(ctx context.Context, a *Arena, c *Cell, e Entrant) (Values, error)
 	Questions []Question
 	Quick     bool // also run with --quick
@@ -108,7 +113,7 @@ type Plan struct {
 	JVM      string        `json:"jvm_options"`
 	Warm     time.Duration `json:"warm_ns"`   // load on a broker before its first measured run
 	Warmup   time.Duration `json:"warmup_ns"` // part of each run before it is measured
-	Length   time.Duration `json:"length_ns"`
+	Length   time.Duration `json:"length_ns"` // of each measurement, at least; with Quick exactly
 	Quick    bool          `json:"quick"`
 	Recover  int64         `json:"recover_bytes"`
 	Backlog  int64         `json:"backlog_bytes"`
@@ -123,6 +128,7 @@ type Record struct {
 	Entrant string          `json:"entrant"`
 	Round   int             `json:"round"`
 	Begun   time.Time       `json:"begun"`
+	Took    time.Duration   `json:"took_ns"` // with what stands around the measurement: its broker's start and warm-up, if it is the first
 	Error   string          `json:"error,omitempty"`
 	Unable  string          `json:"unable,omitempty"` // why this cannot be run here; nothing else counts
 	Machine measure.Machine `json:"machine"`

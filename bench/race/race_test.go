@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime/pprof"
 	"slices"
 	"strings"
 	"testing"
@@ -29,6 +30,9 @@ func TestCells(t *testing.T) {
 			if err := c.Load.Check(); err != nil {
 				t.Errorf("%s: %v", c.Name, err)
 			}
+		}
+		if c.Rounds < 1 || c.Load != nil && c.Length <= 0 || c.Alone && c.Load != nil {
+			t.Errorf("%s does not say how often and how long: %+v", c.Name, c)
 		}
 		for _, q := range c.Questions {
 			if !slices.Contains(c.Entrants, q.Ours) || q.Theirs != nil && !slices.Contains(c.Entrants, *q.Theirs) {
@@ -151,6 +155,115 @@ func TestLength(t *testing.T) {
 	a.Plan.Quick = true
 	if d := a.length(&Cell{Length: time.Minute}); d != time.Second {
 		t.Error(d)
+	}
+}
+
+// The whole race is over in an hour; what is asked for is counted, and longer runs and more rounds take longer.
+func TestExpected(t *testing.T) {
+	p := Plan{Warm: time.Minute, Warmup: 500 * time.Millisecond}
+	all := func(p Plan, rounds int) time.Duration {
+		sum := p.Started(Cells())
+		for _, c := range Cells() {
+			sum += p.Expected(c, rounds)
+		}
+		return sum
+	}
+	if sum := all(p, 0); sum > time.Hour || sum < 40*time.Minute {
+		t.Errorf("all takes %v", sum)
+	}
+	longer := p
+	longer.Length = 5 * time.Second
+	if a, b, c := all(p, 2), all(p, 10), all(longer, 0); a >= b || all(p, 0) >= c {
+		t.Errorf("2 rounds take %v, 10 rounds %v; longer runs %v", a, b, c)
+	}
+	one := &Cell{Entrants: four, Nodes: 1, Rounds: 3, Length: time.Second, Around: time.Second}
+	if got, want := p.Expected(one, 0), 12*(each+2500*time.Millisecond); got != want {
+		t.Errorf("3 rounds of 4 take %v, not %v", got, want)
+	}
+	if got := p.Started([]*Cell{{Alone: true, Entrants: four, Nodes: 1}}); got != 0 {
+		t.Errorf("brokers of its own are started before: %v", got)
+	}
+}
+
+// Cells are run as often as they say, unless something else is said.
+func TestRounds(t *testing.T) {
+	s, sc := &Store{}, &script{}
+	once, twice := sc.cell(Durable), sc.cell(Relaxed)
+	once.Rounds, twice.Name, twice.Rounds = 1, "other", 2
+	for rounds, want := range map[int]int{0: 3, 3: 6} { // any order: each by itself
+		dir := t.TempDir()
+		var err error
+		if s, err = journal.Open[Plan, Record](dir, Plan{}); err != nil {
+			t.Fatal(err)
+		}
+		sc.ran = nil
+		if err := Run(context.Background(), &Arena{Dir: dir, Says: io.Discard}, []*Cell{once, twice}, rounds, s, func(int, int, *Record) {}); err != nil {
+			t.Fatal(err)
+		}
+		if len(sc.ran) != want {
+			t.Errorf("%d rounds asked for: %q", rounds, sc.ran)
+		}
+		if s.Records[0].Took <= 0 {
+			t.Error("a run took no time")
+		}
+		_ = s.Close()
+	}
+}
+
+// Rounds are measured until there are enough for a p99, but not for ever.
+func TestEnough(t *testing.T) {
+	for _, c := range []struct {
+		measured time.Duration
+		rounds   int64
+		want     bool
+	}{{time.Second, 1000, false}, {2 * time.Second, roundsMin, true}, {2 * time.Second, roundsMin - 1, false}, {6 * time.Second, 2, true}, {time.Hour, 1, false}} {
+		if got := enough(c.measured, 2*time.Second, c.rounds); got != c.want {
+			t.Errorf("%d rounds in %v are enough: %v", c.rounds, c.measured, got)
+		}
+	}
+}
+
+// Only what is suspected is run again, with a profile that is told in short; what has one already, or none that says anything, is left alone.
+func TestProfile(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes half a second of CPU")
+	}
+	dir := filepath.Join(t.TempDir(), "profiles")
+	ran := map[string]int{}
+	slow := func(_ context.Context, a *Arena, c *Cell, e Entrant) (Values, error) {
+		ran[c.Name+" "+e.String()]++
+		if a.Plan.Length < profileLength {
+			t.Errorf("profiled for %v", a.Plan.Length)
+		}
+		f, err := os.Create(filepath.Join(a.Profiles, Suspect{c.Name, e.String()}.FileName()+".pprof"))
+		if err != nil {
+			return nil, err
+		}
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return nil, err
+		}
+		for end := time.Now().Add(300 * time.Millisecond); time.Now().Before(end); {
+		}
+		pprof.StopCPUProfile()
+		return Values{}, f.Close()
+	}
+	cells := []*Cell{{Name: "a/b", Entrants: four, Do: slow}, {Name: "fast", Brief: "over at once", Entrants: four, Do: slow}}
+	suspects := []Suspect{{"a/b", Relaxed.String()}, {"fast", Durable.String()}}
+	a := &Arena{Dir: t.TempDir(), Plan: Plan{Length: time.Second}, Says: io.Discard}
+	for range 2 {
+		if err := Profile(context.Background(), a, cells, suspects, dir); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(ran) != 1 || ran["a/b odradek relaxed"] != 1 {
+		t.Errorf("run again: %v", ran)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "a-b-odradek-relaxed.md"))
+	if err != nil || !strings.Contains(string(text), " of samples\n") || !strings.Contains(string(text), "| system call | share |") {
+		t.Errorf("%v\n%s", err, text)
+	}
+	if a.Profiles != "" || a.Plan.Length != time.Second {
+		t.Errorf("measurements after it are profiled, too: %+v", a)
 	}
 }
 

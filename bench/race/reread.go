@@ -23,58 +23,56 @@ const fetchMost = 1 << 20
 // reread reads a topic again and again from its start, out of the page cache, a connection for each partition, and holds that against sendfile over loopback with as
 // many connections, in the same run.
 func reread(batch int) func(context.Context, *Arena, *Cell, Entrant) (Values, error) {
-	return func(ctx context.Context, a *Arena, c *Cell, e Entrant) (_ Values, err error) {
-		b, err := a.on(ctx, e.Side, c.Nodes)
-		if err != nil {
-			return nil, err
-		}
-		addresses, err := b.Bootstrap(ctx)
-		if err != nil {
-			return nil, err
-		}
-		topic, leaders, remove, err := a.topic(addresses, e, rereadPartitions, 1, nil)
-		if err != nil {
-			return nil, err
-		}
-		defer func() { err = errors.Join(err, remove()) }()
-		load := filling(rereadPartitions)
-		load.Batch = batch
-		if err := fill(topic, leaders, a.Plan.Reread, load); err != nil {
-			return nil, err
-		}
-		sendfile, err := measure.Sendfile(a.Dir, rereadPartitions, fetchMost, a.length(c)/2)
-		if err != nil {
-			return nil, err
-		}
-		if _, err := read(topic, leaders, a.Plan.Warmup, 0); err != nil {
-			return nil, err
-		}
-		extents, counted := sent(b)
-		before, err := b.Usage()
-		if err != nil {
-			return nil, err
-		}
-		profile := beside(func() { a.profiled(b, c, e, a.length(c)) })
-		defer profile()
-		begun := time.Now()
-		n, err := read(topic, leaders, a.length(c), 0)
-		if err != nil {
-			return nil, err
-		}
-		seconds := time.Since(begun).Seconds()
-		after, err := b.Usage()
-		if err != nil {
-			return nil, err
-		}
-		gb := float64(n) / 1e9
-		values := Values{"read": gb * 1e3 / seconds, "read_cpu_per_gb": after.Sub(before).CPU.Seconds() / gb, "sendfile": sendfile}
-		if now, ok := sent(b); ok && counted {
-			// Nothing else is fetched meanwhile: what was not sent by the kernel was copied.
-			values["copied"] = 100 * float64(now.Large-extents.Large) / max(1, float64(now.Kernel+now.Large-extents.Kernel-extents.Large))
-			values["copied_small"] = 100 * float64(now.Small-extents.Small) / float64(n)
-		}
-		return values, nil
+	load := filling(rereadPartitions)
+	load.Batch = batch
+	return func(ctx context.Context, a *Arena, c *Cell, e Entrant) (Values, error) {
+		return a.staged(ctx, c, e, rereadPartitions, nil, func(s *stage) (Values, error) {
+			if err := fill(s.topic, s.leaders, a.Plan.Reread, load); err != nil {
+				return nil, err
+			}
+			sendfile, err := measure.Sendfile(a.Dir, rereadPartitions, fetchMost, a.length(c)/2)
+			if err != nil {
+				return nil, err
+			}
+			if _, err := read(s.topic, s.leaders, a.Plan.Warmup, 0); err != nil {
+				return nil, err
+			}
+			values, err := a.reading(c, e, s)
+			if err == nil {
+				values["sendfile"] = sendfile
+			}
+			return values, err
+		})
 	}
+}
+
+// reading measures the reading itself, and counts what it costs.
+func (a *Arena) reading(c *Cell, e Entrant, s *stage) (Values, error) {
+	extents, counted := sent(s.broker)
+	before, err := s.broker.Usage()
+	if err != nil {
+		return nil, err
+	}
+	profile := beside(func() { a.profiled(s.broker, c, e, a.length(c)) })
+	defer profile()
+	begun := time.Now()
+	n, err := read(s.topic, s.leaders, a.length(c), 0)
+	if err != nil {
+		return nil, err
+	}
+	seconds := time.Since(begun).Seconds()
+	after, err := s.broker.Usage()
+	if err != nil {
+		return nil, err
+	}
+	gb := float64(n) / 1e9
+	values := Values{"read": gb * 1e3 / seconds, "read_cpu_per_gb": after.Sub(before).CPU.Seconds() / gb}
+	if now, ok := sent(s.broker); ok && counted {
+		// Nothing else is fetched meanwhile: what was not sent by the kernel was copied.
+		values["copied"] = 100 * float64(now.Large-extents.Large) / max(1, float64(now.Kernel+now.Large-extents.Kernel-extents.Large))
+		values["copied_small"] = 100 * float64(now.Small-extents.Small) / float64(n)
+	}
+	return values, nil
 }
 
 // sent reads Odradek's counters of the bytes of files in responses, ok where the broker has them.

@@ -2,7 +2,6 @@ package race
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"odradek/bench/kafka"
@@ -31,50 +30,63 @@ func oneRecord() ([]byte, error) {
 }
 
 // rounds sends a record to each of a thousand partitions in one request, waits until all are acknowledged, and does so again: a client that writes a little to everything.
-func rounds(ctx context.Context, a *Arena, c *Cell, e Entrant) (_ Values, err error) {
-	b, err := a.on(ctx, e.Side, c.Nodes)
-	if err != nil {
-		return nil, err
-	}
-	addresses, err := b.Bootstrap(ctx)
-	if err != nil {
-		return nil, err
-	}
-	topic, _, remove, err := a.topic(addresses, e, manyPartitions, 1, nil)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, remove()) }()
-	conn, err := kafka.Dial(addresses[0], roundTimeout)
-	if err != nil {
-		return nil, err
-	}
-	defer conn.Close()
-	batch, err := oneRecord()
-	if err != nil {
-		return nil, err
-	}
-	frame := kafka.Spread(topic, manyPartitions, -1, batch)
-	h := measure.NewHistogram()
-	begun := time.Now()
-	for warm := true; time.Since(begun) < a.Plan.Warmup+a.length(c); warm = time.Since(begun) < a.Plan.Warmup {
-		sent := time.Now()
-		reply, err := conn.Exchange(frame, roundTimeout)
+func rounds(ctx context.Context, a *Arena, c *Cell, e Entrant) (Values, error) {
+	return a.staged(ctx, c, e, manyPartitions, nil, func(s *stage) (Values, error) {
+		conn, err := kafka.Dial(s.addresses[0], roundTimeout)
 		if err != nil {
 			return nil, err
 		}
-		if took := time.Since(sent); !warm {
-			h.Record(int64(took))
-		}
-		if err := kafka.Check(reply, manyPartitions); err != nil {
+		defer conn.Close()
+		batch, err := oneRecord()
+		if err != nil {
 			return nil, err
 		}
+		frame := kafka.Spread(s.topic, manyPartitions, -1, batch)
+		h := measure.NewHistogram()
+		profile := func() {}
+		begun := time.Now()
+		for n, warm := 0, true; !enough(time.Since(begun)-a.Plan.Warmup, a.length(c), h.Count()); n++ {
+			if warm && n > 0 && time.Since(begun) >= a.Plan.Warmup {
+				warm = false
+				profile = beside(func() { a.profiled(s.broker, c, e, a.length(c)) })
+			}
+			sent := time.Now()
+			reply, err := conn.Exchange(frame, roundTimeout)
+			if err != nil {
+				return nil, err
+			}
+			if took := time.Since(sent); !warm {
+				h.Record(int64(took))
+			}
+			if err := kafka.Check(reply, manyPartitions); err != nil {
+				return nil, err
+			}
+		}
+		profile()
+		return percentiles(h, "round", nil), nil
+	})
+}
+
+// A p99 needs a hundred rounds; a broker that takes a second for one gets no more than so many times the length of a measurement.
+const (
+	roundsMin = 120
+	overtime  = 3
+)
+
+// enough reports whether rounds have been measured for long enough: until there are enough for a p99, if that is to be had.
+func enough(measured, length time.Duration, rounds int64) bool {
+	return measured >= length && (rounds >= roundsMin || rounds > 1 && measured >= overtime*length)
+}
+
+// percentiles adds those of a histogram that are known, in milliseconds.
+func percentiles(h *measure.Histogram, of string, to Values) Values {
+	if to == nil {
+		to = Values{}
 	}
-	values := Values{}
-	for name, p := range map[string]float64{"round_p50": 50, "round_p99": 99} { // any order: a map is filled
+	for name, p := range map[string]float64{"_p50": 50, "_p99": 99, "_p999": 99.9} { // any order: a map is filled
 		if ns, ok := h.Percentile(p); ok {
-			values[name] = float64(ns) / 1e6
+			to[of+name] = float64(ns) / 1e6
 		}
 	}
-	return values, nil
+	return to
 }

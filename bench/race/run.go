@@ -12,6 +12,7 @@ import (
 
 // Run carries out what the store does not hold yet: in each round every cell, its entrants one after another, in the next round the other way round, so that
 // sides follow one another A B, B A, A B … . A run that fails is kept with its error, and the next one begins.
+// rounds is how often, 0: as often as each cell says.
 func Run(ctx context.Context, a *Arena, cells []*Cell, rounds int, s *Store, done func(n, total int, r *Record)) error {
 	type turn struct {
 		cell    *Cell
@@ -19,8 +20,11 @@ func Run(ctx context.Context, a *Arena, cells []*Cell, rounds int, s *Store, don
 		round   int
 	}
 	var turns []turn
-	for round := range rounds {
+	for round := range mostRounds(cells, rounds) {
 		for _, c := range cells {
+			if round >= c.repeated(rounds) {
+				continue
+			}
 			entrants := slices.Clone(c.Entrants)
 			if round%2 == 1 {
 				slices.Reverse(entrants)
@@ -56,7 +60,8 @@ func Run(ctx context.Context, a *Arena, cells []*Cell, rounds int, s *Store, don
 func (a *Arena) one(ctx context.Context, c *Cell, e Entrant, round int) *Record {
 	r := &Record{Cell: c.Name, Entrant: e.String(), Round: round, Begun: time.Now().UTC()}
 	var err error
-	if c.Load != nil {
+	if err = a.able(c); err != nil {
+	} else if c.Load != nil {
 		r.Values, r.Machine, err = a.load(ctx, c, e)
 	} else if r.Machine, err = measure.Calibrate(a.Dir); err == nil {
 		if r.Values, err = c.Do(ctx, a, c, e); r.Values != nil {
@@ -69,13 +74,40 @@ func (a *Arena) one(ctx context.Context, c *Cell, e Entrant, round int) *Record 
 	} else if err != nil {
 		r.Error = err.Error()
 	}
+	r.Took = time.Since(r.Begun)
 	return r
 }
 
-// length is how long a cell is measured.
-func (a *Arena) length(c *Cell) time.Duration {
-	if a.Plan.Quick {
-		return a.Plan.Length
+// repeated is how often a cell is measured on each side; 0: as often as it says itself.
+func (c *Cell) repeated(rounds int) int {
+	if rounds > 0 {
+		return rounds
 	}
-	return max(a.Plan.Length, c.Length)
+	return c.Rounds
+}
+
+func mostRounds(cells []*Cell, rounds int) (most int) {
+	for _, c := range cells {
+		most = max(most, c.repeated(rounds))
+	}
+	return most
+}
+
+// length is how long a cell is measured.
+func (a *Arena) length(c *Cell) time.Duration { return a.Plan.LengthOf(c) }
+
+// LengthOf is how long a cell is measured by this plan.
+func (p *Plan) LengthOf(c *Cell) time.Duration {
+	if p.Quick {
+		return p.Length
+	}
+	return max(p.Length, c.Length)
+}
+
+// able reports Unable where the machine has not what a cell needs.
+func (a *Arena) able(c *Cell) error {
+	if c.Pinned && !measure.CanPart() {
+		return Unable{"it needs two processors"}
+	}
+	return nil
 }

@@ -32,52 +32,31 @@ func drain(ctx context.Context, a *Arena, c *Cell, e Entrant) (Values, error) {
 }
 
 // besides fills a topic, and then writes to it by a schedule while something else is done.
-func (a *Arena) besides(ctx context.Context, c *Cell, e Entrant, w cell.Cell, configs map[string]string, bytes int64, meanwhile func(topic string, leaders []string) (float64, error)) (_ Values, err error) {
-	b, err := a.on(ctx, e.Side, c.Nodes)
-	if err != nil {
-		return nil, err
-	}
-	addresses, err := b.Bootstrap(ctx)
-	if err != nil {
-		return nil, err
-	}
-	topic, leaders, remove, err := a.topic(addresses, e, w.Partitions, 1, configs)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, remove()) }()
-	if err := fill(topic, leaders, bytes, filling(w.Partitions)); err != nil {
-		return nil, err
-	}
-	l, err := load.New(load.Config{Cell: w, Topic: topic, Leaders: leaders, Warmup: a.Plan.Warmup, Length: a.length(c), Workers: 1, Seed: a.Plan.Seed})
-	if err != nil {
-		return nil, err
-	}
-	type outcome struct {
-		rate float64
-		err  error
-	}
-	beside := make(chan outcome, 1)
-	go func() {
-		var o outcome
+func (a *Arena) besides(ctx context.Context, c *Cell, e Entrant, w cell.Cell, configs map[string]string, bytes int64, meanwhile func(topic string, leaders []string) (float64, error)) (Values, error) {
+	return a.staged(ctx, c, e, w.Partitions, configs, func(s *stage) (Values, error) {
+		if err := fill(s.topic, s.leaders, bytes, filling(w.Partitions)); err != nil {
+			return nil, err
+		}
+		l, err := load.New(load.Config{Cell: w, Topic: s.topic, Leaders: s.leaders, Warmup: a.Plan.Warmup, Length: a.length(c), Workers: 1, Seed: a.Plan.Seed})
+		if err != nil {
+			return nil, err
+		}
+		var rate float64
+		var failure error
+		wait := beside(func() {
+			if meanwhile != nil {
+				rate, failure = meanwhile(s.topic, s.leaders)
+			}
+		})
+		r, err := l.Run(measure.Now() + int64(20*time.Millisecond))
+		wait()
+		if err = errors.Join(err, failure); err != nil {
+			return nil, err
+		}
+		values := percentiles(r.Due, "ack", Values{"throughput": float64(r.Values) / 1e6 / r.Seconds()})
 		if meanwhile != nil {
-			o.rate, o.err = meanwhile(topic, leaders)
+			values["drained"] = rate
 		}
-		beside <- o
-	}()
-	r, err := l.Run(measure.Now() + int64(20*time.Millisecond))
-	o := <-beside
-	if err = errors.Join(err, o.err); err != nil {
-		return nil, err
-	}
-	values := Values{"throughput": float64(r.Values) / 1e6 / r.Seconds()}
-	if meanwhile != nil {
-		values["drained"] = o.rate
-	}
-	for name, p := range map[string]float64{"ack_p50": 50, "ack_p99": 99, "ack_p999": 99.9} { // any order: a map is filled
-		if ns, ok := r.Due.Percentile(p); ok {
-			values[name] = float64(ns) / 1e6
-		}
-	}
-	return values, nil
+		return values, nil
+	})
 }

@@ -2,7 +2,6 @@ package race
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os/exec"
 	"regexp"
@@ -29,71 +28,65 @@ type tool struct {
 	gb      float64 // of payload that passes
 }
 
-func (a *Arena) tool(ctx context.Context, c *Cell, e Entrant, t tool) (_ Values, err error) {
-	b, err := a.on(ctx, e.Side, c.Nodes)
-	if err != nil {
-		return nil, err
-	}
-	addresses, err := b.Bootstrap(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if t.group {
-		if err := served(addresses); err != nil {
+func (a *Arena) tool(ctx context.Context, c *Cell, e Entrant, t tool) (Values, error) {
+	return a.staged(ctx, c, e, toolPartitions, nil, func(s *stage) (Values, error) {
+		if t.group {
+			if err := served(s.addresses); err != nil {
+				return nil, err
+			}
+		}
+		if t.filled {
+			// A little more, since the tool stops at a number of messages.
+			if err := fill(s.topic, s.leaders, a.Plan.Messages*1000*11/10, filling(toolPartitions)); err != nil {
+				return nil, err
+			}
+		}
+		before, err := s.broker.Usage()
+		if err != nil {
 			return nil, err
 		}
-	}
-	topic, leaders, remove, err := a.topic(addresses, e, toolPartitions, 1, nil)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, remove()) }()
-	if t.filled {
-		// A little more, since the tool stops at a number of messages.
-		if err := fill(topic, leaders, a.Plan.Messages*1000*11/10, filling(toolPartitions)); err != nil {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), toolMax)
+		defer cancel()
+		cmd := t.command(ctx, s.addresses[0], s.topic)
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w\n%s", cmd, err, lastLines(string(out)))
+		}
+		after, err := s.broker.Usage()
+		if err != nil {
 			return nil, err
 		}
-	}
-	before, err := b.Usage()
-	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), toolMax)
-	defer cancel()
-	cmd := t.command(ctx, addresses[0], topic)
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w\n%s", cmd, err, lastLines(string(out)))
-	}
-	after, err := b.Usage()
-	if err != nil {
-		return nil, err
-	}
-	values, err := t.values(string(out))
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w\n%s", cmd, err, lastLines(string(out)))
-	}
-	values["cpu_per_gb"] = after.Sub(before).CPU.Seconds() / t.gb
-	return values, nil
+		values, err := t.values(string(out))
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w\n%s", cmd, err, lastLines(string(out)))
+		}
+		values["cpu_per_gb"] = after.Sub(before).CPU.Seconds() / t.gb
+		return values, nil
+	})
 }
 
 // groupMax bounds the wait for a coordinator: a broker makes its first topic of offsets when it is asked.
 const groupMax = 15 * time.Second
 
-// served reports Unable where a broker has no group coordinator.
+// joinGroup is the API that makes a member of a group.
+const joinGroup = 11
+
+// served reports Unable where a broker does not know of consumer groups, and waits for a coordinator where it does.
 func served(addresses []string) error {
 	conn, err := kafka.DialAny(addresses)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
+	if serves, err := conn.Serves(joinGroup); err != nil {
+		return err
+	} else if !serves {
+		return Unable{"consumer groups are not served"}
+	}
 	for deadline := time.Now().Add(groupMax); ; time.Sleep(100 * time.Millisecond) {
 		err := conn.Coordinates("perf")
-		if err == nil {
-			return nil
-		}
-		if time.Now().After(deadline) {
-			return Unable{fmt.Sprintf("the tool reads as a consumer group, and the broker serves none (%v)", err)}
+		if err == nil || time.Now().After(deadline) {
+			return err
 		}
 	}
 }
@@ -123,10 +116,19 @@ func numbers(out, pattern string) ([]float64, error) {
 // MB of Kafka's tools are of 1 048 576 bytes.
 const toolMB = 1.048576
 
+// messages is how many a tool sends: where each batch is synced, which Kafka does one after another, a fifth.
+func (a *Arena) messages(e Entrant) int64 {
+	if e.Flushed {
+		return a.Plan.Messages / 5
+	}
+	return a.Plan.Messages
+}
+
 // producerPerf is kafka-producer-perf-test.
 func producerPerf(ctx context.Context, a *Arena, c *Cell, e Entrant) (Values, error) {
-	n := strconv.FormatInt(a.Plan.Messages, 10)
-	return a.tool(ctx, c, e, tool{gb: float64(a.Plan.Messages) * 1000 / 1e9,
+	messages := a.messages(e)
+	n := strconv.FormatInt(messages, 10)
+	return a.tool(ctx, c, e, tool{gb: float64(messages) * 1000 / 1e9,
 		command: func(ctx context.Context, address, topic string) *exec.Cmd {
 			return target.KafkaTool(ctx, a.Classpath, "org.apache.kafka.tools.ProducerPerformance", "--bootstrap-server", address, "--topic", topic, "--num-records", n,
 				"--throughput", "-1", "--record-size", "1000", "--command-property", "acks=all", "batch.size=16384", "linger.ms=5", "enable.idempotence=true")
@@ -170,7 +172,7 @@ func (a *Arena) rdkafka(ctx context.Context, c *Cell, e Entrant, consume bool, a
 	if a.Rdkafka == "" {
 		return nil, Unable{"rdkafka_performance is not here: build it with scripts/rdkafka-performance and say where with --rdkafka"}
 	}
-	n := a.Plan.Messages
+	n := a.messages(e)
 	if consume {
 		n /= toolPartitions
 	}

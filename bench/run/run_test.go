@@ -125,7 +125,7 @@ func TestFailureLosesNothing(t *testing.T) {
 	for _, r := range s.Records {
 		if r.Error != "" {
 			failed++
-		} else if r.Records == 0 || r.Due == "" || r.EndToEnd == "" || r.Machine.FsyncP50 == 0 {
+		} else if r.SinceRecords == 0 || r.Due == "" || r.EndToEnd == "" || r.Machine.FsyncP50 == 0 {
 			t.Errorf("%s has no figures", r.ID)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -46,6 +47,8 @@ func (r *Row) want() string {
 // verdict is a word for each row. Rows in which the other is faster say so whether or not something was asked.
 func (r *Row) verdict() string {
 	switch {
+	case r.unavailable && r.Unable != "":
+		return "not run: " + first(r.Unable)
 	case r.unavailable && len(r.Errors) > 0:
 		return "no figure: " + first(r.Errors[0])
 	case r.unavailable:
@@ -127,24 +130,21 @@ func (c *Comparison) tally() string {
 		}
 	}
 	out := fmt.Sprintf("%d of %d demands met, %d without a figure", met, asked, none)
-	if won, all, median := c.Medians(8); all > 0 && !math.IsNaN(median) {
+	if won, all, median := c.Medians(codecAim); all > 0 && !math.IsNaN(median) {
 		out += fmt.Sprintf("; batch sizes × codecs: %d of %d cells won, median %s× (asked 2.5×)", won, all, report.Digits(median))
+	}
+	if why := c.unable(); len(why) > 0 {
+		out += "; not run: " + strings.Join(why, ", ")
 	}
 	return out
 }
 
-// Markdown writes the table for docs/BENCHMARKS.md.
-func (c *Comparison) Markdown(w io.Writer) error {
-	var b strings.Builder
-	fmt.Fprintf(&b, "Odradek %s and Apache Kafka %s, %d CPUs (%s), %s, Linux %s, %s, %s. %d rounds, %v each after %v of warm-up, brokers warmed %v under load. Device: fdatasync p50 %v, p99 %v, %.0f MB/s written in order; loopback %.0f MB/s.\n\n",
-		c.Machine.Revision, c.Plan.Kafka, c.Machine.CPUs, c.Machine.CPU, c.Machine.MemoryGB, c.Machine.Kernel, c.Machine.FileSystem, c.Machine.Go, c.Rounds, c.Plan.Length, c.Plan.Warmup, c.Plan.Warm,
-		c.Device.FsyncP50.Round(time.Microsecond), c.Device.FsyncP99.Round(time.Microsecond), c.Device.WriteMBs, c.Device.LoopMBs)
-	fmt.Fprintf(&b, "Kafka's JVM: `%s`. Set on both sides: `%s`; on Kafka also `%s`, since its deleted topics stay on the disk for a minute.\n\n", c.Plan.JVM, strings.Join(c.Settings[:len(c.Settings)-1], " "), c.Settings[len(c.Settings)-1])
-	b.WriteString("| " + strings.Join(head, " | ") + " |\n|" + strings.Repeat("---|", len(head)) + "\n")
-	for i := range c.Rows {
-		b.WriteString("| " + strings.Join(c.Rows[i].row(), " | ") + " |\n")
+// unable are the cells that could not be run, with the reason.
+func (c *Comparison) unable() (out []string) {
+	for _, r := range c.Rows {
+		if text := r.Cell + " (" + first(r.Unable) + ")"; r.Unable != "" && r.unavailable && !slices.Contains(out, text) {
+			out = append(out, text)
+		}
 	}
-	fmt.Fprintf(&b, "\n%s.\n\n`%s`\n", c.tally(), c.Command)
-	_, err := io.WriteString(w, b.String())
-	return err
+	return out
 }

@@ -2,13 +2,16 @@
 package verdict
 
 import (
+	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"odradek/bench/measure"
 	"odradek/bench/race"
@@ -31,6 +34,7 @@ type Row struct {
 	Want        float64          `json:"want,omitempty"`
 	Met         *bool            `json:"met,omitempty"` // by the median
 	Errors      []string         `json:"errors,omitempty"`
+	Unable      string           `json:"unable,omitempty"` // why one of them was not run
 	against     bool             // there is another entrant
 	asked       bool             // of an aim
 	unavailable bool
@@ -46,6 +50,7 @@ type Comparison struct {
 	Rounds   int           `json:"rounds"`
 	Rows     []Row         `json:"rows"`
 	Runs     []race.Record `json:"runs"`
+	From     Sources       `json:"-"`
 	cells    []*race.Cell
 }
 
@@ -100,8 +105,8 @@ func values(cell, metric string, e race.Entrant, records []race.Record) (map[int
 		}
 		delete(failed, r.Round) // a failed run is run again
 		switch v, ok := r.Values[metric]; {
-		case r.Error != "" || r.Unable != "":
-			failed[r.Round] = e.String() + ": " + r.Error + r.Unable
+		case r.Error != "":
+			failed[r.Round] = e.String() + ": " + r.Error
 		case ok:
 			out[r.Round] = v
 		}
@@ -124,16 +129,28 @@ func interval(byRound map[int]float64) measure.Interval {
 	return measure.Bootstrap(all)
 }
 
+// unableFor is why an entrant did not run a cell, if it never did.
+func unableFor(cell string, e race.Entrant, records []race.Record) (why string) {
+	for _, r := range records {
+		if r.Cell == cell && r.Entrant == e.String() {
+			why = r.Unable
+		}
+	}
+	return why
+}
+
 // answer judges one question, ok if there was a run for it.
 func answer(cell string, q race.Question, records []race.Record) (Row, bool) {
 	row := Row{Aim: q.Aim, Cell: cell, Metric: q.Metric, Unit: q.Unit, Lower: q.Lower, Ours: q.Ours.String(), Want: q.Want, against: q.Theirs != nil, asked: q.Aim != 0 && (q.Want != 0 || q.Theirs == nil)}
 	ours, errs := values(cell, q.Metric, q.Ours, records)
+	row.Unable = unableFor(cell, q.Ours, records)
 	theirs, reference := map[int]float64{}, q.Reference
 	switch {
 	case q.Theirs != nil:
 		row.Theirs = q.Theirs.String()
 		var more []string
 		theirs, more = values(cell, q.Metric, *q.Theirs, records)
+		row.Unable = cmp.Or(row.Unable, unableFor(cell, *q.Theirs, records))
 		errs = append(errs, more...)
 	case reference != "":
 		row.Theirs = reference
@@ -159,7 +176,7 @@ func answer(cell string, q race.Question, records []race.Record) (Row, bool) {
 		row.Met = &met
 	}
 	clean(&row)
-	return row, len(ours)+len(theirs)+len(errs) > 0
+	return row, len(ours)+len(theirs)+len(errs) > 0 || row.Unable != ""
 }
 
 // clean makes intervals of nothing something that JSON can hold.
@@ -192,6 +209,20 @@ func (c *Comparison) JSON(w io.Writer) error {
 	return e.Encode(c)
 }
 
+// Page writes what stands in the documentation: the page, and its pictures as SVG, whose names stand behind from.Pictures in it.
+func (c *Comparison) Page(w io.Writer, pictures string) error {
+	if err := c.Markdown(w); err != nil {
+		return err
+	}
+	names, err := c.draw(pictures)
+	for _, name := range names {
+		if strings.HasSuffix(name, ".png") {
+			err = errors.Join(err, os.Remove(name))
+		}
+	}
+	return err
+}
+
 // Write writes compare.json, compare.md and the pictures into a directory.
 func (c *Comparison) Write(dir string) (names []string, err error) {
 	for _, f := range []struct {
@@ -212,4 +243,15 @@ func (c *Comparison) Write(dir string) (names []string, err error) {
 	}
 	pictures, err := c.draw(dir)
 	return append(names, pictures...), err
+}
+
+// Read takes compare.json in and judges its runs anew: questions may have changed since, runs have not.
+func Read(cells []*race.Cell, text []byte) (*Comparison, error) {
+	var was Comparison
+	if err := json.Unmarshal(text, &was); err != nil {
+		return nil, err
+	}
+	c := Judge(cells, was.Runs)
+	c.Machine, c.Plan, c.Command = was.Machine, was.Plan, was.Command
+	return c, nil
 }

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -43,6 +45,13 @@ func invented() []race.Record {
 			add("synchronous/p1", e, race.Values{"batches_rate": unbatched, "ack_p99": 0.6 * slower, "ack_p50": slower})
 		}
 	}
+	for i, codec := range []string{"none", "zstd"} {
+		for j, e := range []race.Entrant{race.Relaxed, race.KafkaDefault} {
+			add("codec/16K/"+codec, e, race.Values{"records_rate": []float64{300e3, 100e3 * float64(1+3*i)}[j], "cpu_per_gb": 2 + float64(j)})
+		}
+	}
+	add("catchup/1M", race.Relaxed, race.Values{"copied_small": 1, "read": 4000, "read_cpu_per_gb": 0.3})
+	add("catchup/1M", race.KafkaDefault, race.Values{"read": 3000, "read_cpu_per_gb": 0.4})
 	add("start", race.Durable, race.Values{"start": 12, "start_formatted": 12})
 	out = append(out, race.Record{Cell: "start", Entrant: race.KafkaDefault.String(), Error: "it does not start\nbecause | of this"})
 	for _, e := range []race.Entrant{race.Relaxed, race.KafkaDefault} {
@@ -86,8 +95,11 @@ func TestJudge(t *testing.T) {
 	if r := row(t, c, "start", "start", "odradek durable", "kafka"); r.Met != nil || r.verdict() != "no figure: kafka: it does not start" {
 		t.Errorf("failed: %+v %s", r, r.verdict())
 	}
-	if r := row(t, c, "tool/consumer-perf", "records_rate", "odradek relaxed", "kafka"); !strings.Contains(r.verdict(), "no groups") {
+	if r := row(t, c, "tool/consumer-perf", "records_rate", "odradek relaxed", "kafka"); r.verdict() != "not run: no groups" {
 		t.Errorf("not to be had: %s", r.verdict())
+	}
+	if tally := c.tally(); !strings.Contains(tally, "; not run: tool/consumer-perf (no groups)") {
+		t.Errorf("what was not run is not told: %s", tally)
 	}
 }
 
@@ -100,18 +112,80 @@ func TestAgain(t *testing.T) {
 	}
 }
 
+// sources are prose, a profile and a table of others, as people and programs leave them.
+func sources(t *testing.T) Sources {
+	t.Helper()
+	s := Sources{Limits: t.TempDir(), Profiles: t.TempDir(), JetStream: filepath.Join(t.TempDir(), "jetstream.md"), Pictures: "bench/"}
+	missed := race.Suspect{Cell: "unbatched/64", Entrant: "odradek relaxed"}
+	for path, text := range map[string]string{filepath.Join(s.Limits, "3.md"): "By hand: what limits the third.\n", filepath.Join(s.Limits, "9.md"): "Not of a section that is here.\n",
+		filepath.Join(s.Profiles, missed.FileName()+".md"): "system calls 55 %\n\n| more |\n", s.JetStream: "### NATS JetStream\n"} { // any order: files of their own
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return s
+}
+
+// What was asked and missed is to be profiled, once for each cell and mode; what was met is not, nor what is only told.
+func TestMissed(t *testing.T) {
+	got := fmt.Sprint(Judge(race.Cells(), invented()).Missed())
+	for _, want := range []string{"{unbatched/64 odradek relaxed}", "{synchronous/p1 odradek durable}", "{codec/16K/zstd odradek relaxed}"} {
+		if strings.Count(got, want) != 1 {
+			t.Errorf("%s is not once in %s", want, got)
+		}
+	}
+	for _, no := range []string{"unbatched/64 odradek durable", "produce/16Kx1KB", "start", "codec/16K/none"} {
+		if strings.Contains(got, no) {
+			t.Errorf("%s is in %s", no, got)
+		}
+	}
+	alone := Judge(race.Cells(), slices.DeleteFunc(invented(), func(r race.Record) bool { return strings.HasPrefix(r.Entrant, "kafka") }))
+	if got := fmt.Sprint(alone.Missed()); !strings.Contains(got, "{produce/16Kx1KB odradek durable}") {
+		t.Errorf("without the other side all are to be profiled, not %s", got)
+	}
+}
+
+// Figures that nothing is asked about stand with the aim that asks about their kind; cells of no aim in sections of their own.
+func TestSections(t *testing.T) {
+	c := Judge(race.Cells(), invented())
+	want := map[string]string{"produce/16Kx1KB cpu_per_gb kafka": "2", "produce/16Kx1KB ack_p99 kafka": "1", "unbatched/64 ack_p99 kafka": "3", "codec/16K/none cpu_per_gb kafka": "8",
+		"start start_formatted kafka": "6", "tool/consumer-perf records_rate kafka": "tool", "catchup/1M copied_small ": "7", "catchup/1M read_cpu_per_gb kafka": "2", "synchronous/p1 ack_p50 kafka flush.messages=1": "5"}
+	rows, found := 0, 0
+	for _, s := range c.sections() {
+		for _, r := range s.rows {
+			rows++
+			key := r.Cell + " " + r.Metric + " " + r.Theirs
+			if want[key] != "" {
+				found++
+			}
+			if want[key] != "" && want[key] != s.key {
+				t.Errorf("%s stands in section %s, not %s", key, s.key, want[key])
+			}
+		}
+	}
+	if found < len(want) {
+		t.Errorf("%d of %d answers are there", found, len(want))
+	}
+	if rows != len(c.Rows) {
+		t.Errorf("%d of %d answers stand in sections", rows, len(c.Rows))
+	}
+}
+
 // The files can be read again, and the table is the same as ever.
 func TestWrite(t *testing.T) {
 	c := Judge(race.Cells(), invented())
 	c.Machine = report.Machine{CPUs: 2, CPU: "a processor", MemoryGB: "8 GB", Kernel: "6.1", FileSystem: "ext4", Go: "go1.26", Revision: "abc"}
 	c.Plan, c.Command = race.Plan{Kafka: "4.3.1", JVM: "-Xmx1G", Length: time.Second, Warm: time.Minute}, "go run ./bench compare"
 	dir := t.TempDir()
+	c.From = sources(t)
 	names, err := c.Write(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(names) != 6 { // two texts, rates and costs in two formats
-		t.Errorf("written: %q", names)
+	for _, name := range []string{"compare.json", "compare.md", "race-1.svg", "race-1.png", "race-rates.svg", "race-cpu.svg", "race-3.svg", "race-codecs.svg", "race-synchronous-1.svg"} {
+		if !slices.Contains(names, filepath.Join(dir, name)) {
+			t.Errorf("no %s among %q", name, names)
+		}
 	}
 	text, err := os.ReadFile(filepath.Join(dir, "compare.json"))
 	if err != nil {
@@ -120,6 +194,9 @@ func TestWrite(t *testing.T) {
 	var again Comparison
 	if err := json.Unmarshal(text, &again); err != nil || len(again.Rows) != len(c.Rows) || len(again.Runs) != len(c.Runs) {
 		t.Errorf("compare.json: %v", err)
+	}
+	if judged, err := Read(race.Cells(), text); err != nil || judged.tally() != c.tally() || judged.Plan != c.Plan {
+		t.Errorf("compare.json is judged otherwise when it is read: %v", err)
 	}
 	got, err := os.ReadFile(filepath.Join(dir, "compare.md"))
 	if err != nil {

@@ -199,11 +199,10 @@ func openDir(dir string) (vfs.FS, os.FileInfo, error) {
 }
 
 // tuneProcess lets the heap grow a little before it is collected: most memory is pooled buffers, garbage is little. It also makes sure of two processors for
-// Go code: a goroutine inside fdatasync holds one until the runtime notices.
+// Go code: a goroutine inside fdatasync holds one until the runtime notices. That is said even if there are two already, since the runtime otherwise goes down to one when the
+// process is confined to one processor later.
 func tuneProcess() {
-	if runtimego.GOMAXPROCS(0) < 2 {
-		runtimego.GOMAXPROCS(2)
-	}
+	runtimego.GOMAXPROCS(max(2, runtimego.GOMAXPROCS(0)))
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(200)
 	}
