@@ -36,27 +36,15 @@ type item struct {
 	sent *extents
 }
 
-// sender is the writing side of a conn, under its mu. Invariant: while writing, one goroutine runs writeQueue and nobody else writes to the socket;
-// otherwise queue is empty.
+// sender is the writing side of a conn, under its mu. Invariant: while writing, either the poll set watches for room in the socket, or a goroutine runs
+// writeQueue, and nobody else writes to it; otherwise queue is empty.
 type sender struct {
 	queue   []item
 	queued  int64 // bytes of memory in queue, and in the item that is being written
 	writing bool
 	out     []byte // response under construction
 	items   []item
-
-	// The arguments and results of one non-blocking call, here because a closure over locals would allocate for each response.
-	now  item
-	rest item
-	err  error
-	step func(fd uintptr) bool
-}
-
-func (s *sender) init() {
-	s.step = func(fd uintptr) bool {
-		s.rest, _, s.err = writeSome(int(fd), s.now)
-		return true // whatever happened: this call does not wait
-	}
+	full    int64 // since when the socket takes nothing, in Unix nanoseconds
 }
 
 // fault is why a connection must close: empty when the peer has just gone, or we are done with it.
@@ -72,19 +60,20 @@ func (c *conn) send(out wire.Outgoing) *fault {
 		return f
 	}
 	for i := range items {
+		full := false
 		if !c.writing && items[i].n < inlineMax {
-			rest, err := c.trySend(items[i])
+			rest, more, err := writeSome(c.fd, items[i])
 			if err != nil {
 				unpin(items[i:])
-				return err
+				return faultOf(rest, err)
 			}
-			if rest.b == nil && rest.n == 0 {
+			if !more {
 				unpin(items[i : i+1])
 				continue
 			}
-			items[i] = rest
+			items[i], full = rest, true
 		}
-		if err := c.enqueue(items[i]); err != nil {
+		if err := c.enqueue(items[i], full); err != nil {
 			unpin(items[i:])
 			return err
 		}
@@ -168,18 +157,6 @@ func shortFile(off int64, err error) *fault {
 	return &fault{kindDisk, fmt.Sprintf("a segment file could not be read at %d: %v", off, err), "check the disk: a file may have been cut by others"}
 }
 
-// trySend writes what the socket takes at once and returns the rest.
-func (c *conn) trySend(it item) (item, *fault) {
-	c.now = it
-	err := c.raw.Write(c.step)
-	if err == nil {
-		err = c.err
-	}
-	rest := c.rest
-	c.now, c.rest = item{}, item{}
-	return rest, faultOf(rest, err)
-}
-
 func faultOf(it item, err error) *fault {
 	switch {
 	case err == nil:
@@ -253,8 +230,9 @@ func writeFile(fd int, it *item) (int, error) {
 	return n, nil
 }
 
-// enqueue leaves an item to the goroutine that waits for the socket. The item's bytes are copied: the machine's buffer is used again.
-func (c *conn) enqueue(it item) *fault {
+// enqueue leaves an item for later: for when the socket takes more, if it is full, else for a goroutine. The item's bytes are copied: the machine's buffer is
+// used again.
+func (c *conn) enqueue(it item, full bool) *fault {
 	if len(it.b) > 0 {
 		it.b = slices.Clone(it.b)
 	}
@@ -268,63 +246,81 @@ func (c *conn) enqueue(it item) *fault {
 	}
 	c.queued += int64(len(it.b))
 	c.queue = append(c.queue, it)
-	if !c.writing {
-		c.writing = true
-		c.s.conns.Add(1) // never from zero: run still counts
-		go c.writeQueue()
+	if c.writing {
+		return nil
+	}
+	c.writing = true
+	if full {
+		c.awaitRoom()
+	} else {
+		c.goWrite()
 	}
 	return nil
 }
 
-// writeQueue writes queued items until there are none. A peer that takes nothing for the idle time is given up.
+// awaitRoom has the poll set watch for when the socket takes more. The caller holds mu.
+func (c *conn) awaitRoom() {
+	c.full = time.Now().UnixNano()
+	c.watch(c.interest | unix.EPOLLOUT)
+}
+
+// writable is told by the loop that the socket takes more. What waits is written elsewhere: it may be megabytes, and come from a disk.
+func (c *conn) writable() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed || c.interest&unix.EPOLLOUT == 0 {
+		return
+	}
+	c.watch(c.interest &^ unix.EPOLLOUT)
+	c.goWrite()
+}
+
+// goWrite starts writeQueue. The caller holds mu.
+func (c *conn) goWrite() {
+	c.users++
+	c.s.conns.Add(1) // never from zero: whoever owns the connection still counts
+	go c.writeQueue()
+}
+
+// writeQueue writes queued items until there are none, or the socket is full.
 func (c *conn) writeQueue() {
 	defer c.s.conns.Done()
-	for {
-		c.mu.Lock()
-		if c.closed || len(c.queue) == 0 {
-			c.writing = false
-			c.turn.Broadcast()
-			c.mu.Unlock()
-			return
-		}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	defer c.letGo()
+	for !c.closed && len(c.queue) > 0 {
 		it := c.queue[0]
 		c.queue[0] = item{}
 		c.queue = c.queue[1:]
 		c.mu.Unlock()
-
-		size := int64(len(it.b))
-		rest, err := c.sendBlocking(it)
-		unpin([]item{it})
-
+		rest, full, err := writeSome(c.fd, it)
 		c.mu.Lock()
-		c.queued -= size
-		c.s.unread.Add(-size)
+		// A file without a descriptor leaves bytes in memory that were not there before.
+		taken := int64(len(it.b))
+		if full {
+			taken -= int64(len(rest.b))
+		}
+		if !c.closed {
+			c.queued -= taken
+		}
+		c.s.unread.Add(-taken)
+		if full && !c.closed {
+			c.queue = slices.Insert(c.queue, 0, rest)
+			c.awaitRoom()
+			c.turn.Broadcast()
+			return
+		}
+		if full {
+			c.s.unread.Add(-int64(len(rest.b)))
+		}
+		unpin([]item{it})
 		if err != nil {
-			if f := faultOf(rest, err); f != nil {
-				c.closeLocked(*f)
-			}
+			c.closeLocked(*faultOf(rest, err))
 		}
 		c.turn.Broadcast()
-		c.mu.Unlock()
 	}
-}
-
-func (c *conn) sendBlocking(it item) (item, error) {
-	_ = c.nc.SetWriteDeadline(time.Now().Add(c.s.cfg.Idle))
-	var failed error
-	err := c.raw.Write(func(fd uintptr) bool {
-		var full bool
-		it, full, failed = writeSome(int(fd), it)
-		if full { // called again only when the peer has taken something
-			_ = c.nc.SetWriteDeadline(time.Now().Add(c.s.cfg.Idle))
-		}
-		return !full
-	})
-	_ = c.nc.SetWriteDeadline(time.Time{})
-	if failed != nil {
-		err = failed
-	}
-	return it, err
+	c.writing = false
+	c.turn.Broadcast()
 }
 
 // discard forgets what is queued, and returns its bytes. The item that writeQueue has taken is its own to release.

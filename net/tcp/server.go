@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"math"
 	"net"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -27,9 +28,10 @@ import (
 type Broker interface {
 	// Env is what requests are decoded by now: the committed image and the functions over it. It is called for each request.
 	Env() *wire.Env
-	// Submit hands an event to the core; it may run Steps, and so Reply, on this goroutine. With a Request whose Frame is not NoFrame it passes
-	// on one reference to that frame: the broker releases it after the Step, having retained the frame for each batch in an Append effect.
-	Submit(ev core.Event)
+	// Submit hands events to the core, in this order; it may run Steps, and so Reply, on this goroutine. The slice is the caller's again when it returns. With a
+	// Request whose Frame is not NoFrame it passes on one reference to that frame: the broker releases it after the Step, having retained the frame for each
+	// batch in an Append effect.
+	Submit(events []core.Event)
 	// Frames is the pool of Produce frames: always the same.
 	Frames() *Frames
 }
@@ -77,10 +79,13 @@ type Server struct {
 	extents    extents
 	listeners  []listener
 	lastID     atomic.Uint64
-	conns      sync.WaitGroup // goroutines that read, and that write what is left
+	loops      []*loop
+	conns      sync.WaitGroup // connections, and goroutines that write what is left
+	ended      chan struct{}  // closed when Shutdown has ended the connections
 	accepting  sync.WaitGroup
 	stop       chan struct{} // closed when Shutdown begins
 	stopOnce   sync.Once
+	endOnce    sync.Once
 
 	mu     sync.RWMutex
 	byID   map[core.ConnID]*conn
@@ -113,9 +118,21 @@ func Listen(cfg Config, broker Broker) (*Server, error) {
 	s := &Server{cfg: cfg, broker: broker, stop: make(chan struct{}), byID: map[core.ConnID]*conn{}, perIP: map[string]int{}}
 	s.lines.init(cfg.Log)
 	s.pace.rate, s.stallAfter = cfg.CreationRate, stallAfter
+	s.ended = make(chan struct{})
+	for range max(1, runtime.GOMAXPROCS(0)/2) {
+		l, err := newLoop(s)
+		if err != nil {
+			s.closeLoops()
+			return nil, err
+		}
+		s.loops = append(s.loops, l)
+	}
 	var err error
-	s.listeners, err = bind(cfg.Listeners)
-	return s, err
+	if s.listeners, err = bind(cfg.Listeners); err != nil {
+		s.closeLoops()
+		return nil, err
+	}
+	return s, nil
 }
 
 func bind(texts []string) (bound []listener, err error) {
@@ -198,7 +215,17 @@ func (s *Server) Endpoints() []Endpoint {
 // Serve starts accepting and returns at once.
 func (s *Server) Serve() {
 	s.broker.Frames().onShort(s.relieve)
+	for _, l := range s.loops {
+		go l.run()
+	}
+	go s.watchIdle(s.ended)
 	s.acceptOn(s.bound())
+}
+
+func (s *Server) closeLoops() {
+	for _, l := range s.loops {
+		l.close()
+	}
 }
 
 func (s *Server) acceptOn(listeners []listener) {
@@ -255,7 +282,7 @@ func closeAll(listeners []listener) {
 
 // Shutdown stops accepting and reading, waits until what is in flight is answered and sent, and closes. When ctx ends first the connections are
 // closed as they are, and its error is returned.
-func (s *Server) Shutdown(ctx context.Context) error {
+func (s *Server) Shutdown(ctx context.Context) (err error) {
 	s.stopOnce.Do(func() {
 		close(s.stop)
 		s.cfg.Heavy.Close()
@@ -263,6 +290,10 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	closeAll(s.bound()) // Add looks at stop under mu: none is bound after this
 	s.accepting.Wait()
 	defer s.lines.stop()
+	defer s.endOnce.Do(func() {
+		close(s.ended)
+		s.closeLoops()
+	})
 	s.each((*conn).drain)
 	done := make(chan struct{})
 	go func() {
@@ -271,12 +302,12 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}()
 	select {
 	case <-done:
-		return nil
 	case <-ctx.Done():
+		err = ctx.Err()
+		s.each(func(c *conn) { c.close(fault{}) })
+		<-done
 	}
-	s.each(func(c *conn) { c.close(fault{}) })
-	<-done
-	return ctx.Err()
+	return err
 }
 
 func (s *Server) each(do func(*conn)) {

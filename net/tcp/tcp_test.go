@@ -41,12 +41,14 @@ func (b *fakeBroker) Env() *wire.Env {
 	}}
 }
 
-func (b *fakeBroker) Submit(ev core.Event) {
-	if ev.Kind == core.EvConnClosed {
-		b.closed.Store(ev.Conn, true)
-		return
+func (b *fakeBroker) Submit(events []core.Event) {
+	for i := range events {
+		if ev := &events[i]; ev.Kind == core.EvConnClosed {
+			b.closed.Store(ev.Conn, true)
+		} else {
+			b.answer(ev.Request)
+		}
 	}
-	b.answer(ev.Request)
 }
 
 // produced answers a Produce, echoing the size and first byte of its batch, and gives its frame back.

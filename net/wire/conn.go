@@ -36,8 +36,9 @@ type Env struct {
 	Image    *image.Image
 	Wall     record.UnixMillis
 	Prepare  Prepare
-	Query    func(req *core.Request) (kmsg.Response, bool) // true: answered by the image alone. Nil: never
-	Features func() Features                               // nil: none
+	Costly   func(known *Policies, topic string, data []byte) bool // Prepare (de)compresses this batch. Nil: never
+	Query    func(req *core.Request) (kmsg.Response, bool)         // true: answered by the image alone. Nil: never
+	Features func() Features                                       // nil: none
 }
 
 // Verdict is what became of a frame. Batches of its Produce alias the frame; it is 0 for frames in ordinary memory.

@@ -49,6 +49,14 @@ func NewEnv(committed *query.View, prepare PrepareBatch) *Env {
 			p.Batch = b
 			return p
 		},
+		Costly: func(known *Policies, topic string, data []byte) bool {
+			codec := record.CodecNone
+			if sent, err := record.ParseHeader(data); err == nil {
+				codec = sent.Attributes.Codec()
+			}
+			want := known.of(view, topic).Compression
+			return codec != record.CodecNone || want != record.CodecNone && want != record.CodecProducer
+		},
 		Features: func() Features { return featuresOf(view.Image) },
 	}
 }

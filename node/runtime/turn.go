@@ -23,10 +23,15 @@ func (n *Node) Frames() *tcp.Frames { return n.frames }
 // complete takes the store's completions. The slice is the store's again when it returns.
 func (n *Node) complete(events []core.Event) { n.mailbox.submit(events) }
 
-// Submit hands a request or the end of a connection to the core. The caller may find itself attending the mailbox: running Steps, its own and others'.
-func (n *Node) Submit(ev core.Event) {
-	if !n.mailbox.submit([]core.Event{ev}) && ev.Kind == core.EvRequest && ev.Request.Frame != record.NoFrame {
-		n.frames.Release(ev.Request.Frame) // no Step will
+// Submit hands requests and the ends of connections to the core. The caller may find itself attending the mailbox: running Steps, its own and others'.
+func (n *Node) Submit(events []core.Event) {
+	if n.mailbox.submit(events) {
+		return
+	}
+	for i := range events {
+		if ev := &events[i]; ev.Kind == core.EvRequest && ev.Request.Frame != record.NoFrame {
+			n.frames.Release(ev.Request.Frame) // no Step will
+		}
 	}
 }
 
