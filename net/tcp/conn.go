@@ -57,6 +57,7 @@ type conn struct {
 	ending   atomic.Bool // closed or draining, for who cannot take mu
 	muted    time.Time
 	charged  int64 // bytes of the cold request in flight
+	answered bool  // answer is going to be called
 	pins     []Pin // of replies that the machine holds, in order
 	underWay []underWay
 	sender
@@ -187,19 +188,25 @@ func (c *conn) serve(f wire.Frame) error {
 // with what they name, and to decide one takes the core as long as a thousand others.
 const lightMax = 64 << 10
 
-// light reports whether the loop may serve a request: it may begin now, and decoding it takes little. Of other requests than Produce and Fetch nobody knows:
-// three bytes can ask for the metadata of all topics.
+// light reports whether the loop may serve a request: it may begin now, and is small. Of other requests than Produce and Fetch nobody knows what they take: three
+// bytes can ask for the metadata of all topics.
 func (c *conn) light(f wire.Frame) bool {
-	return (f.Key == api.Produce || f.Key == api.Fetch) && len(f.Data) <= lightMax && c.admits(f.Key) && c.machine.Light(c.s.broker.Env(), f)
+	return (f.Key == api.Produce || f.Key == api.Fetch) && len(f.Data) <= lightMax && c.admits(f.Key)
 }
 
-// decide decodes a request and gives it its place among the answers. It returns what the core must get, if so.
+// decide decodes a request and begins it. It returns what the core must get, if so.
 func (c *conn) decide(f wire.Frame, arrived time.Time) (ev core.Event, submit bool, err error) {
 	v, err := c.machine.Decode(c.s.broker.Env(), f)
 	if err != nil {
 		c.drop(f.ID)
 		return ev, false, err
 	}
+	ev, submit = c.enter(f, v, arrived)
+	return ev, submit, nil
+}
+
+// enter gives a decoded request its place among the answers.
+func (c *conn) enter(f wire.Frame, v wire.Verdict, arrived time.Time) (ev core.Event, submit bool) {
 	if v.Batches == 0 && f.ID != record.NoFrame {
 		// Nothing aliases the frame any more: the core need not hear of it.
 		c.drop(f.ID)
@@ -222,7 +229,7 @@ func (c *conn) decide(f wire.Frame, arrived time.Time) (ev core.Event, submit bo
 	if !v.Submit {
 		c.s.took(f.Key, time.Since(arrived))
 	}
-	return core.Event{Kind: core.EvRequest, Conn: c.id, Request: v.Request}, v.Submit, nil
+	return core.Event{Kind: core.EvRequest, Conn: c.id, Request: v.Request}, v.Submit
 }
 
 func (c *conn) drop(id record.FrameID) {
@@ -289,18 +296,18 @@ func (c *conn) pause() time.Duration {
 	return pause
 }
 
-// reply passes the core's answer on and sends what may be sent.
-func (c *conn) reply(r *core.Reply, pins []Pin) {
+// reply takes the core's answer, and reports whether it is the first since the last send.
+func (c *conn) reply(r *core.Reply, pins []Pin) (first bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
 		release(pins)
-		return
+		return false
 	}
 	if err := c.machine.Reply(r); err != nil {
 		release(pins)
 		c.closeLocked(fault{kindBug, "the core and the connection disagree: " + err.Error(), "report this: it is a bug of the broker's"})
-		return
+		return false
 	}
 	c.end(r.Correlation, r.Key)
 	if c.charged > 0 {
@@ -315,7 +322,17 @@ func (c *conn) reply(r *core.Reply, pins []Pin) {
 			p.Release() // the machine names no piece for it
 		}
 	}
+	first = !c.answered
+	c.answered = true
+	return first
+}
+
+// answer sends what reply has taken.
+func (c *conn) answer() {
+	c.mu.Lock()
+	c.answered = false
 	c.flush()
+	c.mu.Unlock()
 }
 
 // flush sends every response that is there, in order. The caller holds mu.
@@ -326,6 +343,9 @@ func (c *conn) flush() {
 			break
 		}
 		if out.Close {
+			if err := c.sendGathered(); err != nil {
+				c.closeLocked(*err)
+			}
 			c.closeLocked(fault{kindAcks0, out.Reason, "use acks=1 or acks=all to see such errors in the client"})
 			break
 		}
@@ -333,6 +353,11 @@ func (c *conn) flush() {
 			c.muted = time.Now().Add(time.Duration(out.MuteMs) * time.Millisecond)
 		}
 		if err := c.send(out); err != nil {
+			c.closeLocked(*err)
+		}
+	}
+	if !c.closed {
+		if err := c.sendGathered(); err != nil {
 			c.closeLocked(*err)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"odradek/core"
+	"odradek/net/wire"
 )
 
 const (
@@ -157,16 +158,19 @@ func (l *loop) take(c *conn, now time.Time) bool {
 		if !ok {
 			return true
 		}
-		if !c.light(f) {
+		var v wire.Verdict
+		later := !c.light(f)
+		if !later {
+			v, later, err = c.machine.DecodeLight(l.s.broker.Env(), f)
+		}
+		if later || err != nil {
 			c.held, c.holds = f, true
+			if err != nil {
+				c.close(faultFor(err))
+			}
 			return false
 		}
-		ev, submit, err := c.decide(f, now)
-		if err != nil {
-			c.close(faultFor(err))
-			return false
-		}
-		if submit {
+		if ev, submit := c.enter(f, v, now); submit {
 			l.events = append(l.events, ev)
 		}
 	}

@@ -22,6 +22,8 @@ const (
 	inlineMax = 128 << 10
 	// sendfileStep bounds one call of sendfile.
 	sendfileStep = 1 << 20
+	// gatherMax is how many bytes of responses to pipelined requests go out in one piece.
+	gatherMax = 16 << 10
 	// outKept is the largest response buffer that a connection keeps.
 	outKept = 64 << 10
 )
@@ -39,12 +41,13 @@ type item struct {
 // sender is the writing side of a conn, under its mu. Invariant: while writing, either the poll set watches for room in the socket, or a goroutine runs
 // writeQueue, and nobody else writes to it; otherwise queue is empty.
 type sender struct {
-	queue   []item
-	queued  int64 // bytes of memory in queue, and in the item that is being written
-	writing bool
-	out     []byte // response under construction
-	items   []item
-	full    int64 // since when the socket takes nothing, in Unix nanoseconds
+	queue    []item
+	queued   int64 // bytes of memory in queue, and in the item that is being written
+	writing  bool
+	out      []byte // response under construction
+	items    []item
+	gathered []byte // small responses that go out in one piece
+	full     int64  // since when the socket takes nothing, in Unix nanoseconds
 }
 
 // fault is why a connection must close: empty when the peer has just gone, or we are done with it.
@@ -53,12 +56,36 @@ type fault struct {
 	cause, hint string
 }
 
-// send writes a response, or queues what the socket does not take. The caller holds mu.
+// send writes a response, or queues what the socket does not take. One behind which the next is there already goes with that. The caller holds mu.
 func (c *conn) send(out wire.Outgoing) *fault {
-	items, f := c.assemble(out)
-	if f != nil {
-		return f
+	if len(out.Pieces) == 1 && !out.Pieces[0].IsExtent {
+		if b := out.Pieces[0].Bytes; len(c.gathered)+len(b) <= gatherMax && (len(c.gathered) > 0 || c.machine.HasNext()) {
+			c.gathered = append(c.gathered, b...)
+			return nil
+		}
 	}
+	if err := c.sendGathered(); err != nil {
+		return err
+	}
+	items, err := c.assemble(out)
+	if err != nil {
+		return err
+	}
+	return c.sendItems(items)
+}
+
+// sendGathered sends what waited for more. The caller holds mu.
+func (c *conn) sendGathered() *fault {
+	if len(c.gathered) == 0 {
+		return nil
+	}
+	c.items = append(c.items[:0], item{b: c.gathered})
+	c.gathered = c.gathered[:0]
+	return c.sendItems(c.items)
+}
+
+// sendItems writes items, or queues what the socket does not take.
+func (c *conn) sendItems(items []item) *fault {
 	for i := range items {
 		full := false
 		if !c.writing && items[i].n < inlineMax {
@@ -176,11 +203,11 @@ func writeSome(fd int, it item) (rest item, full bool, err error) {
 		if it.n > 0 && len(it.b) == 0 {
 			n, err = writeFile(fd, &it)
 		} else {
-			flags := unix.MSG_NOSIGNAL
 			if it.more {
-				flags |= unix.MSG_MORE
+				n, err = unix.SendmsgN(fd, it.b, nil, nil, unix.MSG_NOSIGNAL|unix.MSG_MORE)
+			} else {
+				n, err = unix.Write(fd, it.b)
 			}
-			n, err = unix.SendmsgN(fd, it.b, nil, nil, flags)
 			if n > 0 {
 				it.b = it.b[n:]
 			}

@@ -255,17 +255,30 @@ func (s *Server) Connections() map[string]int {
 	return out
 }
 
-// Reply sends the core's answer, as far as the socket takes it at once; the rest follows by itself. It takes over the pins, one for each extent of a
-// Fetch in the order of the reply, and releases them, whatever happens. It does not wait for the peer.
-func (s *Server) Reply(r *core.Reply, pins []Pin) {
+// Replies are answers of the core that are sent together: those to one connection in one piece. One goroutine at a time uses it.
+type Replies struct {
+	answered []*conn
+}
+
+// Add takes an answer. It takes over the pins, one for each extent of a Fetch in the order of the reply, and releases them, whatever happens.
+func (r *Replies) Add(s *Server, reply *core.Reply, pins []Pin) {
 	s.mu.RLock()
-	c := s.byID[r.Conn]
+	c := s.byID[reply.Conn]
 	s.mu.RUnlock()
 	if c == nil {
 		release(pins)
-		return
+	} else if c.reply(reply, pins) {
+		r.answered = append(r.answered, c)
 	}
-	c.reply(r, pins)
+}
+
+// Send sends what was added, as far as the sockets take it at once; the rest follows by itself. It does not wait for the peers.
+func (r *Replies) Send() {
+	for i, c := range r.answered {
+		c.answer()
+		r.answered[i] = nil
+	}
+	r.answered = r.answered[:0]
 }
 
 func release(pins []Pin) {

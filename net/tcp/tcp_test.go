@@ -51,6 +51,13 @@ func (b *fakeBroker) Submit(events []core.Event) {
 	}
 }
 
+// Reply sends one answer by itself.
+func (s *Server) Reply(r *core.Reply, pins []Pin) {
+	var one Replies
+	one.Add(s, r, pins)
+	one.Send()
+}
+
 // produced answers a Produce, echoing the size and first byte of its batch, and gives its frame back.
 func (b *fakeBroker) produced(req *core.Request, code errcode.Code) {
 	resp := &api.ProduceResponse{}

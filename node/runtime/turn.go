@@ -69,7 +69,7 @@ func (n *Node) turn(events []core.Event) {
 		view := n.view
 		view.Image = n.fx.Publish
 		n.image.Store(n.fx.Publish)
-		n.env.Store(wire.NewEnv(&view, n.prepare))
+		n.env.Store(wire.NewEnv(&view, n.prepare, n.prepareLight))
 	}
 	if len(n.fx.Disk)+len(n.fx.Stores)+len(n.fx.Jobs) > 0 {
 		n.store.Do(n.fx.Disk, n.fx.Stores, n.fx.Jobs)
@@ -78,9 +78,10 @@ func (n *Node) turn(events []core.Event) {
 		if r := &n.fx.Replies[i]; r.Conn == core.LoopbackConn {
 			n.mailbox.put([]core.Event{n.loopback.Answer(r)}) // this goroutine attends: it is taken in a turn to come
 		} else {
-			n.server.Reply(r, n.pins[i].pins)
+			n.replies.Add(n.server, r, n.pins[i].pins)
 		}
 	}
+	n.replies.Send()
 	n.call()
 	n.report()
 	n.inspect()
