@@ -109,9 +109,6 @@ func (c *conn) run() {
 	}
 	defer c.s.conns.Done()
 	c.finish()
-	if c.holds {
-		c.drop(c.held.ID)
-	}
 	c.in.Close()
 	c.account()
 	c.s.forget(c)
@@ -136,25 +133,25 @@ func faultFor(err error) fault {
 
 var errIdle = errors.New("no traffic within connections.max.idle.ms")
 
-// catchUp serves what has been read, and returns when more may be. An error is a cause to close the connection.
+// catchUp serves the request that the loop has left, and what has come behind it; without one it waits until more may be read. An error is a cause to close the
+// connection.
 func (c *conn) catchUp() error {
-	for c.waitFor(api.Produce) {
-		f, ok := c.held, c.holds
-		if c.held, c.holds = (wire.Frame{}), false; !ok {
-			var err error
-			f, ok, err = c.in.Next()
-			c.account()
-			if err != nil {
-				return err
-			}
+	f, ok := c.held, c.holds
+	c.held, c.holds = wire.Frame{}, false
+	if !ok {
+		if c.waitFor(api.Produce) && !c.in.Partial() && !c.inside {
+			c.frames.wait(c.over)
 		}
-		if !ok {
-			if !c.in.Partial() && !c.inside {
-				c.frames.wait(c.over)
-			}
-			return nil
+		return nil
+	}
+	for ok {
+		err := c.serve(f)
+		if err != nil || c.over() {
+			return err
 		}
-		if err := c.serve(f); err != nil {
+		f, ok, err = c.in.Next()
+		c.account()
+		if err != nil {
 			return err
 		}
 	}

@@ -127,6 +127,8 @@ func (l *loop) read(c *conn) bool {
 		switch {
 		case err == unix.EAGAIN || err == unix.EINTR:
 			return true
+		case n == 0 && share > 0:
+			return true // told again, when the core has got what came before the end
 		case n <= 0:
 			c.close(fault{}) // the peer has gone, or we closed
 			return false
@@ -196,9 +198,15 @@ func pollID(ev *unix.EpollEvent) core.ConnID {
 	return core.ConnID(uint64(uint32(ev.Fd)) | uint64(uint32(ev.Pad))<<32)
 }
 
+// pollEntry is what the poll set keeps of a connection.
+func pollEntry(id core.ConnID, interest uint32) unix.EpollEvent {
+	return unix.EpollEvent{Events: interest, Fd: int32(uint32(id)), Pad: int32(uint32(uint64(id) >> 32))}
+}
+
 // control changes the poll set.
 func (l *loop) control(op int, c *conn, interest uint32) error {
-	return unix.EpollCtl(l.poll, op, c.fd, &unix.EpollEvent{Events: interest, Fd: int32(uint32(c.id)), Pad: int32(uint32(uint64(c.id) >> 32))})
+	entry := pollEntry(c.id, interest)
+	return unix.EpollCtl(l.poll, op, c.fd, &entry)
 }
 
 // close ends run.

@@ -30,7 +30,8 @@ type fakeBroker struct {
 	frames *Frames
 	server *Server
 	answer func(req *core.Request)
-	closed sync.Map // ConnID of EvConnClosed
+	saw    func(events []core.Event) // of each Submit, first
+	closed sync.Map                  // ConnID of EvConnClosed
 }
 
 func (b *fakeBroker) Frames() *Frames { return b.frames }
@@ -42,6 +43,9 @@ func (b *fakeBroker) Env() *wire.Env {
 }
 
 func (b *fakeBroker) Submit(events []core.Event) {
+	if b.saw != nil {
+		b.saw(events)
+	}
 	for i := range events {
 		if ev := &events[i]; ev.Kind == core.EvConnClosed {
 			b.closed.Store(ev.Conn, true)
