@@ -30,7 +30,8 @@ type fakeBroker struct {
 	frames *Frames
 	server *Server
 	answer func(req *core.Request)
-	closed sync.Map // ConnID of EvConnClosed
+	saw    func(events []core.Event) // of each Submit, first
+	closed sync.Map                  // ConnID of EvConnClosed
 }
 
 func (b *fakeBroker) Frames() *Frames { return b.frames }
@@ -41,12 +42,24 @@ func (b *fakeBroker) Env() *wire.Env {
 	}}
 }
 
-func (b *fakeBroker) Submit(ev core.Event) {
-	if ev.Kind == core.EvConnClosed {
-		b.closed.Store(ev.Conn, true)
-		return
+func (b *fakeBroker) Submit(events []core.Event) {
+	if b.saw != nil {
+		b.saw(events)
 	}
-	b.answer(ev.Request)
+	for i := range events {
+		if ev := &events[i]; ev.Kind == core.EvConnClosed {
+			b.closed.Store(ev.Conn, true)
+		} else {
+			b.answer(ev.Request)
+		}
+	}
+}
+
+// Reply sends one answer by itself.
+func (s *Server) Reply(r *core.Reply, pins []Pin) {
+	var one Replies
+	one.Add(s, r, pins)
+	one.Send()
 }
 
 // produced answers a Produce, echoing the size and first byte of its batch, and gives its frame back.
