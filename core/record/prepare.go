@@ -249,11 +249,15 @@ func (pr *Preparer) recompress(p *Policy, b *Batch, raw []byte) *Refusal {
 // checkRecords parses every record of b, from first byte to last, and returns the highest of their timestamps.
 func checkRecords(p *Policy, wall UnixMillis, b *Batch, raw []byte) (highest UnixMillis, refusal *Refusal) {
 	highest = NoTimestamp
+	low, high := p.bounds(wall)
 	pos := 0
 	for i := int32(0); i < b.Count; i++ {
-		timestampDelta, offsetDelta, hasKey, next, fault := skim(raw, pos)
-		if fault != "" {
-			return 0, refuse(errcode.InvalidRecord, "record %d of %d: %s", i, b.Count, fault)
+		timestampDelta, offsetDelta, hasKey, next, ok := skimShort(raw, pos)
+		if !ok {
+			var fault string
+			if timestampDelta, offsetDelta, hasKey, next, fault = skim(raw, pos); fault != "" {
+				return 0, refuse(errcode.InvalidRecord, "record %d of %d: %s", i, b.Count, fault)
+			}
 		}
 		if offsetDelta != i {
 			return 0, refuse(errcode.InvalidRecord, "record %d has offset delta %d", i, offsetDelta)
@@ -263,7 +267,7 @@ func checkRecords(p *Policy, wall UnixMillis, b *Batch, raw []byte) (highest Uni
 		highest = max(highest, timestamp)
 		if p.Compacted && !hasKey {
 			refusal = refusal.blame(errcode.InvalidRecord, i, "a record of a compacted topic needs a key")
-		} else if !p.LogAppendTime && !inBounds(p, wall, timestamp) {
+		} else if (timestamp < low || timestamp > high) && timestamp != NoTimestamp {
 			refusal = refusal.blame(errcode.InvalidTimestamp, i,
 				"timestamp %d is further than %d ms before or %d ms after the broker's time %d",
 				timestamp, p.TimestampBeforeMaxMs, p.TimestampAfterMaxMs, wall)
@@ -290,14 +294,17 @@ func (r *Refusal) blame(code errcode.Code, index int32, format string, args ...a
 	return r
 }
 
-// inBounds checks a producer's timestamp against the broker's clock (KIP-937). A record without one passes.
-func inBounds(p *Policy, wall, timestamp UnixMillis) bool {
-	if timestamp == NoTimestamp {
-		return true
+// bounds are the least and greatest timestamps that a producer may write at the broker's time wall (KIP-937). A record without one passes.
+func (p *Policy) bounds(wall UnixMillis) (low, high UnixMillis) {
+	low, high = math.MinInt64, math.MaxInt64
+	if p.LogAppendTime {
+		return low, high
 	}
-	if timestamp <= wall {
-		behind := uint64(wall) - uint64(timestamp) // in uint64 the difference cannot overflow
-		return behind <= uint64(max(p.TimestampBeforeMaxMs, 0))
+	if before := UnixMillis(max(p.TimestampBeforeMaxMs, 0)); wall >= low+before { // else the difference does not fit
+		low = wall - before
 	}
-	return uint64(timestamp)-uint64(wall) <= uint64(max(p.TimestampAfterMaxMs, 0))
+	if after := UnixMillis(max(p.TimestampAfterMaxMs, 0)); wall <= high-after {
+		high = wall + after
+	}
+	return low, high
 }
