@@ -26,8 +26,9 @@ type Arena struct {
 	Plan      Plan
 	Cells     []*Cell // that will be run: brokers are warmed with their loads
 	Says      io.Writer
-	Only      Side   // is run; empty: both
-	Profiles  string // directory for CPU profiles of Odradek; empty: none. Set by Profile
+	Only      Side      // is run; empty: both
+	Until     time.Time // no cell is begun later; zero: all are
+	Profiles  string    // directory for CPU profiles of Odradek; empty: none. Set by Profile
 
 	teams map[team]*standing
 }

@@ -210,6 +210,34 @@ func TestRounds(t *testing.T) {
 	}
 }
 
+// When time is up no cell is begun, but one that was begun is run on both sides; the rest is left for the next call.
+func TestUntil(t *testing.T) {
+	dir := t.TempDir()
+	s, err := journal.Open[Plan, Record](dir, Plan{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	ran := 0
+	var says strings.Builder
+	a := &Arena{Dir: dir, Says: &says, Until: time.Now().Add(time.Hour)}
+	c := func(name string) *Cell {
+		return &Cell{Name: name, Entrants: flushedTwo, Rounds: 1, Do: func(context.Context, *Arena, *Cell, Entrant) (Values, error) {
+			ran++
+			a.Until = time.Now().Add(-time.Second)
+			return Values{}, nil
+		}}
+	}
+	cells := []*Cell{c("one"), c("two")}
+	if err := Run(context.Background(), a, cells, 0, s, func(int, int, *Record) {}); err != nil || ran != 2 || !strings.Contains(says.String(), "time is up after 2 of 4 runs") {
+		t.Errorf("%d ran: %v, %q", ran, err, says.String())
+	}
+	a.Until = time.Now().Add(time.Hour)
+	if err := Run(context.Background(), a, cells, 0, s, func(int, int, *Record) {}); err != nil || ran != 4 {
+		t.Errorf("%d ran at last: %v", ran, err)
+	}
+}
+
 // Rounds are measured until there are enough for a p99, but not for ever.
 func TestEnough(t *testing.T) {
 	for _, c := range []struct {

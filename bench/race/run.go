@@ -38,6 +38,10 @@ func Run(ctx context.Context, a *Arena, cells []*Cell, rounds int, s *Store, don
 	}
 	failed := 0
 	for i, t := range turns {
+		if begins := i == 0 || turns[i-1].cell != t.cell; begins && !a.Until.IsZero() && time.Now().After(a.Until) {
+			fmt.Fprintf(a.Says, "time is up after %d of %d runs: the same command goes on from here\n", i, len(turns))
+			break
+		}
 		if ctx.Err() != nil {
 			return fmt.Errorf("interrupted after %d of %d runs: the same command goes on from here", i, len(turns))
 		}
