@@ -3,6 +3,7 @@ package race
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -140,6 +141,9 @@ func TestRun(t *testing.T) {
 		if r.Entrant == KafkaFlushed.String() && (r.Unable != "not here" || r.Error != "") {
 			t.Errorf("what is not to be had is kept as %+v", r)
 		}
+		if r.Took <= 0 {
+			t.Errorf("a run took no time: %+v", r)
+		}
 		if r.Entrant == Durable.String() && r.Values["fdatasync_p50"] <= 0 {
 			t.Errorf("no device beside the figures: %+v", r)
 		}
@@ -187,26 +191,19 @@ func TestExpected(t *testing.T) {
 
 // Cells are run as often as they say, unless something else is said.
 func TestRounds(t *testing.T) {
-	s, sc := &Store{}, &script{}
-	once, twice := sc.cell(Durable), sc.cell(Relaxed)
-	once.Rounds, twice.Name, twice.Rounds = 1, "other", 2
-	for rounds, want := range map[int]int{0: 3, 3: 6} { // any order: each by itself
-		dir := t.TempDir()
-		var err error
-		if s, err = journal.Open[Plan, Record](dir, Plan{}); err != nil {
-			t.Fatal(err)
+	cells := []*Cell{{Name: "once", Entrants: relaxedTwo, Rounds: 1}, {Name: "twice", Entrants: flushedTwo, Rounds: 2}}
+	for rounds, want := range map[int]string{0: "once odradek relaxed 0, once kafka 0, twice odradek durable 0, twice kafka flush.messages=1 0, twice kafka flush.messages=1 1, twice odradek durable 1, ",
+		1: "once odradek relaxed 0, once kafka 0, twice odradek durable 0, twice kafka flush.messages=1 0, "} { // any order: each by itself
+		got := ""
+		for _, turn := range new(Arena).turns(cells, rounds, &Store{}) {
+			got += fmt.Sprintf("%s %s %d, ", turn.cell.Name, turn.entrant, turn.round)
 		}
-		sc.ran = nil
-		if err := Run(context.Background(), &Arena{Dir: dir, Says: io.Discard}, []*Cell{once, twice}, rounds, s, func(int, int, *Record) {}); err != nil {
-			t.Fatal(err)
+		if got != want {
+			t.Errorf("%d rounds asked for: %s", rounds, got)
 		}
-		if len(sc.ran) != want {
-			t.Errorf("%d rounds asked for: %q", rounds, sc.ran)
-		}
-		if s.Records[0].Took <= 0 {
-			t.Error("a run took no time")
-		}
-		_ = s.Close()
+	}
+	if n := len((&Arena{Only: Kafka}).turns(cells, 3, &Store{})); n != 6 {
+		t.Errorf("only one side in three rounds: %d runs", n)
 	}
 }
 
