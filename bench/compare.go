@@ -32,6 +32,7 @@ type compareFlags struct {
 	recover, backlog    string
 	reread              string
 	sources             verdict.Sources
+	within              time.Duration
 }
 
 // What a comparison does where the flags say nothing.
@@ -41,6 +42,7 @@ const (
 	compareWarmup      = 500 * time.Millisecond
 	compareWarm        = time.Minute
 	compareMessages    = 500_000
+	compareWithin      = time.Hour - time.Minute // cells of a minute are over within the hour
 	quickMessages      = 100_000
 )
 
@@ -76,6 +78,7 @@ Exit codes: 0 ok, 1 failed, 2 usage, 3 unreachable. An aim that is missed is no 
 	flags.StringArrayVar(&f.cells, "cells", nil, "names of cells, with * for anything; may be given again")
 	flags.IntSliceVar(&f.aims, "aim", nil, "numbers of aims; may be given again")
 	flags.IntVar(&f.rounds, "rounds", 0, "how often each side is measured (as often as --list shows; 2 with --quick)")
+	flags.DurationVar(&f.within, "within", compareWithin, "no cell is begun after so long; each round is of all cells, so what is cut off are last rounds; 0: all rounds")
 	flags.DurationVar(&f.plan.Warm, "warm", compareWarm, "load on a broker of Kafka before its first measured run")
 	flags.DurationVar(&f.plan.Warmup, "warmup", compareWarmup, "part of each run before it is measured")
 	flags.DurationVar(&f.plan.Length, "length", 0, "measured part of each run, at least (as --list shows; 1s with --quick)")
@@ -190,6 +193,9 @@ func (f *compareFlags) carryOut(ctx context.Context, classpath string, cells []*
 	}
 	fmt.Fprintf(stderr, "%d cells against Apache Kafka %s, about %v if nothing has been run yet\n", len(cells), f.plan.Kafka, f.expected(cells).Round(time.Minute))
 	a := &race.Arena{Binary: binary, Classpath: classpath, Rdkafka: f.tool(), Dir: scratch, Plan: f.plan, Cells: cells, Says: stderr, Only: race.Side(f.side)}
+	if f.within > 0 {
+		a.Until = time.Now().Add(f.within)
+	}
 	defer func() { err = errors.Join(err, a.Close()) }()
 	err = race.Run(ctx, a, cells, f.rounds, store, func(n, total int, r *race.Record) {
 		what := "ok"

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"odradek/bench/cell"
@@ -26,10 +27,12 @@ type Arena struct {
 	Plan      Plan
 	Cells     []*Cell // that will be run: brokers are warmed with their loads
 	Says      io.Writer
-	Only      Side   // is run; empty: both
-	Profiles  string // directory for CPU profiles of Odradek; empty: none. Set by Profile
+	Only      Side      // is run; empty: both
+	Until     time.Time // no cell is begun later; zero: all are
+	Profiles  string    // directory for CPU profiles of Odradek; empty: none. Set by Profile
 
 	teams map[team]*standing
+	stays map[string]bool // folders that have not left the disk
 }
 
 // team is so many brokers of a side.
@@ -184,6 +187,7 @@ func (a *Arena) warm(ctx context.Context, which team, b target.Target) error {
 		}
 		done += min(long, time.Since(begun))
 	}
+	a.settle(b)
 	return nil
 }
 
@@ -240,19 +244,49 @@ func (a *Arena) load(ctx context.Context, c *Cell, e Entrant) (_ Values, _ measu
 		return nil, r.Machine, errors.New(r.Error)
 	}
 	values, err := report.Values(r)
-	a.settle()
+	a.settle(b)
 	return values, r.Machine, err
 }
 
 // settleMax bounds the wait for the files of a deleted topic to leave the disk.
 const settleMax = 5 * time.Second
 
-// settle waits until no folder of a deleted topic is left, so that its dirty pages are not written during the next run.
-func (a *Arena) settle() {
+// settle waits until the folders of topics that were made for runs are gone from the disk of these brokers, so that their dirty pages are not written during the next
+// run. Brokers remove them some time after they have answered, and not while they are held: so this must be over before. What does not go is not waited for again.
+func (a *Arena) settle(b target.Target) {
+	brokers := []target.Target{b}
+	if several, ok := b.(*target.Several); ok {
+		brokers = nil
+		for _, one := range several.Brokers {
+			brokers = append(brokers, one)
+		}
+	}
+	var left []string
 	for deadline := time.Now().Add(settleMax); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
-		left, _ := filepath.Glob(filepath.Join(a.Dir, "*", "data", "*-delete"))
+		left = nil
+		for _, b := range brokers {
+			if with, ok := b.(interface{ Data() string }); ok {
+				left = append(left, madeForRuns(with.Data())...)
+			}
+		}
+		left = slices.DeleteFunc(left, func(name string) bool { return a.stays[name] })
 		if len(left) == 0 {
 			return
 		}
 	}
+	if a.stays == nil {
+		a.stays = map[string]bool{}
+	}
+	for _, name := range left {
+		a.stays[name] = true
+	}
+}
+
+// madeForRuns are the folders of partitions of topics that runs have made, by the beginnings of their names.
+func madeForRuns(data string) (out []string) {
+	for _, prefix := range []string{"race-", "bench-"} {
+		found, _ := filepath.Glob(filepath.Join(data, prefix+"*"))
+		out = append(out, found...)
+	}
+	return out
 }

@@ -3,6 +3,7 @@ package race
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"odradek/bench/journal"
+	"odradek/bench/target"
 )
 
 // Every cell can be run and asks only about what it runs; each aim of the issue is asked for.
@@ -140,6 +142,9 @@ func TestRun(t *testing.T) {
 		if r.Entrant == KafkaFlushed.String() && (r.Unable != "not here" || r.Error != "") {
 			t.Errorf("what is not to be had is kept as %+v", r)
 		}
+		if r.Took <= 0 {
+			t.Errorf("a run took no time: %+v", r)
+		}
 		if r.Entrant == Durable.String() && r.Values["fdatasync_p50"] <= 0 {
 			t.Errorf("no device beside the figures: %+v", r)
 		}
@@ -187,26 +192,47 @@ func TestExpected(t *testing.T) {
 
 // Cells are run as often as they say, unless something else is said.
 func TestRounds(t *testing.T) {
-	s, sc := &Store{}, &script{}
-	once, twice := sc.cell(Durable), sc.cell(Relaxed)
-	once.Rounds, twice.Name, twice.Rounds = 1, "other", 2
-	for rounds, want := range map[int]int{0: 3, 3: 6} { // any order: each by itself
-		dir := t.TempDir()
-		var err error
-		if s, err = journal.Open[Plan, Record](dir, Plan{}); err != nil {
-			t.Fatal(err)
+	cells := []*Cell{{Name: "once", Entrants: relaxedTwo, Rounds: 1}, {Name: "twice", Entrants: flushedTwo, Rounds: 2}}
+	for rounds, want := range map[int]string{0: "once odradek relaxed 0, once kafka 0, twice odradek durable 0, twice kafka flush.messages=1 0, twice kafka flush.messages=1 1, twice odradek durable 1, ",
+		1: "once odradek relaxed 0, once kafka 0, twice odradek durable 0, twice kafka flush.messages=1 0, "} { // any order: each by itself
+		got := ""
+		for _, turn := range new(Arena).turns(cells, rounds, &Store{}) {
+			got += fmt.Sprintf("%s %s %d, ", turn.cell.Name, turn.entrant, turn.round)
 		}
-		sc.ran = nil
-		if err := Run(context.Background(), &Arena{Dir: dir, Says: io.Discard}, []*Cell{once, twice}, rounds, s, func(int, int, *Record) {}); err != nil {
-			t.Fatal(err)
+		if got != want {
+			t.Errorf("%d rounds asked for: %s", rounds, got)
 		}
-		if len(sc.ran) != want {
-			t.Errorf("%d rounds asked for: %q", rounds, sc.ran)
-		}
-		if s.Records[0].Took <= 0 {
-			t.Error("a run took no time")
-		}
-		_ = s.Close()
+	}
+	if n := len((&Arena{Only: Kafka}).turns(cells, 3, &Store{})); n != 6 {
+		t.Errorf("only one side in three rounds: %d runs", n)
+	}
+}
+
+// When time is up no cell is begun, but one that was begun is run on both sides; the rest is left for the next call.
+func TestUntil(t *testing.T) {
+	dir := t.TempDir()
+	s, err := journal.Open[Plan, Record](dir, Plan{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	ran := 0
+	var says strings.Builder
+	a := &Arena{Dir: dir, Says: &says, Until: time.Now().Add(time.Hour)}
+	c := func(name string) *Cell {
+		return &Cell{Name: name, Entrants: flushedTwo, Rounds: 1, Do: func(context.Context, *Arena, *Cell, Entrant) (Values, error) {
+			ran++
+			a.Until = time.Now().Add(-time.Second)
+			return Values{}, nil
+		}}
+	}
+	cells := []*Cell{c("one"), c("two")}
+	if err := Run(context.Background(), a, cells, 0, s, func(int, int, *Record) {}); err != nil || ran != 2 || !strings.Contains(says.String(), "time is up after 2 of 4 runs") {
+		t.Errorf("%d ran: %v, %q", ran, err, says.String())
+	}
+	a.Until = time.Now().Add(time.Hour)
+	if err := Run(context.Background(), a, cells, 0, s, func(int, int, *Record) {}); err != nil || ran != 4 {
+		t.Errorf("%d ran at last: %v", ran, err)
 	}
 }
 
@@ -278,16 +304,32 @@ func TestNumbers(t *testing.T) {
 	}
 }
 
-// A settled arena has no folders of deleted topics.
+// folder is a broker of which only the directory is known.
+type folder struct {
+	target.Target
+	path string
+}
+
+func (f folder) Data() string { return f.path }
+
+// A settled broker has no folders of topics that were made for runs, whatever it calls them while it removes them; those of others, and what stays for ever, are not
+// waited for.
 func TestSettle(t *testing.T) {
-	a := &Arena{Dir: t.TempDir()}
-	gone := filepath.Join(a.Dir, "kafka-1", "data", "topic-0.0123-delete")
-	if err := os.MkdirAll(gone, 0o755); err != nil {
-		t.Fatal(err)
+	a, own, other := &Arena{}, folder{path: t.TempDir()}, folder{path: t.TempDir()}
+	gone := filepath.Join(own.path, "bench-1-2-0.0123-delete")
+	for _, path := range []string{gone, filepath.Join(own.path, "__consumer_offsets-0"), filepath.Join(other.path, "race-1-2-0")} {
+		if err := os.MkdirAll(path, 0o755); err != nil {
+			t.Fatal(err)
+		}
 	}
 	time.AfterFunc(150*time.Millisecond, func() { _ = os.RemoveAll(gone) })
 	begun := time.Now()
-	if a.settle(); time.Since(begun) < 140*time.Millisecond || time.Since(begun) > settleMax {
+	if a.settle(own); time.Since(begun) < 140*time.Millisecond || time.Since(begun) > settleMax/2 {
 		t.Errorf("settled after %v", time.Since(begun))
+	}
+	a.stays = map[string]bool{filepath.Join(other.path, "race-1-2-0"): true}
+	begun = time.Now()
+	if a.settle(other); time.Since(begun) > settleMax/2 {
+		t.Errorf("what stays is waited for: %v", time.Since(begun))
 	}
 }

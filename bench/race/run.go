@@ -10,16 +10,16 @@ import (
 	"odradek/bench/measure"
 )
 
-// Run carries out what the store does not hold yet: in each round every cell, its entrants one after another, in the next round the other way round, so that
-// sides follow one another A B, B A, A B … . A run that fails is kept with its error, and the next one begins.
-// rounds is how often, 0: as often as each cell says.
-func Run(ctx context.Context, a *Arena, cells []*Cell, rounds int, s *Store, done func(n, total int, r *Record)) error {
-	type turn struct {
-		cell    *Cell
-		entrant Entrant
-		round   int
-	}
-	var turns []turn
+// turn is one run that is to be made.
+type turn struct {
+	cell    *Cell
+	entrant Entrant
+	round   int
+}
+
+// turns are those that the store does not hold yet: in each round every cell, its entrants one after another, in the next round the other way round, so that
+// sides follow one another A B, B A, A B … . rounds is how often, 0: as often as each cell says.
+func (a *Arena) turns(cells []*Cell, rounds int, s *Store) (out []turn) {
 	for round := range mostRounds(cells, rounds) {
 		for _, c := range cells {
 			if round >= c.repeated(rounds) {
@@ -31,13 +31,23 @@ func Run(ctx context.Context, a *Arena, cells []*Cell, rounds int, s *Store, don
 			}
 			for _, e := range entrants {
 				if (a.Only == "" || a.Only == e.Side) && !s.Done(c.Name+" "+e.String(), round) {
-					turns = append(turns, turn{c, e, round})
+					out = append(out, turn{c, e, round})
 				}
 			}
 		}
 	}
+	return out
+}
+
+// Run carries out the turns that are left. A run that fails is kept with its error, and the next one begins.
+func Run(ctx context.Context, a *Arena, cells []*Cell, rounds int, s *Store, done func(n, total int, r *Record)) error {
+	turns := a.turns(cells, rounds, s)
 	failed := 0
 	for i, t := range turns {
+		if begins := i == 0 || turns[i-1].cell != t.cell; begins && !a.Until.IsZero() && time.Now().After(a.Until) {
+			fmt.Fprintf(a.Says, "time is up after %d of %d runs: the same command goes on from here\n", i, len(turns))
+			break
+		}
 		if ctx.Err() != nil {
 			return fmt.Errorf("interrupted after %d of %d runs: the same command goes on from here", i, len(turns))
 		}

@@ -41,7 +41,7 @@ func (a *Arena) staged(ctx context.Context, c *Cell, e Entrant, partitions int, 
 	}
 	defer func() {
 		err = errors.Join(err, admin.DeleteTopic(s.topic))
-		a.settle()
+		a.settle(s.broker)
 	}()
 	if s.leaders, err = admin.Leaders(s.topic, partitions); err != nil {
 		return nil, err
