@@ -21,6 +21,9 @@ const honestRatio = 16
 // lightMax is what a batch may decompress to where connections wait for one another: a tenth of a millisecond's work, with the slowest codec some more.
 const lightMax = 128 << 10
 
+// keptMax is the largest buffer that a preparation keeps: what batches of max.message.bytes' default decompress to, at a usual ratio. There are about as many as processors.
+const keptMax = 4 << 20
+
 const (
 	// largeBuffer holds the largest batch, and the byte by which a decompressor finds out that one is larger.
 	largeBuffer = record.MaxDecompressed + 1
@@ -39,7 +42,7 @@ type preparation struct {
 
 func newPreparation(c *codec.Codec, most int) *preparation {
 	p := &preparation{codec: c, most: most}
-	p.Codec = p
+	p.Codec, p.Keep = p, keptMax
 	return p
 }
 
