@@ -90,7 +90,7 @@ func (n *node) carryOut() {
 		n.checkImage(fx.Publish)
 		p.view.Image = fx.Publish
 		view := p.view
-		p.env = wire.NewEnv(&view, n.prepare)
+		p.env = wire.NewEnv(&view, n.prepare, nil)
 	}
 	extents := n.readExtents()
 	if n.cut {

@@ -55,7 +55,7 @@ func (n *node) recoverDirs() ([]core.Event, error) {
 	p.view = query.View{Self: boot.NodeID, ClusterID: boot.ClusterID, Config: cfg}
 	empty := p.view
 	empty.Image = image.Empty()
-	p.env = wire.NewEnv(&empty, n.prepare)
+	p.env = wire.NewEnv(&empty, n.prepare, nil)
 	return events, nil
 }
 

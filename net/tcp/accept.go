@@ -9,6 +9,8 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"odradek/core"
 )
 
@@ -95,18 +97,20 @@ func (s *Server) keepPace(l listener) bool {
 
 // take starts a connection, or closes it where it is one too many.
 func (s *Server) take(listener string, nc net.Conn) {
+	defer nc.Close() // the connection has a descriptor of its own
 	host, _, _ := net.SplitHostPort(nc.RemoteAddr().String())
 	c, err := newConn(s, core.ConnID(s.lastID.Add(1)), listener, host, nc)
 	k := kindLimit
 	if err == nil {
-		k, err = s.admit(c)
+		if k, err = s.admit(c); err != nil {
+			_ = unix.Close(c.fd)
+		}
 	}
 	if err != nil {
 		s.lines.write(slog.LevelWarn, k, "connection refused: "+err.Error(), "peer", nc.RemoteAddr().String(), "listener", listener)
-		_ = nc.Close()
 		return
 	}
-	go c.run()
+	c.start()
 }
 
 func (s *Server) admit(c *conn) (kind, error) {

@@ -35,7 +35,7 @@ type Frames struct {
 	chunks [chunksMax]atomic.Pointer[[chunkFrames]frame]
 
 	mu     sync.Mutex
-	room   sync.Cond // broadcast when used falls below budget, and by wake
+	freed  sync.Cond // broadcast when used falls below budget, and by wake
 	free   [classCount][]uint32
 	bare   []uint32 // frames without a buffer
 	next   uint32   // frames ever made
@@ -58,7 +58,7 @@ func NewFrames(budget int64, poison bool) *Frames {
 		budget = FramesBudget
 	}
 	p := &Frames{budget: budget, poison: poison}
-	p.room.L = &p.mu
+	p.freed.L = &p.mu
 	return p
 }
 
@@ -176,21 +176,24 @@ func (p *Frames) charge(n int64) {
 // wake lets everybody in wait look again.
 func (p *Frames) wake() {
 	p.mu.Lock()
-	p.room.Broadcast() // under mu: whoever has found its condition wanting is in Wait by now
+	p.freed.Broadcast() // under mu: whoever has found its condition wanting is in Wait by now
 	p.mu.Unlock()
 }
 
+// room reports whether a new frame may be begun.
+func (p *Frames) room() bool { return p.used.Load() < p.budget }
+
 // wait returns when a new frame may be begun, or stop says so, which must take no lock.
 func (p *Frames) wait(stop func() bool) {
-	if p.used.Load() < p.budget {
+	if p.room() {
 		return
 	}
 	p.mu.Lock()
 	if p.waiter++; p.waiter == 1 && p.short != nil {
 		p.timer = time.AfterFunc(lookEvery, p.look)
 	}
-	for p.used.Load() >= p.budget && !stop() {
-		p.room.Wait()
+	for !p.room() && !stop() {
+		p.freed.Wait()
 	}
 	p.waiter--
 	p.mu.Unlock()

@@ -97,13 +97,11 @@ func TestKeepalive(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.server.each(func(c *conn) {
-		_ = c.raw.Control(func(fd uintptr) {
-			on, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_KEEPALIVE)
-			idle, err2 := unix.GetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_KEEPIDLE)
-			if on != 1 || idle > 60 || err != nil || err2 != nil {
-				t.Error(on, idle, err, err2)
-			}
-		})
+		on, err := unix.GetsockoptInt(c.fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE)
+		idle, err2 := unix.GetsockoptInt(c.fd, unix.IPPROTO_TCP, unix.TCP_KEEPIDLE)
+		if on != 1 || idle > 60 || err != nil || err2 != nil {
+			t.Error(on, idle, err, err2)
+		}
 	})
 }
 

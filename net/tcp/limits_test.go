@@ -119,8 +119,8 @@ func TestBudgetStopsReading(t *testing.T) {
 		held = append(held, <-arrived)
 	}
 	third := dial(t, b.server)
-	eventually(t, "waiter", func() bool { return b.frames.waiting() >= 1 })
 	third.send(9, produce(10, 1))
+	eventually(t, "waiter", func() bool { return b.frames.waiting() >= 1 })
 	time.Sleep(30 * time.Millisecond)
 	if len(arrived) != 0 {
 		t.Fatal("read beyond the budget")

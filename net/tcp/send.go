@@ -22,6 +22,8 @@ const (
 	inlineMax = 128 << 10
 	// sendfileStep bounds one call of sendfile.
 	sendfileStep = 1 << 20
+	// gatherMax is how many bytes of responses to pipelined requests go out in one piece.
+	gatherMax = 16 << 10
 	// outKept is the largest response buffer that a connection keeps.
 	outKept = 64 << 10
 )
@@ -36,27 +38,16 @@ type item struct {
 	sent *extents
 }
 
-// sender is the writing side of a conn, under its mu. Invariant: while writing, one goroutine runs writeQueue and nobody else writes to the socket;
-// otherwise queue is empty.
+// sender is the writing side of a conn, under its mu. Invariant: while writing, either the poll set watches for room in the socket, or a goroutine runs
+// writeQueue, and nobody else writes to it; otherwise queue is empty.
 type sender struct {
-	queue   []item
-	queued  int64 // bytes of memory in queue, and in the item that is being written
-	writing bool
-	out     []byte // response under construction
-	items   []item
-
-	// The arguments and results of one non-blocking call, here because a closure over locals would allocate for each response.
-	now  item
-	rest item
-	err  error
-	step func(fd uintptr) bool
-}
-
-func (s *sender) init() {
-	s.step = func(fd uintptr) bool {
-		s.rest, _, s.err = writeSome(int(fd), s.now)
-		return true // whatever happened: this call does not wait
-	}
+	queue    []item
+	queued   int64 // bytes of memory in queue, and in the item that is being written
+	writing  bool
+	out      []byte // response under construction
+	items    []item
+	gathered []byte // small responses that go out in one piece
+	full     int64  // since when the socket takes nothing, in Unix nanoseconds
 }
 
 // fault is why a connection must close: empty when the peer has just gone, or we are done with it.
@@ -65,26 +56,51 @@ type fault struct {
 	cause, hint string
 }
 
-// send writes a response, or queues what the socket does not take. The caller holds mu.
+// send writes a response, or queues what the socket does not take. One behind which the next is there already goes with that. The caller holds mu.
 func (c *conn) send(out wire.Outgoing) *fault {
-	items, f := c.assemble(out)
-	if f != nil {
-		return f
+	if len(out.Pieces) == 1 && !out.Pieces[0].IsExtent {
+		if b := out.Pieces[0].Bytes; len(c.gathered)+len(b) <= gatherMax && (len(c.gathered) > 0 || c.machine.HasNext()) {
+			c.gathered = append(c.gathered, b...)
+			return nil
+		}
 	}
+	if err := c.sendGathered(); err != nil {
+		return err
+	}
+	items, err := c.assemble(out)
+	if err != nil {
+		return err
+	}
+	return c.sendItems(items)
+}
+
+// sendGathered sends what waited for more. The caller holds mu.
+func (c *conn) sendGathered() *fault {
+	if len(c.gathered) == 0 {
+		return nil
+	}
+	c.items = append(c.items[:0], item{b: c.gathered})
+	c.gathered = c.gathered[:0]
+	return c.sendItems(c.items)
+}
+
+// sendItems writes items, or queues what the socket does not take.
+func (c *conn) sendItems(items []item) *fault {
 	for i := range items {
+		full := false
 		if !c.writing && items[i].n < inlineMax {
-			rest, err := c.trySend(items[i])
+			rest, more, err := writeSome(c.fd, items[i])
 			if err != nil {
 				unpin(items[i:])
-				return err
+				return faultOf(rest, err)
 			}
-			if rest.b == nil && rest.n == 0 {
+			if !more {
 				unpin(items[i : i+1])
 				continue
 			}
-			items[i] = rest
+			items[i], full = rest, true
 		}
-		if err := c.enqueue(items[i]); err != nil {
+		if err := c.enqueue(items[i], full); err != nil {
 			unpin(items[i:])
 			return err
 		}
@@ -168,18 +184,6 @@ func shortFile(off int64, err error) *fault {
 	return &fault{kindDisk, fmt.Sprintf("a segment file could not be read at %d: %v", off, err), "check the disk: a file may have been cut by others"}
 }
 
-// trySend writes what the socket takes at once and returns the rest.
-func (c *conn) trySend(it item) (item, *fault) {
-	c.now = it
-	err := c.raw.Write(c.step)
-	if err == nil {
-		err = c.err
-	}
-	rest := c.rest
-	c.now, c.rest = item{}, item{}
-	return rest, faultOf(rest, err)
-}
-
 func faultOf(it item, err error) *fault {
 	switch {
 	case err == nil:
@@ -199,11 +203,11 @@ func writeSome(fd int, it item) (rest item, full bool, err error) {
 		if it.n > 0 && len(it.b) == 0 {
 			n, err = writeFile(fd, &it)
 		} else {
-			flags := unix.MSG_NOSIGNAL
 			if it.more {
-				flags |= unix.MSG_MORE
+				n, err = unix.SendmsgN(fd, it.b, nil, nil, unix.MSG_NOSIGNAL|unix.MSG_MORE)
+			} else {
+				n, err = unix.Write(fd, it.b)
 			}
-			n, err = unix.SendmsgN(fd, it.b, nil, nil, flags)
 			if n > 0 {
 				it.b = it.b[n:]
 			}
@@ -253,8 +257,9 @@ func writeFile(fd int, it *item) (int, error) {
 	return n, nil
 }
 
-// enqueue leaves an item to the goroutine that waits for the socket. The item's bytes are copied: the machine's buffer is used again.
-func (c *conn) enqueue(it item) *fault {
+// enqueue leaves an item for later: for when the socket takes more, if it is full, else for a goroutine. The item's bytes are copied: the machine's buffer is
+// used again.
+func (c *conn) enqueue(it item, full bool) *fault {
 	if len(it.b) > 0 {
 		it.b = slices.Clone(it.b)
 	}
@@ -268,63 +273,81 @@ func (c *conn) enqueue(it item) *fault {
 	}
 	c.queued += int64(len(it.b))
 	c.queue = append(c.queue, it)
-	if !c.writing {
-		c.writing = true
-		c.s.conns.Add(1) // never from zero: run still counts
-		go c.writeQueue()
+	if c.writing {
+		return nil
+	}
+	c.writing = true
+	if full {
+		c.awaitRoom()
+	} else {
+		c.goWrite()
 	}
 	return nil
 }
 
-// writeQueue writes queued items until there are none. A peer that takes nothing for the idle time is given up.
+// awaitRoom has the poll set watch for when the socket takes more. The caller holds mu.
+func (c *conn) awaitRoom() {
+	c.full = time.Now().UnixNano()
+	c.watch(c.interest | unix.EPOLLOUT)
+}
+
+// writable is told by the loop that the socket takes more. What waits is written elsewhere: it may be megabytes, and come from a disk.
+func (c *conn) writable() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed || c.interest&unix.EPOLLOUT == 0 {
+		return
+	}
+	c.watch(c.interest &^ unix.EPOLLOUT)
+	c.goWrite()
+}
+
+// goWrite starts writeQueue. The caller holds mu.
+func (c *conn) goWrite() {
+	c.users++
+	c.s.conns.Add(1) // never from zero: whoever owns the connection still counts
+	go c.writeQueue()
+}
+
+// writeQueue writes queued items until there are none, or the socket is full.
 func (c *conn) writeQueue() {
 	defer c.s.conns.Done()
-	for {
-		c.mu.Lock()
-		if c.closed || len(c.queue) == 0 {
-			c.writing = false
-			c.turn.Broadcast()
-			c.mu.Unlock()
-			return
-		}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	defer c.letGo()
+	for !c.closed && len(c.queue) > 0 {
 		it := c.queue[0]
 		c.queue[0] = item{}
 		c.queue = c.queue[1:]
 		c.mu.Unlock()
-
-		size := int64(len(it.b))
-		rest, err := c.sendBlocking(it)
-		unpin([]item{it})
-
+		rest, full, err := writeSome(c.fd, it)
 		c.mu.Lock()
-		c.queued -= size
-		c.s.unread.Add(-size)
+		// A file without a descriptor leaves bytes in memory that were not there before.
+		taken := int64(len(it.b))
+		if full {
+			taken -= int64(len(rest.b))
+		}
+		if !c.closed {
+			c.queued -= taken
+		}
+		c.s.unread.Add(-taken)
+		if full && !c.closed {
+			c.queue = slices.Insert(c.queue, 0, rest)
+			c.awaitRoom()
+			c.turn.Broadcast()
+			return
+		}
+		if full {
+			c.s.unread.Add(-int64(len(rest.b)))
+		}
+		unpin([]item{it})
 		if err != nil {
-			if f := faultOf(rest, err); f != nil {
-				c.closeLocked(*f)
-			}
+			c.closeLocked(*faultOf(rest, err))
 		}
 		c.turn.Broadcast()
-		c.mu.Unlock()
 	}
-}
-
-func (c *conn) sendBlocking(it item) (item, error) {
-	_ = c.nc.SetWriteDeadline(time.Now().Add(c.s.cfg.Idle))
-	var failed error
-	err := c.raw.Write(func(fd uintptr) bool {
-		var full bool
-		it, full, failed = writeSome(int(fd), it)
-		if full { // called again only when the peer has taken something
-			_ = c.nc.SetWriteDeadline(time.Now().Add(c.s.cfg.Idle))
-		}
-		return !full
-	})
-	_ = c.nc.SetWriteDeadline(time.Time{})
-	if failed != nil {
-		err = failed
-	}
-	return it, err
+	c.writing = false
+	c.turn.Broadcast()
 }
 
 // discard forgets what is queued, and returns its bytes. The item that writeQueue has taken is its own to release.

@@ -1,8 +1,10 @@
 // Package tcp puts net/wire's connection machine behind real sockets. It holds goroutines, clocks and system calls, and decides nothing: what is
 // read next, what may be sent and in which order is wire.Conn's.
 //
-// A connection has one goroutine, which reads, decodes and submits. Replies are written by whoever brings them, as far as the socket takes them at
-// once; what it does not take is left to a second goroutine that lives while there is such a rest. While responses wait, nothing more is read.
+// A loop reads all connections in rounds and gives the core what a round brought as one piece. What would hold others up leaves the loop: a connection that
+// must wait for something, and a request that may take long, are a goroutine's until nothing is left but to wait for bytes (see conn). Replies are written by
+// whoever brings them, as far as the socket takes them at once; the rest waits until the poll set tells that it takes more, and is written by a goroutine. While
+// responses wait, nothing more is read.
 package tcp
 
 import (
@@ -12,6 +14,7 @@ import (
 	"log/slog"
 	"math"
 	"net"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -27,9 +30,10 @@ import (
 type Broker interface {
 	// Env is what requests are decoded by now: the committed image and the functions over it. It is called for each request.
 	Env() *wire.Env
-	// Submit hands an event to the core; it may run Steps, and so Reply, on this goroutine. With a Request whose Frame is not NoFrame it passes
-	// on one reference to that frame: the broker releases it after the Step, having retained the frame for each batch in an Append effect.
-	Submit(ev core.Event)
+	// Submit hands events to the core, in this order; it may run Steps, and so Reply, on this goroutine. The slice is the caller's again when it returns. With a
+	// Request whose Frame is not NoFrame it passes on one reference to that frame: the broker releases it after the Step, having retained the frame for each
+	// batch in an Append effect.
+	Submit(events []core.Event)
 	// Frames is the pool of Produce frames: always the same.
 	Frames() *Frames
 }
@@ -77,10 +81,13 @@ type Server struct {
 	extents    extents
 	listeners  []listener
 	lastID     atomic.Uint64
-	conns      sync.WaitGroup // goroutines that read, and that write what is left
+	loops      []*loop
+	conns      sync.WaitGroup // connections, and goroutines that write what is left
+	ended      chan struct{}  // closed when Shutdown has ended the connections
 	accepting  sync.WaitGroup
 	stop       chan struct{} // closed when Shutdown begins
 	stopOnce   sync.Once
+	endOnce    sync.Once
 
 	mu     sync.RWMutex
 	byID   map[core.ConnID]*conn
@@ -113,9 +120,21 @@ func Listen(cfg Config, broker Broker) (*Server, error) {
 	s := &Server{cfg: cfg, broker: broker, stop: make(chan struct{}), byID: map[core.ConnID]*conn{}, perIP: map[string]int{}}
 	s.lines.init(cfg.Log)
 	s.pace.rate, s.stallAfter = cfg.CreationRate, stallAfter
+	s.ended = make(chan struct{})
+	for range max(1, runtime.GOMAXPROCS(0)/2) {
+		l, err := newLoop(s)
+		if err != nil {
+			s.closeLoops()
+			return nil, err
+		}
+		s.loops = append(s.loops, l)
+	}
 	var err error
-	s.listeners, err = bind(cfg.Listeners)
-	return s, err
+	if s.listeners, err = bind(cfg.Listeners); err != nil {
+		s.closeLoops()
+		return nil, err
+	}
+	return s, nil
 }
 
 func bind(texts []string) (bound []listener, err error) {
@@ -198,7 +217,17 @@ func (s *Server) Endpoints() []Endpoint {
 // Serve starts accepting and returns at once.
 func (s *Server) Serve() {
 	s.broker.Frames().onShort(s.relieve)
+	for _, l := range s.loops {
+		go l.run()
+	}
+	go s.watchIdle(s.ended)
 	s.acceptOn(s.bound())
+}
+
+func (s *Server) closeLoops() {
+	for _, l := range s.loops {
+		l.close()
+	}
 }
 
 func (s *Server) acceptOn(listeners []listener) {
@@ -228,17 +257,30 @@ func (s *Server) Connections() map[string]int {
 	return out
 }
 
-// Reply sends the core's answer, as far as the socket takes it at once; the rest follows by itself. It takes over the pins, one for each extent of a
-// Fetch in the order of the reply, and releases them, whatever happens. It does not wait for the peer.
-func (s *Server) Reply(r *core.Reply, pins []Pin) {
+// Replies are answers of the core that are sent together: those to one connection in one piece. One goroutine at a time uses it.
+type Replies struct {
+	answered []*conn
+}
+
+// Add takes an answer. It takes over the pins, one for each extent of a Fetch in the order of the reply, and releases them, whatever happens.
+func (r *Replies) Add(s *Server, reply *core.Reply, pins []Pin) {
 	s.mu.RLock()
-	c := s.byID[r.Conn]
+	c := s.byID[reply.Conn]
 	s.mu.RUnlock()
 	if c == nil {
 		release(pins)
-		return
+	} else if c.reply(reply, pins) {
+		r.answered = append(r.answered, c)
 	}
-	c.reply(r, pins)
+}
+
+// Send sends what was added, as far as the sockets take it at once; the rest follows by itself. It does not wait for the peers.
+func (r *Replies) Send() {
+	for i, c := range r.answered {
+		c.answer()
+		r.answered[i] = nil
+	}
+	r.answered = r.answered[:0]
 }
 
 func release(pins []Pin) {
@@ -255,7 +297,7 @@ func closeAll(listeners []listener) {
 
 // Shutdown stops accepting and reading, waits until what is in flight is answered and sent, and closes. When ctx ends first the connections are
 // closed as they are, and its error is returned.
-func (s *Server) Shutdown(ctx context.Context) error {
+func (s *Server) Shutdown(ctx context.Context) (err error) {
 	s.stopOnce.Do(func() {
 		close(s.stop)
 		s.cfg.Heavy.Close()
@@ -263,6 +305,10 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	closeAll(s.bound()) // Add looks at stop under mu: none is bound after this
 	s.accepting.Wait()
 	defer s.lines.stop()
+	defer s.endOnce.Do(func() {
+		close(s.ended)
+		s.closeLoops()
+	})
 	s.each((*conn).drain)
 	done := make(chan struct{})
 	go func() {
@@ -271,12 +317,12 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}()
 	select {
 	case <-done:
-		return nil
 	case <-ctx.Done():
+		err = ctx.Err()
+		s.each(func(c *conn) { c.close(fault{}) })
+		<-done
 	}
-	s.each(func(c *conn) { c.close(fault{}) })
-	<-done
-	return ctx.Err()
+	return err
 }
 
 func (s *Server) each(do func(*conn)) {

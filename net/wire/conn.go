@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -36,6 +37,7 @@ type Env struct {
 	Image    *image.Image
 	Wall     record.UnixMillis
 	Prepare  Prepare
+	Light    Light                                         // nil: DecodeLight is Decode
 	Query    func(req *core.Request) (kmsg.Response, bool) // true: answered by the image alone. Nil: never
 	Features func() Features                               // nil: none
 }
@@ -77,6 +79,8 @@ type Conn struct {
 	names    names
 	policies Policies
 	clientID string
+	light    bool                   // DecodeLight is at work
+	ready    []api.ProducePartition // of the frame that it has given up: they must not be prepared twice
 
 	// The answering half.
 	slots  []slot // slots[head:] are in flight
@@ -149,6 +153,20 @@ func (c *Conn) Decode(env *Env, f Frame) (Verdict, error) {
 	return v, nil
 }
 
+var errLater = errors.New("a batch takes longer")
+
+// DecodeLight is Decode for who must not be held up: where preparing some batch takes more than its bytes let expect, later is true, and Decode must be called with
+// the same frame, before anything else.
+func (c *Conn) DecodeLight(env *Env, f Frame) (v Verdict, later bool, err error) {
+	c.light = env.Light != nil
+	v, err = c.Decode(env, f)
+	c.light = false
+	if errors.Is(err, errLater) {
+		return Verdict{}, true, nil
+	}
+	return v, false, err
+}
+
 func (c *Conn) errorf(f Frame, err error) error {
 	return fmt.Errorf("%v request version %d from %s: %w", f.Key, f.Version, c.info.Peer, err)
 }
@@ -168,10 +186,15 @@ func (c *Conn) decodeProduce(env *Env, f Frame, v *Verdict) error {
 	cur := cursor{b: f.Data}
 	clientID := readHeader(&cur, flex)
 	call := new(produceCall)
-	v.Batches = decodeProduce(&cur, call, f.Version, f.ID, &c.names, &c.policies, env.Prepare)
-	if cur.err != nil {
+	var later bool
+	if v.Batches, later = c.readProduce(env, &cur, call, f); cur.err != nil {
 		return cur.err
 	}
+	if later {
+		c.ready = call.produce.Partitions
+		return errLater
+	}
+	c.ready = nil
 	v.slot.silent = call.produce.Acks == 0
 	c.fill(&call.request, f, clientID)
 	call.request.Produce = &call.produce
@@ -281,7 +304,7 @@ type Outgoing struct {
 // Next returns the next response in the order of requests, if it is there. Answers to acks=0 are dropped; a failure of one closes the connection,
 // because the client has no other way to learn of it.
 func (c *Conn) Next() (Outgoing, bool) {
-	for !c.closed && c.head < len(c.slots) && c.slots[c.head].done {
+	for c.HasNext() {
 		s := c.slots[c.head]
 		c.slots[c.head] = slot{} // its reply is not kept alive
 		c.head++
@@ -296,6 +319,9 @@ func (c *Conn) Next() (Outgoing, bool) {
 	}
 	return Outgoing{}, false
 }
+
+// HasNext reports whether Next may have something right after this.
+func (c *Conn) HasNext() bool { return !c.closed && c.head < len(c.slots) && c.slots[c.head].done }
 
 // failure says what failed in the answer to a Produce with acks=0, "" if nothing did.
 func failure(resp *api.ProduceResponse) string {

@@ -15,42 +15,63 @@ import (
 // PrepareBatch runs record.Prepare against a policy: with the runtime's clock, codec and buffers.
 type PrepareBatch func(p *record.Policy, data []byte, frame record.FrameID) (record.Batch, *record.Refusal)
 
+// PrepareLight is PrepareBatch as far as it takes little: later says that it would take more, and that nothing has been changed.
+type PrepareLight func(p *record.Policy, data []byte, frame record.FrameID) (b record.Batch, refusal *record.Refusal, later bool)
+
 // zstdSince is the first version of Produce and Fetch in which clients know zstd (KIP-110).
 const zstdSince = 7
 
-// NewEnv returns what connections decide by while view is the newest committed one.
-func NewEnv(committed *query.View, prepare PrepareBatch) *Env {
+// NewEnv returns what connections decide by while view is the newest committed one. Without light DecodeLight is Decode.
+func NewEnv(committed *query.View, prepare PrepareBatch, light PrepareLight) *Env {
 	current := *committed
 	current.Config = committed.Config.At(committed.Image)
 	view := &current
-	return &Env{
+	env := &Env{
 		Image: view.Image,
 		Query: func(r *core.Request) (kmsg.Response, bool) {
 			return query.Answer(view, r.Body, r.Reached())
 		},
 		Prepare: func(known *Policies, topic string, id record.UUID, partition int32, data []byte, frame record.FrameID, version int16) api.ProducePartition {
-			p := api.ProducePartition{Topic: topic, TopicID: id, Partition: partition}
-			t, ok := view.Image.Topic(topic)
-			if !ok {
-				p.Err = errcode.UnknownTopicOrPartition
-				return p
-			}
-			p.TopicID = t.ID
-			// What the client sent counts, not what the topic makes of it: a topic may keep zstd whatever its producers speak.
-			if sent, err := record.ParseHeader(data); err == nil && sent.Attributes.Codec() == record.CodecZstd && version < zstdSince {
-				p.Err, p.NoBatch, p.Message = errcode.UnsupportedCompressionType, true, "zstd needs Produce version 7 or later"
-				return p
-			}
-			b, refusal := prepare(known.of(view, topic), data, frame)
-			if refusal != nil {
-				p.Err, p.Message, p.Errors, p.NoBatch = refusal.Code, refusal.Message, refusal.Records, refusal.NoBatch
-				return p
-			}
-			p.Batch = b
+			p, _ := prepareFor(view, known, topic, id, partition, data, version, func(policy *record.Policy) (record.Batch, *record.Refusal, bool) {
+				b, refusal := prepare(policy, data, frame)
+				return b, refusal, false
+			})
 			return p
 		},
 		Features: func() Features { return featuresOf(view.Image) },
 	}
+	if light != nil {
+		env.Light = func(known *Policies, topic string, id record.UUID, partition int32, data []byte, frame record.FrameID, version int16) (api.ProducePartition, bool) {
+			return prepareFor(view, known, topic, id, partition, data, version, func(policy *record.Policy) (record.Batch, *record.Refusal, bool) {
+				return light(policy, data, frame)
+			})
+		}
+	}
+	return env
+}
+
+// prepareFor prepares a batch against the policy of its topic.
+func prepareFor(view *query.View, known *Policies, topic string, id record.UUID, partition int32, data []byte, version int16,
+	prepare func(*record.Policy) (record.Batch, *record.Refusal, bool)) (p api.ProducePartition, later bool) {
+	p = api.ProducePartition{Topic: topic, TopicID: id, Partition: partition}
+	t, ok := view.Image.Topic(topic)
+	if !ok {
+		p.Err = errcode.UnknownTopicOrPartition
+		return p, false
+	}
+	p.TopicID = t.ID
+	// What the client sent counts, not what the topic makes of it: a topic may keep zstd whatever its producers speak.
+	if sent, err := record.ParseHeader(data); err == nil && sent.Attributes.Codec() == record.CodecZstd && version < zstdSince {
+		p.Err, p.NoBatch, p.Message = errcode.UnsupportedCompressionType, true, "zstd needs Produce version 7 or later"
+		return p, false
+	}
+	b, refusal, later := prepare(known.of(view, topic))
+	if refusal != nil {
+		p.Err, p.Message, p.Errors, p.NoBatch = refusal.Code, refusal.Message, refusal.Records, refusal.NoBatch
+		return p, later
+	}
+	p.Batch = b
+	return p, later
 }
 
 // Policies remembers what a connection was told of topics' policies: to read a topic's configs costs as much as to check a small batch.

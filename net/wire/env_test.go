@@ -32,7 +32,7 @@ func TestZstdVersionIsTheClients(t *testing.T) {
 		b.Attributes = record.Attributes(record.CodecZstd)
 		return b, nil
 	}
-	env := NewEnv(&query.View{Image: img, Config: cfg}, toZstd)
+	env := NewEnv(&query.View{Image: img, Config: cfg}, toZstd, nil)
 	for _, c := range []struct {
 		sent    record.CodecID
 		version int16

@@ -19,6 +19,9 @@ const (
 // Prepare checks one batch against the policy of its topic and makes a Batch of it, or says why it is refused. It may write into data.
 type Prepare func(known *Policies, topic string, id record.UUID, partition int32, data []byte, frame record.FrameID, version int16) api.ProducePartition
 
+// Light is Prepare as far as it takes little. Later says that it would take more, and that nothing has been changed.
+type Light func(known *Policies, topic string, id record.UUID, partition int32, data []byte, frame record.FrameID, version int16) (p api.ProducePartition, later bool)
+
 // produceCall is what a Produce request needs, in one allocation where it names one partition.
 type produceCall struct {
 	request core.Request
@@ -26,17 +29,16 @@ type produceCall struct {
 	first   [1]api.ProducePartition
 }
 
-// decodeProduce reads the body of a Produce request, versions 3–11, into call. Each batch goes through prepare while it is read; its bytes
-// alias the frame. It returns the number of batches that still do afterwards.
-func decodeProduce(c *cursor, call *produceCall, version int16, frame record.FrameID, names *names, known *Policies, prepare Prepare) int {
+// readProduce reads the body of a Produce request, versions 3–11, into call. Each batch is prepared while it is read; its bytes alias the frame. It returns the
+// number of batches that still do afterwards. Later: a batch would take longer than DecodeLight may, and those before it are in call.
+func (conn *Conn) readProduce(env *Env, c *cursor, call *produceCall, f Frame) (batches int, later bool) {
 	req := &call.produce
 	req.TransactionalID = string(c.str())
 	req.Acks = c.i16()
 	req.TimeoutMs = c.i32()
 	req.Partitions = call.first[:0]
-	batches := 0
 	for topics := c.array("topics", produceTopicMin, ProducePartitionsMax); topics > 0 && c.err == nil; topics-- {
-		name := names.intern(c.text("topic name"))
+		name := conn.names.intern(c.text("topic name"))
 		partitions := c.array("partitions", producePartitionMin, ProducePartitionsMax-len(req.Partitions))
 		if need := len(req.Partitions) + partitions; need > cap(req.Partitions) {
 			// Doubling, here too: see decodeFetchTopic.
@@ -47,9 +49,12 @@ func decodeProduce(c *cursor, call *produceCall, version int16, frame record.Fra
 			data := c.bytes()
 			c.tags(nil)
 			if c.err != nil {
-				return batches
+				return batches, false
 			}
-			p := prepare(known, name, record.UUID{}, index, data, frame, version)
+			p, later := conn.prepare(env, len(req.Partitions), name, index, data, f)
+			if later {
+				return batches, true
+			}
 			if p.Err == errcode.None && p.Batch.Frame != record.NoFrame {
 				batches++
 			}
@@ -58,7 +63,18 @@ func decodeProduce(c *cursor, call *produceCall, version int16, frame record.Fra
 		c.tags(nil)
 	}
 	c.tags(nil)
-	return batches
+	return batches, false
+}
+
+// prepare prepares the i-th batch of a frame, unless that has been done.
+func (conn *Conn) prepare(env *Env, i int, topic string, partition int32, data []byte, f Frame) (p api.ProducePartition, later bool) {
+	switch {
+	case conn.light:
+		return env.Light(&conn.policies, topic, record.UUID{}, partition, data, f.ID, f.Version)
+	case i < len(conn.ready):
+		return conn.ready[i], false
+	}
+	return env.Prepare(&conn.policies, topic, record.UUID{}, partition, data, f.ID, f.Version), false
 }
 
 // sameTopic counts the partitions from i on that belong to one topic and come in one piece: the wire groups by topic.

@@ -53,6 +53,7 @@ type Node struct {
 	mailbox mailbox
 	store   *store.Store
 	server  *tcp.Server
+	replies tcp.Replies // of a turn
 	frames  *tcp.Frames
 	codec   codec.Codec
 	started time.Time
@@ -70,6 +71,7 @@ type Node struct {
 	history history
 
 	prepares sync.Pool // *preparation
+	lights   sync.Pool // *preparation, of what is prepared between two requests of others
 	large    large
 	heavy    tcp.Turn
 
@@ -116,6 +118,7 @@ func Start(ctx context.Context, o Options) (*Node, error) {
 		armed: noInstant, stopSpace: func() {}, inspections: make(chan *inspection, 1), traffic: traffic{topics: map[string]*Traffic{}}}
 	n.peers = peers{n: n, lanes: map[laneID]*peerLane{}}
 	n.mailbox.init(n.turn)
+	n.lights.New = func() any { return newPreparation(&n.codec, lightMax) }
 	n.prepares.New = func() any { return newPreparation(&n.codec, smallMax) }
 	n.large.init(&n.codec)
 	n.frames = tcp.NewFrames(max(cfg.QueuedMaxBytes, 0), false)
@@ -168,7 +171,7 @@ func (n *Node) boot(ctx context.Context, boot *core.Boot) error {
 	empty := n.view
 	empty.Image = image.Empty()
 	n.image.Store(empty.Image)
-	n.env.Store(wire.NewEnv(&empty, n.prepare)) // other controllers ask before there is an image of this one's own
+	n.env.Store(wire.NewEnv(&empty, n.prepare, n.prepareLight)) // other controllers ask before there is an image of this one's own
 	n.mailbox.submit(events)
 	n.server.Serve()
 	select {

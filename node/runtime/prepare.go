@@ -18,6 +18,9 @@ const smallMax = 8 << 20
 // honestRatio is how many times its size a batch may decompress to without a turn: logs compress to a tenth.
 const honestRatio = 16
 
+// lightMax is what a batch may decompress to where connections wait for one another: a tenth of a millisecond's work, with the slowest codec some more.
+const lightMax = 128 << 10
+
 const (
 	// largeBuffer holds the largest batch, and the byte by which a decompressor finds out that one is larger.
 	largeBuffer = record.MaxDecompressed + 1
@@ -30,6 +33,7 @@ type preparation struct {
 	record.Preparer
 	codec  *codec.Codec
 	most   int
+	light  bool // it does not compress, whatever the ratio
 	beyond bool // it has stopped
 }
 
@@ -42,7 +46,7 @@ func newPreparation(c *codec.Codec, most int) *preparation {
 // Decompress is the codec's.
 func (p *preparation) Decompress(dst, src []byte, id record.CodecID, max int) ([]byte, error) {
 	most := min(max, p.most)
-	if ratio := honestRatio * len(src); ratio > most {
+	if ratio := honestRatio * len(src); ratio > most && !p.light {
 		most = min(max, ratio)
 	}
 	out, err := p.codec.Decompress(dst, src, id, most)
@@ -52,6 +56,10 @@ func (p *preparation) Decompress(dst, src []byte, id record.CodecID, max int) ([
 
 // Compress is the codec's.
 func (p *preparation) Compress(dst, src []byte, id record.CodecID, level int) ([]byte, error) {
+	if p.light {
+		p.beyond = true
+		return nil, record.ErrTooLarge
+	}
 	return p.codec.Compress(dst, src, id, level)
 }
 
@@ -101,4 +109,13 @@ func (n *Node) prepare(p *record.Policy, data []byte, frame record.FrameID) (rec
 	}
 	n.heavy.Do(func() { b, refusal = n.large.prepare(p, data, frame) })
 	return b, refusal
+}
+
+// prepareLight prepares a batch if that takes little. Later: it takes more, and the data is as it was.
+func (n *Node) prepareLight(p *record.Policy, data []byte, frame record.FrameID) (b record.Batch, refusal *record.Refusal, later bool) {
+	pr := n.lights.Get().(*preparation)
+	defer n.lights.Put(pr)
+	pr.beyond, pr.light = false, true
+	b, refusal = pr.Prepare(p, wall(), data, frame)
+	return b, refusal, pr.beyond
 }

@@ -281,7 +281,7 @@ func TestBrokenInvariant(t *testing.T) {
 			t.Errorf("the last events: %v\n%s", err, text)
 		}
 	}()
-	n.Submit(core.Event{Kind: 99})
+	n.Submit([]core.Event{{Kind: 99}})
 }
 
 // What a node is told when a directory is not its own: which directory, and what to do.

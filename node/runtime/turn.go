@@ -23,10 +23,15 @@ func (n *Node) Frames() *tcp.Frames { return n.frames }
 // complete takes the store's completions. The slice is the store's again when it returns.
 func (n *Node) complete(events []core.Event) { n.mailbox.submit(events) }
 
-// Submit hands a request or the end of a connection to the core. The caller may find itself attending the mailbox: running Steps, its own and others'.
-func (n *Node) Submit(ev core.Event) {
-	if !n.mailbox.submit([]core.Event{ev}) && ev.Kind == core.EvRequest && ev.Request.Frame != record.NoFrame {
-		n.frames.Release(ev.Request.Frame) // no Step will
+// Submit hands requests and the ends of connections to the core. The caller may find itself attending the mailbox: running Steps, its own and others'.
+func (n *Node) Submit(events []core.Event) {
+	if n.mailbox.submit(events) {
+		return
+	}
+	for i := range events {
+		if ev := &events[i]; ev.Kind == core.EvRequest && ev.Request.Frame != record.NoFrame {
+			n.frames.Release(ev.Request.Frame) // no Step will
+		}
 	}
 }
 
@@ -64,7 +69,7 @@ func (n *Node) turn(events []core.Event) {
 		view := n.view
 		view.Image = n.fx.Publish
 		n.image.Store(n.fx.Publish)
-		n.env.Store(wire.NewEnv(&view, n.prepare))
+		n.env.Store(wire.NewEnv(&view, n.prepare, n.prepareLight))
 	}
 	if len(n.fx.Disk)+len(n.fx.Stores)+len(n.fx.Jobs) > 0 {
 		n.store.Do(n.fx.Disk, n.fx.Stores, n.fx.Jobs)
@@ -73,9 +78,10 @@ func (n *Node) turn(events []core.Event) {
 		if r := &n.fx.Replies[i]; r.Conn == core.LoopbackConn {
 			n.mailbox.put([]core.Event{n.loopback.Answer(r)}) // this goroutine attends: it is taken in a turn to come
 		} else {
-			n.server.Reply(r, n.pins[i].pins)
+			n.replies.Add(n.server, r, n.pins[i].pins)
 		}
 	}
+	n.replies.Send()
 	n.call()
 	n.report()
 	n.inspect()
