@@ -41,6 +41,7 @@ type conn struct {
 	machine *wire.Conn
 	held    wire.Frame    // taken from in, for run to serve first
 	holds   bool          // there is one
+	cause   error         // why run must close it
 	done    chan struct{} // closed with the connection
 	partial int64         // charged for the frame that is coming
 	coming  atomic.Int64  // since when, in Unix nanoseconds; 0: none is
@@ -101,7 +102,11 @@ const anonymous = "User:ANONYMOUS"
 
 // run does what the loop must not wait for. When nothing is left of that the loop has the connection again, unless it is over: then the core is told.
 func (c *conn) run() {
-	if err := c.catchUp(); err != nil {
+	err := c.cause
+	if err == nil {
+		err = c.catchUp()
+	}
+	if err != nil {
 		c.close(faultFor(err))
 	}
 	if c.back() {

@@ -67,6 +67,7 @@ func (l *loop) run() {
 		for i := range n {
 			if c := l.conns[i]; c != nil {
 				l.serve(c, l.told[i].Events)
+				l.conns[i] = nil
 			}
 			if l.round >= roundBytes {
 				l.endRound()
@@ -154,7 +155,7 @@ func (l *loop) take(c *conn, now time.Time) bool {
 		f, ok, err := c.in.Next()
 		c.account()
 		if err != nil {
-			c.close(faultFor(err))
+			c.cause = err // what came before it goes to the core first
 			return false
 		}
 		if !ok {
@@ -165,11 +166,13 @@ func (l *loop) take(c *conn, now time.Time) bool {
 		if !later {
 			v, later, err = c.machine.DecodeLight(l.s.broker.Env(), f)
 		}
-		if later || err != nil {
+		switch {
+		case err != nil:
+			c.drop(f.ID)
+			c.cause = err
+			return false
+		case later:
 			c.held, c.holds = f, true
-			if err != nil {
-				c.close(faultFor(err))
-			}
 			return false
 		}
 		if ev, submit := c.enter(f, v, now); submit {

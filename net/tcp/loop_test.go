@@ -304,6 +304,111 @@ func TestBackToTheLoop(t *testing.T) {
 	}
 }
 
+// A large batch and a question that the image answers may take long: others are served meanwhile.
+func TestLongWorkHoldsNobodyUp(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2)) // one loop
+	for name, req := range map[string]kmsg.Request{"large": produce(lightMax+1, 1), "cold": metadata()} {
+		t.Run(name, func(t *testing.T) {
+			b, _ := start(t, Config{}, 0)
+			begun, release := make(chan struct{}), make(chan struct{})
+			b.long = func(size int) {
+				if size != 10 {
+					close(begun)
+					<-release
+				}
+			}
+			c, other := dial(t, b.server), dial(t, b.server)
+			c.send(1, req)
+			<-begun
+			_ = other.nc.SetDeadline(time.Now().Add(3 * time.Second))
+			for i := range int32(20) {
+				other.send(i, produce(10, 1))
+				if corr, _, err := other.receive(produce(0, 1)); err != nil || corr != i {
+					t.Error(corr, err)
+					break
+				}
+			}
+			close(release)
+			if _, _, err := c.receive(req); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// Requests that the loop decodes itself keep to their order as others do: what comes in one piece with a Fetch waits for its answer, and it for what is before it.
+func TestKindsInOneRead(t *testing.T) {
+	b, _ := start(t, Config{}, 0)
+	arrived := make(chan *core.Request, 10)
+	b.answer = func(req *core.Request) { arrived <- req }
+	c := dial(t, b.server)
+	var all []byte
+	for i, req := range []kmsg.Request{produce(10, 1), fetch(), produce(10, 1)} {
+		all = wire.AppendRequest(all, int32(i), "test", req)
+	}
+	if _, err := c.nc.Write(all); err != nil {
+		t.Fatal(err)
+	}
+	for i, req := range []kmsg.Request{produce(0, 1), fetch(), produce(0, 1)} {
+		got := <-arrived
+		time.Sleep(10 * time.Millisecond)
+		if got.Key != api.Key(req.Key()) || len(arrived) != 0 {
+			t.Fatalf("request %d is %v, and %d came with it", i, got.Key, len(arrived))
+		}
+		if got.Produce != nil {
+			b.produced(got, errcode.None)
+		} else {
+			b.server.Reply(&core.Reply{Conn: got.Conn, Correlation: got.Correlation, Key: got.Key, Fetch: &api.FetchResponse{}}, nil)
+		}
+		if corr, _, err := c.receive(req); err != nil || corr != int32(i) {
+			t.Fatal(corr, err)
+		}
+	}
+}
+
+// A request is answered although nonsense has come with it in one piece.
+func TestNonsenseBehindARequest(t *testing.T) {
+	b, log := start(t, Config{}, 0)
+	c := dial(t, b.server)
+	wired.Add(1)
+	if _, err := c.nc.Write(append(wire.AppendRequest(nil, 1, "test", produce(10, 1)), "GET / HTTP/1.1\r\n\r\n"...)); err != nil {
+		t.Fatal(err)
+	}
+	if corr, _, err := c.receive(produce(0, 1)); err != nil || corr != 1 {
+		t.Error(corr, err)
+	}
+	c.closes()
+	log.expect(t, "HTTP begins")
+}
+
+// While a connection waits, the loop is not told over and over of what it does not read; and a peer that resets the connection meanwhile is not waited for.
+func TestAwayIsNotTold(t *testing.T) {
+	b, _ := start(t, Config{}, 0)
+	arrived := make(chan *core.Request, 10)
+	b.answer = func(req *core.Request) { arrived <- req }
+	c := dial(t, b.server)
+	c.send(1, metadata())
+	c.send(2, produce(10, 1))
+	<-arrived
+	await := func(what string, ok func(c *conn) bool) {
+		t.Helper()
+		eventually(t, what, func() (is bool) {
+			b.server.each(func(c *conn) {
+				c.mu.Lock()
+				is = ok(c)
+				c.mu.Unlock()
+			})
+			return is
+		})
+	}
+	await("connection that waits", func(c *conn) bool { return c.away })
+	c.send(3, produce(10, 1))
+	await("end of the watch", func(c *conn) bool { return c.away && c.interest == 0 })
+	_ = c.nc.(*net.TCPConn).SetLinger(0)
+	_ = c.nc.Close()
+	eventually(t, "EvConnClosed", func() bool { _, ok := b.closed.Load(core.ConnID(1)); return ok })
+}
+
 // What is told of a connection that has gone concerns nobody, not even the next one with its descriptor.
 func TestPollNumbers(t *testing.T) {
 	for _, id := range []core.ConnID{1, 1 << 31, 1<<32 - 1, 1 << 32, 1<<63 + 5} {

@@ -1,8 +1,10 @@
 // Package tcp puts net/wire's connection machine behind real sockets. It holds goroutines, clocks and system calls, and decides nothing: what is
 // read next, what may be sent and in which order is wire.Conn's.
 //
-// A connection has one goroutine, which reads, decodes and submits. Replies are written by whoever brings them, as far as the socket takes them at
-// once; what it does not take is left to a second goroutine that lives while there is such a rest. While responses wait, nothing more is read.
+// A loop reads all connections in rounds and gives the core what a round brought as one piece. What would hold others up leaves the loop: a connection that
+// must wait for something, and a request that may take long, are a goroutine's until nothing is left but to wait for bytes (see conn). Replies are written by
+// whoever brings them, as far as the socket takes them at once; the rest waits until the poll set tells that it takes more, and is written by a goroutine. While
+// responses wait, nothing more is read.
 package tcp
 
 import (

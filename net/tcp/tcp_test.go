@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -31,18 +32,33 @@ type fakeBroker struct {
 	server *Server
 	answer func(req *core.Request)
 	saw    func(events []core.Event) // of each Submit, first
+	long   func(size int)            // of each batch that is prepared, and each query (0), first
 	closed sync.Map                  // ConnID of EvConnClosed
 }
 
 func (b *fakeBroker) Frames() *Frames { return b.frames }
 
 func (b *fakeBroker) Env() *wire.Env {
-	return &wire.Env{Prepare: func(_ *wire.Policies, topic string, id record.UUID, part int32, data []byte, frame record.FrameID, _ int16) api.ProducePartition {
+	long := func(size int) {
+		if b.long != nil {
+			b.long(size)
+		}
+	}
+	query := func(*core.Request) (kmsg.Response, bool) {
+		long(0)
+		return nil, false
+	}
+	return &wire.Env{Query: query, Prepare: func(_ *wire.Policies, topic string, id record.UUID, part int32, data []byte, frame record.FrameID, _ int16) api.ProducePartition {
+		long(len(data))
 		return api.ProducePartition{Topic: topic, TopicID: id, Partition: part, Batch: record.Batch{Frame: frame, Size: int32(len(data)), Data: data}}
 	}}
 }
 
+// wired stands for the wire: what a test has set up before it sends is there when the request arrives. The race detector does not know that of sockets.
+var wired atomic.Int64
+
 func (b *fakeBroker) Submit(events []core.Event) {
+	wired.Load()
 	if b.saw != nil {
 		b.saw(events)
 	}
@@ -134,6 +150,7 @@ func start(t *testing.T, cfg Config, budget int64) (*fakeBroker, *logLines) {
 	log := new(logLines)
 	cfg.Listeners = []string{"PLAINTEXT://127.0.0.1:0"}
 	cfg.Log = slog.New(slog.NewTextHandler(log, nil))
+	files := descriptors(t)
 	s, err := Listen(cfg, b)
 	if err != nil {
 		t.Fatal(err)
@@ -146,11 +163,26 @@ func start(t *testing.T, cfg Config, budget int64) (*fakeBroker, *logLines) {
 		defer cancel()
 		_ = s.Shutdown(ctx)
 		eventually(t, "end of all goroutines", func() bool { return runtime.NumGoroutine() <= before })
+		eventually(t, "end of all descriptors", func() bool { return descriptors(t) <= files })
 		if n := b.frames.InUse(); n != 0 {
 			t.Errorf("%d bytes of frames are never given back", n)
 		}
 	})
 	return b, log
+}
+
+// descriptors counts those of this process, besides what Go's poller opens with the first socket.
+func descriptors(t *testing.T) int {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = l.Close()
+	all, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(all)
 }
 
 type client struct {
@@ -172,6 +204,7 @@ func dial(t *testing.T, s *Server) *client {
 
 func (c *client) send(correlation int32, req kmsg.Request) {
 	c.t.Helper()
+	wired.Add(1)
 	if _, err := c.nc.Write(wire.AppendRequest(nil, correlation, "test", req)); err != nil {
 		c.t.Error(err)
 	}

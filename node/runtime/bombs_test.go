@@ -1,6 +1,8 @@
 package runtime
 
 import (
+	"bytes"
+	"slices"
 	"testing"
 	"time"
 
@@ -80,5 +82,41 @@ func TestLargeBatchesReuseABuffer(t *testing.T) {
 		if got := allocs.Over(256<<10, prepare); got > 256<<10 {
 			t.Errorf("%v: %d bytes allocated for a batch", id, got)
 		}
+	}
+}
+
+// What is prepared while other connections wait: plain batches, and those that decompress to little. Anything else is given up, and left as it was.
+func TestPrepareLight(t *testing.T) {
+	n, _ := running(t, setup{})
+	plain := record.DefaultPolicy()
+	toZstd := plain
+	toZstd.Compression = record.CodecZstd
+	for name, c := range map[string]struct {
+		policy record.Policy
+		codec  record.CodecID
+		size   int
+		later  bool
+	}{ // any order: each by itself
+		"plain":                       {plain, record.CodecNone, 10_000, false},
+		"compressed":                  {plain, record.CodecLZ4, lightMax / 2, false},
+		"kept as it is":               {toZstd, record.CodecZstd, 10_000, false},
+		"decompresses to much":        {plain, record.CodecGzip, 2 * lightMax, true},
+		"that much, of little":        {plain, record.CodecZstd, 100 * lightMax, true},
+		"the topic compresses":        {toZstd, record.CodecNone, 10_000, true},
+		"the topic compresses anew":   {toZstd, record.CodecLZ4, 10_000, true},
+		"much, and beyond every size": {plain, record.CodecZstd, record.MaxDecompressed + 1, true},
+	} {
+		data := compressed(t, c.codec, c.size)
+		was := slices.Clone(data)
+		b, refusal, later := n.prepareLight(&c.policy, data, record.NoFrame)
+		if later != c.later || !later && (refusal != nil || b.Size != int32(len(data))) {
+			t.Errorf("%s: later %t, %+v, a batch of %d bytes", name, later, refusal, b.Size)
+		}
+		if later && !bytes.Equal(data, was) {
+			t.Errorf("%s: the data has changed", name)
+		}
+	}
+	if _, refusal, later := n.prepareLight(&plain, make([]byte, 100), record.NoFrame); later || refusal == nil {
+		t.Errorf("a bad batch: later %t, %+v", later, refusal)
 	}
 }
