@@ -215,7 +215,7 @@ func (c *Core) openReplica(id stream.ID, t *image.Topic, o *Opened) *replica {
 	rep.readEnd, rep.heardMark = rep.ReadEnd(), rep.HighWatermark()
 	c.takeLost(rep, o, cfg.Compacted)
 	rep.floor, rep.point = rep.HighWatermark(), rep.sound(min(o.RecoveryPoint, o.LogEnd))
-	if o.startsWithin() {
+	if o.startUntold() {
 		c.promise(id, o.LogStart)
 	}
 	if o.Damage != "" {

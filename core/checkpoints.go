@@ -222,7 +222,7 @@ func (f *checkpoint) add(topic string, partition int32, at record.Offset) {
 func (o *Opened) checkpointed(k fileKind) (record.Offset, bool) {
 	switch {
 	case k == startsFile:
-		return o.LogStart, o.startsWithin()
+		return o.LogStart, o.startUntold()
 	case k == marksFile:
 		return o.HighWatermark, true
 	case o.Damage != "":
@@ -233,9 +233,13 @@ func (o *Opened) checkpointed(k fileKind) (record.Offset, bool) {
 	return min(o.RecoveryPoint, o.LogEnd), true
 }
 
-// startsWithin reports whether no name of a segment tells where the log starts.
-func (o *Opened) startsWithin() bool {
-	return len(o.Segments) == 0 && o.LogStart > 0 || len(o.Segments) > 0 && o.LogStart > o.Segments[0].Base
+// startUntold reports whether the names of segments may not tell where the log starts: the first one begins below, or a power loss may yet take it.
+func (o *Opened) startUntold() bool {
+	if len(o.Segments) == 0 {
+		return o.LogStart > 0
+	}
+	first := o.Segments[0].Base
+	return o.LogStart > first || first > 0 && o.Durable <= first
 }
 
 // checkpointed returns what a file says of a replica, if anything.

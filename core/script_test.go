@@ -221,9 +221,9 @@ func bootstrapFile(t *testing.T) (file []byte) {
 func (n *testNode) opened(f fields) {
 	o := &Opened{Dir: stream.DirID(f.num("dir", 0)), Topic: f["topic"], LogStart: record.Offset(f.num("start", 0)), LogEnd: record.Offset(f.num("end", 0)), HighWatermark: record.Offset(f.num("hw", 0)),
 		RecoveryPoint: record.Offset(f.num("point", 0)), Damage: f["damage"]}
-	o.Durable = o.LogStart
+	o.Durable = record.Offset(f.num("durable", int64(o.LogStart)))
 	if o.LogEnd > 0 {
-		o.Segments = []stream.Segment{{Size: 1000}}
+		o.Segments = []stream.Segment{{Base: record.Offset(f.num("base", 0)), Size: 1000}}
 	}
 	if from, to, ok := strings.Cut(f["lost"], "-"); ok {
 		r := fields{"from": from, "to": to}

@@ -134,8 +134,9 @@ func (d *logDir) recover(boot *core.Boot, events []core.Event) ([]core.Event, er
 	if err != nil {
 		return nil, err
 	}
+	var scratch segment.Scratch
 	for _, f := range folders {
-		log, opened, err := d.dir.Recover(f)
+		log, opened, err := d.dir.Recover(f, &scratch)
 		if err != nil {
 			return nil, err
 		}

@@ -157,8 +157,9 @@ func recoverAll(d *Dir) ([]*core.Opened, error) {
 		return nil, err
 	}
 	var all []*core.Opened
+	var scratch Scratch
 	for _, f := range folders {
-		l, o, err := d.Recover(f)
+		l, o, err := d.Recover(f, &scratch)
 		if err != nil {
 			return all, err
 		}

@@ -106,8 +106,13 @@ func (d *Dir) settleFile(f *indexFile, path string, entries *[]byte, kept int, d
 	if err != nil {
 		return changed, err
 	}
-	same, err := holds(file, *entries, kept)
-	if err == nil && !same {
+	size, same, err := holds(file, *entries, kept)
+	switch {
+	case err != nil || same && size == int64(len(*entries)):
+	case same: // as after the end of a process, with room behind: written anew, a file that was cut to nothing would go to the disk when it is closed
+		changed = true
+		err = file.Truncate(int64(len(*entries)))
+	default:
 		changed = true
 		if err = file.Truncate(int64(kept)); err == nil && len(*entries) > kept {
 			err = writeWhole(file, (*entries)[kept:], int64(kept))
@@ -122,18 +127,17 @@ func (d *Dir) settleFile(f *indexFile, path string, entries *[]byte, kept int, d
 	return changed, errors.Join(err, file.Close())
 }
 
-// holds reports whether a file has exactly these entries, of which the first kept bytes are known to be there.
-func holds(file vfs.File, entries []byte, kept int) (bool, error) {
-	size, err := file.Size()
-	if err != nil || size != int64(len(entries)) {
-		return false, err
+// holds reports a file's size, and whether it begins with these entries, of which the first kept bytes are known to be there.
+func holds(file vfs.File, entries []byte, kept int) (size int64, same bool, err error) {
+	if size, err = file.Size(); err != nil || size < int64(len(entries)) {
+		return size, false, err
 	}
 	if kept == len(entries) {
-		return true, nil
+		return size, true, nil
 	}
 	have := make([]byte, len(entries)-kept)
 	_, err = file.ReadAt(have, int64(kept))
-	return bytes.Equal(have, entries[kept:]), err
+	return size, bytes.Equal(have, entries[kept:]), err
 }
 
 // mapIn maps size bytes and lets entries lie in them.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"math/bits"
 	"slices"
 	"strings"
 
@@ -15,14 +16,14 @@ import (
 )
 
 // Recover takes one folder's log up from its recovery point, cuts what a crash left at its end and returns the log for Add, with what the core must know of it. It
-// touches nothing of the Dir but its file system: any number may run at once, each on its own folder. A nil Log and no error: there was no stream
-// (a Create or a removal that a crash interrupted), and the folder is gone.
+// touches nothing of the Dir but its file system: any number may run at once, each on its own folder and with a Scratch of its own. A nil Log and no error: there was no
+// stream (a Create or a removal that a crash interrupted), and the folder is gone.
 //
 // Below the recovery point segments are known by their indexes, epochs and producers by their files (decision 4); a segment whose index does not fit it is
 // read whole, and so is the log if those files are not good. From the recovery point on every batch is read. A batch whose header is malformed, which is cut
 // short, whose CRC fails, whose offsets do not go on or whose leader epoch falls ends the log if an interrupted write can have left it; else it is
 // damage: its offsets are in Opened.Lost and the log goes on behind them.
-func (d *Dir) Recover(folder Folder) (*Log, *core.Opened, error) {
+func (d *Dir) Recover(folder Folder, scratch *Scratch) (*Log, *core.Opened, error) {
 	if folder.doomed {
 		// The process may have ended before it synced the rename: were files removed first, a power loss could bring back the stream without them.
 		if err := d.fs.SyncDir(""); err != nil {
@@ -42,9 +43,9 @@ func (d *Dir) Recover(folder Folder) (*Log, *core.Opened, error) {
 	if err != nil || !exists {
 		return nil, nil, err
 	}
-	r, err := d.recoverLog(id, folder, names, false)
+	r, err := d.recoverLog(id, folder, names, scratch, false)
 	if errors.Is(err, errState) {
-		r, err = d.recoverLog(id, folder, names, true)
+		r, err = d.recoverLog(id, folder, names, scratch, true)
 	}
 	if err != nil {
 		return nil, nil, err
@@ -52,8 +53,11 @@ func (d *Dir) Recover(folder Folder) (*Log, *core.Opened, error) {
 	return r.log, r.opened(), nil
 }
 
-func (d *Dir) recoverLog(id stream.ID, folder Folder, names []string, distrusts bool) (*recovery, error) {
-	r := &recovery{dir: d, log: &Log{id: id, topic: folder.topic, folder: folder.Name}, epoch: record.NoEpoch, producers: producerWindows{},
+// Scratch is memory that Recover uses for one folder after another. The zero value is ready.
+type Scratch struct{ window []byte }
+
+func (d *Dir) recoverLog(id stream.ID, folder Folder, names []string, scratch *Scratch, distrusts bool) (*recovery, error) {
+	r := &recovery{dir: d, scratch: scratch, log: &Log{id: id, topic: folder.topic, folder: folder.Name}, epoch: record.NoEpoch, producers: producerWindows{},
 		start: folder.start, point: folder.point, floor: max(folder.point, folder.watermark), watermark: folder.watermark, distrusts: distrusts}
 	err := r.run(names)
 	if err != nil {
@@ -85,7 +89,7 @@ type recovery struct {
 	lost      []core.OffsetRange
 	renewed   []record.Offset   // snapshots of producers that recovery wrote
 	first     record.UnixMillis // of the last segment's first batch
-	buf       []byte
+	scratch   *Scratch
 }
 
 // keptIndex is how much of a segment's index files recovery took as it was.
@@ -185,10 +189,10 @@ func (r *recovery) segment(base, next record.Offset) error {
 
 // window returns the buffer that scanners share. A node may have many small partitions: no more memory than there is to read.
 func (r *recovery) window(size int64) []byte {
-	if want := min(max(size, readerChunk), recoverChunk); int64(len(r.buf)) < want {
-		r.buf = make([]byte, want)
+	if want := min(max(size, readerChunk), recoverChunk); int64(len(r.scratch.window)) < want {
+		r.scratch.window = make([]byte, 1<<bits.Len64(uint64(want-1))) // of segments that are each a little larger not all make a new one
 	}
-	return r.buf
+	return r.scratch.window
 }
 
 // scan takes in the batches of the last segment from its end on; next is the base of the segment behind it, or NoOffset.

@@ -77,7 +77,7 @@ func TestSnapshotsAreListed(t *testing.T) {
 	if err != nil || len(folders) != 1 {
 		t.Fatalf("folders %v, %v", folders, err)
 	}
-	log, _, err := d.Recover(folders[0])
+	log, _, err := d.Recover(folders[0], &Scratch{})
 	if err != nil || log == nil {
 		t.Fatalf("a folder with a snapshot alone: %v, %v", log, err)
 	}

@@ -146,9 +146,10 @@ func recoverAll(dirs []*segment.Dir) ([]Recovered, error) {
 	var wg sync.WaitGroup
 	for range min(runtime.GOMAXPROCS(0), len(tasks)) {
 		wg.Go(func() {
+			var scratch segment.Scratch
 			for i := int(next.Add(1)) - 1; i < len(tasks); i = int(next.Add(1)) - 1 {
 				t := &tasks[i]
-				t.log, t.opened, t.err = t.dir.Recover(t.folder)
+				t.log, t.opened, t.err = t.dir.Recover(t.folder, &scratch)
 			}
 		})
 	}
