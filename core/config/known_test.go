@@ -42,7 +42,7 @@ func TestKeysAreKafkas(t *testing.T) {
 	differ := map[string]string{
 		"listeners": "only this machine unless told otherwise", "log.dir": "./odradek-data, by the command", "node.id": "a node needs no configuration",
 		"process.roles": "a node needs no configuration", "log.flush.interval.messages": "durable", "log.segment.delete.delay.ms": "see its key",
-		"queued.max.request.bytes": "everything has a limit", "broker.heartbeat.interval.ms": "decision 8", "broker.session.timeout.ms": "decision 8",
+		"queued.max.request.bytes": "everything has a limit", "socket.receive.buffer.bytes": "faster by a tenth, and the system bounds it", "broker.heartbeat.interval.ms": "decision 8", "broker.session.timeout.ms": "decision 8",
 		"controller.quorum.fetch.timeout.ms": "decision 8",
 		"log.retention.ms":                   "log.retention.hours' default", "log.roll.ms": "log.roll.hours' default", "log.roll.jitter.ms": "log.roll.jitter.hours' default",
 		"log.flush.interval.ms": "log.flush.scheduler.interval.ms' default", "listener.security.protocol.map": "the order of a map",

@@ -65,6 +65,8 @@ type Node struct {
 	ReplicationFactor    int16
 	FetchMaxBytes        int32
 	RequestMaxBytes      int32
+	SocketReceive        int // socket.receive.buffer.bytes; -1: as the system sizes it
+	SocketSend           int // socket.send.buffer.bytes, likewise
 	QueuedMaxBytes       int64
 	MaxConnections       int
 	MaxConnectionsPerIP  int
@@ -115,6 +117,8 @@ func ParseNode(entries []Entry) (*Node, error) {
 		ReplicationFactor:    int16(v.long("default.replication.factor")),
 		FetchMaxBytes:        int32(v.long("fetch.max.bytes")),
 		RequestMaxBytes:      int32(v.long("socket.request.max.bytes")),
+		SocketReceive:        int(v.long("socket.receive.buffer.bytes")),
+		SocketSend:           int(v.long("socket.send.buffer.bytes")),
 		QueuedMaxBytes:       v.long("queued.max.request.bytes"),
 		MaxConnections:       int(v.long("max.connections")),
 		MaxConnectionsPerIP:  int(v.long("max.connections.per.ip")),

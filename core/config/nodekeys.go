@@ -94,7 +94,9 @@ var NodeKeys = []Key{
 	{Name: "replica.fetch.wait.max.ms", Type: Int, Default: "500", Min: 0, Max: math.MaxInt32, Doc: "How long a follower's fetch waits for them."},
 	{Name: "replica.high.watermark.checkpoint.interval.ms", Type: Long, Default: "5000", Min: 1, Max: math.MaxInt64, Doc: "How often high watermarks are written to their file."},
 	{Name: "replica.lag.time.max.ms", Type: Long, Default: "30000", Min: 1, Max: math.MaxInt64, Doc: "How long a follower may not have been caught up before it leaves the ISR."},
+	{Name: "socket.receive.buffer.bytes", Type: Int, Default: "-1", Min: -1, Max: math.MaxInt32, Doc: "SO_RCVBUF of clients' connections; -1: as the system sizes it."},
 	{Name: "socket.request.max.bytes", Type: Int, Default: "104857600", Min: 1, Max: math.MaxInt32, Doc: "Largest request."},
+	{Name: "socket.send.buffer.bytes", Type: Int, Default: "102400", Min: -1, Max: math.MaxInt32, Doc: "SO_SNDBUF of clients' connections; -1: as the system sizes it."},
 	{Name: "unclean.leader.election.enable", Type: Bool, Default: "false", Doc: "Default of the topic config."},
 	{Name: "admin.listener", Type: String, Default: "127.0.0.1:9644", Doc: "Address of /livez, /readyz, /metrics; empty: none."},
 }

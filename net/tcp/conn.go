@@ -69,6 +69,7 @@ func newConn(s *Server, id core.ConnID, listener, host string, nc net.Conn) (*co
 	if err != nil {
 		return nil, err
 	}
+	s.cfg.sizeBuffers(fd)
 	frames := s.broker.Frames()
 	info := wire.Info{Conn: id, Listener: listener, Address: nc.LocalAddr().String(), Peer: nc.RemoteAddr().String(), Principal: anonymous,
 		Control: slices.Contains(s.cfg.Controllers, listener)}
@@ -77,6 +78,16 @@ func newConn(s *Server, id core.ConnID, listener, host string, nc net.Conn) (*co
 	c.turn.L = &c.mu
 	c.heard.Store(time.Now().UnixNano())
 	return c, nil
+}
+
+// sizeBuffers gives a socket the buffers that are configured. One that the system refuses keeps its own: it works.
+func (cfg *Config) sizeBuffers(fd int) {
+	if cfg.ReceiveBuffer > 0 {
+		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, cfg.ReceiveBuffer)
+	}
+	if cfg.SendBuffer > 0 {
+		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, cfg.SendBuffer)
+	}
 }
 
 // descriptor returns one of our own for the same socket: that of nc is in the poll set of Go's runtime, which would wake up for everything that the loop does.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"golang.org/x/sys/unix"
 
 	"odradek/core"
 	"odradek/core/errcode"
@@ -353,3 +354,23 @@ func BenchmarkProduce(b *testing.B) {
 
 // sizeOfAnswer is a Produce response of one partition of the topic "t", in bytes.
 const sizeOfAnswer = 4 + 48
+
+// Sockets have the buffers that are configured; where nothing is, the system decides. Linux doubles what it is asked for.
+func TestSocketBuffers(t *testing.T) {
+	const size = 50_000
+	for _, c := range []struct {
+		cfg           Config
+		receive, send bool
+	}{{Config{}, false, false}, {Config{ReceiveBuffer: -1, SendBuffer: size}, false, true}, {Config{ReceiveBuffer: size, SendBuffer: -1}, true, false}} {
+		b, _ := start(t, c.cfg, 0)
+		dial(t, b.server)
+		eventually(t, "connection", func() bool { n := 0; b.server.each(func(*conn) { n++ }); return n == 1 })
+		b.server.each(func(cn *conn) {
+			for option, want := range map[int]bool{unix.SO_RCVBUF: c.receive, unix.SO_SNDBUF: c.send} { // any order: each by itself
+				if got, err := unix.GetsockoptInt(cn.fd, unix.SOL_SOCKET, option); err != nil || (got == 2*size) != want {
+					t.Errorf("%+v: option %d is %d, %v", c, option, got, err)
+				}
+			}
+		})
+	}
+}

@@ -52,6 +52,8 @@ type Config struct {
 	Controllers         []string       // names of the controller's listeners: they serve its keys
 	Inside              []string       // names of listeners that nodes use among themselves: limits for the sake of clients do not stop them
 	FrameMax            int            // socket.request.max.bytes [wire.DefaultFrameMax]
+	ReceiveBuffer       int            // socket.receive.buffer.bytes; below 1 the system decides
+	SendBuffer          int            // socket.send.buffer.bytes, likewise. What is sent of a file stays in the processor's cache if it is not much at a time
 	MaxConnections      int            // max.connections [no limit]
 	MaxConnectionsPerIP int            // max.connections.per.ip [no limit]
 	PerIP               map[string]int // max.connections.per.ip.overrides: of these addresses

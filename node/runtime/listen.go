@@ -27,6 +27,7 @@ func (n *Node) listen(sockets int) error {
 		inside = append(slices.Clone(controllers), n.cfg.InterBroker)
 	}
 	n.server, err = tcp.Listen(tcp.Config{Heavy: &n.heavy, Listeners: addresses(n.cfg.Controllers), Controllers: controllers, Inside: inside, FrameMax: int(n.cfg.RequestMaxBytes),
+		ReceiveBuffer: n.cfg.SocketReceive, SendBuffer: n.cfg.SocketSend,
 		MaxConnections: n.cfg.MaxConnections, MaxConnectionsPerIP: n.cfg.MaxConnectionsPerIP, PerIP: perIP, MaxSockets: sockets, CreationRate: n.cfg.ConnectionRate,
 		Idle: time.Duration(min(n.cfg.MaxIdleMs, maxIdleMs)) * time.Millisecond, Log: n.log}, n)
 	return err
