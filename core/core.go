@@ -116,6 +116,7 @@ type replica struct {
 	listed        fileSet       // checkpoint files that may have an entry of it
 	cut           *cut          // a cut that waits for its directory's files
 	first         *record.Batch // what a cut under way makes room for
+	cutAll        bool          // the cut under way leaves nothing
 	again         bool          // the image has changed during a cut: it is to be taken up afterwards
 	told          toldDir
 	lost          []OffsetRange // offsets whose bytes are damaged; rising, none wholly below the log start

@@ -30,18 +30,29 @@ func (c *Core) beginCut(rep *replica, x cut) {
 		delete(c.promised, rep.ID)
 		x.needs[startsFile] = c.want(rep.Dir, startsFile)
 	}
-	below := rep.point > to || rep.floor > to || min(rep.HighWatermark(), rep.Ends.Durable) > to
+	sure := min(to, rep.segmentBefore(to)) // a batch that holds to goes as a whole
+	below := rep.point > sure || rep.floor > sure || min(rep.HighWatermark(), rep.Ends.Durable) > sure
 	if lost := rep.Cut(max(to, rep.Start)); lost > 0 && !x.all {
 		c.note(NoteCommittedCut, KeyValue{"topic", rep.Topic}, number("partition", rep.ID.Partition), number("from", to), number("offsets", lost))
 	}
 	c.recount(rep)
-	rep.point, rep.floor = min(rep.point, to), min(rep.floor, to)
+	rep.point, rep.floor = min(rep.point, sure), min(rep.floor, sure)
 	if rep.cut = &x; below || x.needs[startsFile] > 0 {
 		x.needs[pointsFile], x.needs[marksFile] = c.want(rep.Dir, pointsFile), c.want(rep.Dir, marksFile)
 		c.cutting = append(c.cutting, rep.ID)
 		return
 	}
 	c.carryOutCut(rep)
+}
+
+// segmentBefore is the base of the segment that offset lies in or would.
+func (r *replica) segmentBefore(offset record.Offset) (base record.Offset) {
+	for _, s := range r.Segments() {
+		if s.Base <= offset {
+			base = s.Base
+		}
+	}
+	return base
 }
 
 // carryOnCuts cuts what the files allow by now.
@@ -64,7 +75,7 @@ func (c *Core) carryOnCuts() {
 
 func (c *Core) carryOutCut(rep *replica) {
 	x := rep.cut
-	rep.cut, rep.first = nil, x.first
+	rep.cut, rep.first, rep.cutAll = nil, x.first, x.all
 	c.fx.Disk = append(c.fx.Disk, DiskOp{Kind: DiskTruncate, Stream: rep.ID, Generation: rep.NewGeneration(), To: x.to, All: x.all, Base: x.base, Aside: x.aside})
 }
 
@@ -110,6 +121,10 @@ func (c *Core) replicaTruncated(id stream.ID, g stream.Generation, o *Opened) {
 	rep.Reopened(log)
 	rep.producers.Restore(o.Producers, c.now.Wall)
 	c.beginWithin(rep, start)
+	if o.LogEnd < start && !rep.cutAll { // the batch in which the log begins went as a whole: nothing is left, and a log start does not go back
+		c.beginCut(rep, cut{all: true, base: start})
+		return
+	}
 	if rep.lostAbove(o.LogEnd); c.meta.tookUp { // who was written down as damaged is whole
 		c.mayBeUntold(id)
 		c.tellDirectories()

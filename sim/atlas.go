@@ -46,6 +46,9 @@ func (n *node) mayHurt(topic int, partition int32, batches []metaBatch) bool {
 	if w.alone() {
 		return true
 	}
+	if len(batches) == 0 {
+		return false // the blow leaves every byte as it was
+	}
 	w.mended(topic, partition)
 	id, ok := w.streamOf(topic, partition)
 	part := w.ledger.part(topic, partition)
