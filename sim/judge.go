@@ -94,11 +94,15 @@ func (l *ledger) judgePartition(topic int, partition int32) {
 
 // checkDurable is asked when an acknowledgement of a durable topic is about to leave: the platter must have the batch, whatever the core believes. It
 // reads what the disk would have after a power loss that kept nothing else. A batch that is alone in its request is acknowledged when it is decided; of several
-// one may wait for the others while its directory is given up, or while its topic is made durable.
+// one may wait for the others while its directory is given up, or while its topic is made durable; or, of several nodes, while it ceases to lead: then it may delete the batch, or be copied anew, and
+// checkAcked alone judges.
 func (n *node) checkDurable(r *api.ProduceResult, sent *record.Batch, acks int16, alone bool) {
 	n.checkAcked(r, sent, acks)
 	if d := n.dirOf(r.Topic, r.Partition); d != nil && d.lost && alone {
 		n.w.fail(Correctness, "directory", fmt.Sprintf("%s-%d: offset %d is acknowledged, in a directory that was given up", r.Topic, r.Partition, r.BaseOffset))
+	}
+	if !alone && !n.w.alone() && n.p.view.Image != nil && !n.heardPart(r.Topic, r.Partition).serves {
+		return
 	}
 	if !n.w.durable(r.Topic) && !(alone && n.durableNow(r.Topic)) {
 		return
