@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"bytes"
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -115,6 +116,11 @@ func TestPrepareLight(t *testing.T) {
 		if later && !bytes.Equal(data, was) {
 			t.Errorf("%s: the data has changed", name)
 		}
+	}
+	light := newPreparation(new(codec.Codec), lightMax)
+	light.light = true
+	if _, err := light.Decompress(nil, make([]byte, lightMax/usualRatio+1), record.CodecGzip, largeBuffer); !light.beyond || !errors.Is(err, record.ErrTooLarge) {
+		t.Errorf("nothing that large decompresses to little, and it was decompressed: %v", err)
 	}
 	if _, refusal, later := n.prepareLight(&plain, make([]byte, 100), record.NoFrame); later || refusal == nil {
 		t.Errorf("a bad batch: later %t, %+v", later, refusal)

@@ -46,8 +46,15 @@ func newPreparation(c *codec.Codec, most int) *preparation {
 	return p
 }
 
+// usualRatio is how many times its size a batch decompresses to at least, as a rule.
+const usualRatio = 4
+
 // Decompress is the codec's.
 func (p *preparation) Decompress(dst, src []byte, id record.CodecID, max int) ([]byte, error) {
+	if p.light && usualRatio*len(src) > p.most { // to find out would be work for nothing
+		p.beyond = true
+		return dst, record.ErrTooLarge
+	}
 	most := min(max, p.most)
 	if ratio := honestRatio * len(src); ratio > most && !p.light {
 		most = min(max, ratio)
