@@ -110,7 +110,7 @@ func fewerAPIs(d *difference) {
 // placed are the keys of a broker that say where it is and what it is, or have another default here.
 var placed = []string{"broker.heartbeat.interval.ms", "broker.id", "broker.session.timeout.ms", "controller.quorum.fetch.timeout.ms",
 	"controller.listener.names", "controller.quorum.voters", "listener.security.protocol.map", "listeners", "log.dir", "log.dirs", "node.id",
-	"process.roles", "queued.max.request.bytes"}
+	"process.roles", "queued.max.request.bytes", "socket.receive.buffer.bytes"}
 
 // brokerConfigs: keys that Kafka alone has, our own one, and those that are placed.
 func brokerConfigs(d *difference) {
