@@ -80,7 +80,7 @@ func (l *ledger) judgePartition(topic int, partition int32) {
 			}
 			continue
 		}
-		if o.Acks == 0 || !o.Idempotent && (hurt || l.w.opt.Deletes) || o.InFlight > 1 && (hurt || !o.Idempotent || !t.Durable() && (l.w.counts[diskFull] > 0 || t.MinInsync > 1)) {
+		if o.Acks == 0 || !o.Idempotent && (hurt || l.w.opt.Deletes) || o.InFlight > 1 && (hurt || !o.Idempotent || !t.Durable() && (l.w.counts[diskFull] > 0 || t.Replicas > 1)) {
 			// Several under way and no sequence: a retry may overtake, and without acknowledgements so may what goes on the next connection. Nor does a sequence help where a relaxed topic has lost all it knew of a
 			// producer: of two batches under way it then takes the second, if it must refuse the first for want of space or of replicas (Kafka does so too).
 			continue

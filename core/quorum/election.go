@@ -172,7 +172,7 @@ func (q *Quorum) onVote(now int64, from record.NodeID, req *kmsg.VoteRequest, re
 		return
 	}
 	counts := q.role == Prospective && asked.PreVote || q.role == Candidate && !asked.PreVote
-	if !counts || record.Epoch(asked.CandidateEpoch) != q.epoch {
+	if !counts || q.granted == nil || record.Epoch(asked.CandidateEpoch) != q.epoch { // none are counted while the log is cut: one may come from a round before
 		return
 	}
 	if p.VoteGranted {

@@ -177,3 +177,19 @@ func TestDivergenceAtTheOldestSnapshot(t *testing.T) {
 		t.Errorf("the follower cuts its log to %d, want 7", f.To)
 	}
 }
+
+// A prospect whose log is being cut counts no votes: an answer to its round before, in the same epoch, may still come (seed 603744 of quorum: the node crashed).
+func TestVoteWhileTheLogIsCut(t *testing.T) {
+	for _, cutting := range []bool{true, false} {
+		q := &Quorum{cfg: Config{Self: 1, Voters: []record.NodeID{1, 2, 3}}, voter: true, epoch: 4, leader: record.NoNode, voted: record.NoNode, cutting: cutting, random: prng.FromNumber(1, 1)}
+		q.becomeProspective(0, record.NoNode, &Facts{})
+		req, resp := q.voteRequest(2, 4, true).(*kmsg.VoteRequest), kmsg.NewPtrVoteResponse()
+		p := kmsg.NewVoteResponseTopicPartition()
+		p.LeaderEpoch, p.LeaderID, p.VoteGranted = 4, -1, true
+		resp.Topics = []kmsg.VoteResponseTopic{{Partitions: []kmsg.VoteResponseTopicPartition{p}}}
+		q.Answered(1, Call{To: 2, Body: req}, resp, &Facts{})
+		if want := map[bool]Role{true: Prospective, false: Candidate}[cutting]; q.role != want {
+			t.Errorf("its log is cut: %t; the role is %v, want %v", cutting, q.role, want)
+		}
+	}
+}
