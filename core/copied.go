@@ -2,7 +2,6 @@ package core
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -70,9 +69,6 @@ func (c *Core) copied(f *fetcher, id stream.ID, p *kmsg.FetchResponseTopicPartit
 		c.restPartition(rep)
 	case p.DivergingEpoch.Epoch >= 0 && p.DivergingEpoch.EndOffset >= 0:
 		c.parted(rep, record.Epoch(p.DivergingEpoch.Epoch), record.Offset(p.DivergingEpoch.EndOffset), record.Offset(p.LogStartOffset))
-	case rep.Start < rep.Ends.Log && p.LogStartOffset == int64(rep.Ends.Log) && !slices.Contains(rep.Assigned().ISR, c.self):
-		// Nothing above the leader's log start tells that what lies below it agrees. Who is in sync has what is committed.
-		c.beginCut(rep, cut{all: true, base: rep.Ends.Log})
 	default:
 		if c.copyBatches(rep, p.RecordBatches); rep.Cutting() {
 			return
@@ -144,24 +140,22 @@ func (c *Core) followStart(rep *replica, start record.Offset) {
 
 // parted cuts a log where it parts from the leader's, which begins at start.
 func (c *Core) parted(rep *replica, epoch record.Epoch, end, start record.Offset) {
-	to := rep.Parting(epoch, end)
-	if end < rep.Start && to == rep.Start { // its leader has lost records that were deleted here: the log begins there now, as Kafka's truncateFullyAndStartAt has it
-		c.beginCut(rep, cut{all: true, base: end})
-		return
-	}
-	if start > rep.Start && to <= start { // the leader has deleted what would tell how far the logs agree: an epoch that it has forgotten ends, for it, where its log begins
+	to, latest := rep.Parting(epoch, end), rep.Epochs.Latest()
+	switch {
+	case end < rep.Start && to == rep.Start: // its leader has lost records that were deleted here: the log begins there now, as Kafka's truncateFullyAndStartAt has it
+		c.beginCut(rep, cut{all: true, base: max(end, start)})
+	case to < start: // they part in what the leader has deleted, or nothing tells that they do not
 		c.beginCut(rep, cut{all: true, base: start})
-		return
-	}
-	if to >= rep.Ends.Log {
+	case to < rep.Ends.Log:
+		c.beginCut(rep, cut{to: to})
+	default:
 		// No record to cut. But an epoch in which this replica led, and wrote nothing, may stand at the end (Kafka's truncateTo cuts it, too).
-		latest := rep.Epochs.Latest()
 		if rep.Epochs.TruncateTo(rep.Ends.Log); rep.Epochs.Latest() < latest {
 			c.copyOn(rep)
+		} else if rep.Start == rep.Ends.Log { // they part in what is deleted here, too
+			c.beginCut(rep, cut{all: true, base: rep.Start})
 		} else {
 			c.restPartition(rep) // the leader's answer does not fit
 		}
-		return
 	}
-	c.beginCut(rep, cut{to: to})
 }

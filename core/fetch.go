@@ -1,6 +1,8 @@
 package core
 
 import (
+	"slices"
+
 	"odradek/core/api"
 	"odradek/core/errcode"
 	"odradek/core/fetch"
@@ -66,7 +68,7 @@ func (c *Core) viewFetch(req *api.FetchRequest) fetchView {
 		p := &req.Partitions[i]
 		rep, code := c.fetchable(req, p)
 		switch {
-		case code != errcode.None || diverges(rep, p):
+		case code != errcode.None || diverges(req, rep, p):
 			v.now = true
 		case p.Offset >= readEnd(req, rep):
 		case rep.Ring.Covers(p.Offset):
@@ -95,7 +97,7 @@ func (c *Core) fetchable(req *api.FetchRequest, p *api.FetchPartition) (*replica
 		return rep, errcode.UnknownLeaderEpoch
 	case p.LastFetchedEpoch >= 0 && p.LastFetchedEpoch > rep.Epochs.Latest(): // also of a log without epochs: nobody can have fetched from it
 		return rep, errcode.OffsetOutOfRange
-	case p.Offset < rep.Start || p.Offset > rep.Ends.Log && !diverges(rep, p):
+	case p.Offset < rep.Start || p.Offset > rep.Ends.Log && !diverges(req, rep, p):
 		return rep, errcode.OffsetOutOfRange
 	case rep.isLost(p.Offset):
 		return rep, errcode.CorruptMessage
@@ -181,8 +183,8 @@ func (c *Core) answerFetch(a *fetching, locate bool) {
 	for i := range req.Partitions {
 		p, result := &req.Partitions[i], &response.Partitions[i]
 		rep, code := c.fetchable(req, p)
-		fillFetch(result, rep, p, code)
-		if code != errcode.None || diverges(rep, p) || p.Offset >= readEnd(req, rep) || budget <= 0 && !whole {
+		fillFetch(result, req, rep, p, code)
+		if code != errcode.None || diverges(req, rep, p) || p.Offset >= readEnd(req, rep) || budget <= 0 && !whole {
 			continue
 		}
 		var n int64
@@ -215,30 +217,37 @@ func (c *Core) newFetchResponse(req *api.FetchRequest) *api.FetchResponse {
 }
 
 // fillFetch sets everything of a result but its extents.
-func fillFetch(result *api.FetchResult, rep *replica, p *api.FetchPartition, code errcode.Code) {
+func fillFetch(result *api.FetchResult, req *api.FetchRequest, rep *replica, p *api.FetchPartition, code errcode.Code) {
 	*result = api.FetchResult{Topic: p.Topic, TopicID: p.TopicID, Partition: p.Partition, Err: code,
 		HighWatermark: record.NoOffset, LastStable: record.NoOffset, LogStart: record.NoOffset, CurrentLeader: record.NoNode, CurrentEpoch: record.NoEpoch}
 	switch {
 	case rep == nil:
 	case code == errcode.None:
 		result.HighWatermark, result.LastStable, result.LogStart = rep.HighWatermark(), rep.HighWatermark(), rep.Start
-		if diverges(rep, p) {
-			result.Diverges = true
-			result.DivergingEpoch, result.DivergingEnd = rep.epochEnd(p.LastFetchedEpoch)
+		if epoch, end, part := parting(req, rep, p); part {
+			result.Diverges, result.DivergingEpoch, result.DivergingEnd = true, epoch, end
 		}
 	case code == errcode.OffsetOutOfRange && p.LogStart >= 0: // a replica, which may have to begin there; consumers are told nothing, as by Kafka
 		result.LogStart = rep.Start
 	}
 }
 
-// diverges reports whether what a client fetched last is not in this log: the epoch of it ends below the offset asked for, or never was (KIP-595). It is
-// answered where the logs part instead of records.
-func diverges(rep *replica, p *api.FetchPartition) bool {
+// parting returns where the epoch that a client fetched last ends in this log, and whether what it fetched is not in the log: the epoch ends below the offset asked for,
+// or never was (KIP-595). It is answered where the logs part instead of records.
+func parting(req *api.FetchRequest, rep *replica, p *api.FetchPartition) (epoch record.Epoch, end record.Offset, part bool) {
 	if p.LastFetchedEpoch < 0 || p.LastFetchedEpoch > rep.Epochs.Latest() {
-		return false
+		return record.NoEpoch, record.NoOffset, false
 	}
-	epoch, end := rep.epochEnd(p.LastFetchedEpoch)
-	return epoch < p.LastFetchedEpoch || end < p.Offset
+	epoch, end = rep.epochEnd(p.LastFetchedEpoch)
+	if req.ReplicaID >= 0 && end == rep.Start && p.LogStart < rep.Start && rep.Epochs.At(end-1) == record.NoEpoch && !slices.Contains(rep.Assigned().ISR, req.ReplicaID) {
+		end-- // Nothing tells that the logs agree below the start. Who is in sync has what is committed; others begin anew.
+	}
+	return epoch, end, epoch < p.LastFetchedEpoch || end < p.Offset
+}
+
+func diverges(req *api.FetchRequest, rep *replica, p *api.FetchPartition) bool {
+	_, _, part := parting(req, rep, p)
+	return part
 }
 
 func (c *Core) locateFetch(a *fetching) {
@@ -248,7 +257,7 @@ func (c *Core) locateFetch(a *fetching) {
 	for i := range req.Partitions {
 		p := &req.Partitions[i]
 		rep, code := c.fetchable(req, p)
-		if code != errcode.None || diverges(rep, p) || p.Offset >= readEnd(req, rep) {
+		if code != errcode.None || diverges(req, rep, p) || p.Offset >= readEnd(req, rep) {
 			continue
 		}
 		read.places = append(read.places, i)
@@ -278,7 +287,7 @@ func (c *Core) onLocated(id JobID, located *Located) {
 	response := c.newFetchResponse(req)
 	for i := range req.Partitions {
 		rep, code := c.fetchable(req, &req.Partitions[i])
-		fillFetch(&response.Partitions[i], rep, &req.Partitions[i], code)
+		fillFetch(&response.Partitions[i], req, rep, &req.Partitions[i], code)
 	}
 	for j, place := range read.places {
 		result, found := &response.Partitions[place], &located.Partitions[j]

@@ -31,7 +31,7 @@ func (c *Core) heard(req *api.FetchRequest) {
 	for i := range req.Partitions {
 		p := &req.Partitions[i]
 		rep, code := c.fetchable(req, p)
-		if code != errcode.None || p.CurrentEpoch != rep.Assigned().LeaderEpoch || diverges(rep, p) {
+		if code != errcode.None || p.CurrentEpoch != rep.Assigned().LeaderEpoch || diverges(req, rep, p) {
 			continue
 		}
 		var facts partition.Facts

@@ -152,12 +152,12 @@ func (c *Core) cutMetadata(to record.Offset) {
 	c.fx.Disk = append(c.fx.Disk, DiskOp{Kind: DiskTruncate, Stream: stream.Metadata, Generation: g, To: to})
 }
 
-// metadataLog is the log as the disk has it, durable below an offset. It begins where its epochs do: when the log start moved up to a snapshot, the epochs before were
-// forgotten, though the segment that holds their records may have stayed. Of records of forgotten epochs a leader could not tell where a follower's log parts from them.
+// metadataLog is the log as the disk has it, durable below an offset. It begins behind the record that its epochs begin with: when the log start moved up to a snapshot, those
+// before were forgotten, though the segment that holds their records may have stayed. Of records of forgotten epochs a leader could not tell where a follower's log parts from them.
 func metadataLog(o *Opened, durable record.Offset) stream.Log {
 	log := stream.NewLog(stream.Metadata, metadataDir, o.LogStart, o.LogEnd, durable, o.Segments, o.Epochs)
 	if len(o.Epochs) > 0 && o.Epochs[0].Start > log.Start {
-		log.DeleteBelow(min(o.Epochs[0].Start, log.Ends.Log))
+		log.DeleteBelow(min(o.Epochs[0].Start+1, log.Ends.Log))
 	}
 	return log
 }

@@ -16,7 +16,7 @@ func TestMetadataLogBeginsWithItsEpochs(t *testing.T) {
 		opened Opened
 		want   record.Offset
 	}{
-		{"epochs begin later", Opened{LogStart: 22, LogEnd: 29, Epochs: []stream.EpochStart{{Epoch: 6, Start: 23}, {Epoch: 7, Start: 24}}}, 23},
+		{"epochs begin later", Opened{LogStart: 22, LogEnd: 29, Epochs: []stream.EpochStart{{Epoch: 6, Start: 23}, {Epoch: 7, Start: 24}}}, 24},
 		{"epochs begin with it", Opened{LogStart: 22, LogEnd: 29, Epochs: []stream.EpochStart{{Epoch: 4, Start: 22}}}, 22},
 		{"no epochs", Opened{LogStart: 22, LogEnd: 22}, 22},
 		{"epochs begin at the end", Opened{LogStart: 22, LogEnd: 23, Epochs: []stream.EpochStart{{Epoch: 4, Start: 23}}}, 23},

@@ -33,8 +33,8 @@ func (p *Partition) Heard(id record.NodeID, broker int64, end, start record.Offs
 	case end >= f.leader && f.end != record.NoOffset:
 		f.caught = max(f.caught, f.fetched)
 	}
-	if p.hardening || end == p.Start && start < p.Start && !slices.Contains(p.assigned.ISR, id) {
-		end = record.NoOffset // it may be written only; or nothing tells that what lies below the log start agrees: who is not in sync begins anew there first
+	if p.hardening {
+		end = record.NoOffset // it may be written only
 	}
 	f.end, f.start, f.broker, f.fetched, f.leader = end, start, broker, now, p.Ends.Log
 	p.advance(facts)

@@ -263,21 +263,3 @@ func TestHardenedLeaderDoubtsClaims(t *testing.T) {
 		t.Fatalf("in the new epoch the claim does not count: high watermark %d", p.HighWatermark())
 	}
 }
-
-// TestBeginsBelowTheLogStart: a follower that fetches from where the leader's log begins, and has records below, is in line with nothing that is left. It does not count
-// before it has begun anew there, or it would lead with records of another history (seed 323051 of cluster). Who is in the ISR has what was committed.
-func TestBeginsBelowTheLogStart(t *testing.T) {
-	p := New(1, "t", stream.NewLog(stream.ID{}, 0, 9, 9, 9, nil, nil), 9, Settings{FlushMessages: 1, MinInsync: 1, Roll: stream.RollLimits{Bytes: 1 << 20}})
-	p.Assign(Assignment{Leader: 1, LeaderEpoch: 2, Replicas: []record.NodeID{1, 2, 3}, ISR: []record.NodeID{1, 3}}, 0, &Facts{})
-	p.OnDurable(p.Generation, 9, &Facts{})
-	for _, c := range []struct {
-		id    record.NodeID
-		start record.Offset
-		want  record.Offset
-	}{{2, 5, record.NoOffset}, {3, 5, 9}, {2, 9, 9}} {
-		p.Heard(c.id, 7, 9, c.start, 1, &Facts{})
-		if got := p.followerOf(c.id).end; got != c.want {
-			t.Errorf("node %d at 9, its log from %d on: taken to have offsets below %d, want %d", c.id, c.start, got, c.want)
-		}
-	}
-}

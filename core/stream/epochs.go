@@ -77,15 +77,16 @@ func (c *Epochs) TruncateTo(end record.Offset) {
 	}
 }
 
-// StartAt forgets epochs that ended at or below start, a log's new start; the one that start lies in begins there from now on.
+// StartAt forgets epochs that ended below start, a log's new start, but that of the record before it: it begins there from now on. By it a leader can tell whether a
+// follower agrees about what is deleted. Kafka moves the entry to start and cannot.
 func (c *Epochs) StartAt(start record.Offset) {
 	i := 0
-	for i+1 < len(c.entries) && c.entries[i+1].Start <= start {
+	for i+1 < len(c.entries) && c.entries[i+1].Start < start {
 		i++
 	}
 	c.entries = slices.Delete(c.entries, 0, min(i, len(c.entries)))
 	if len(c.entries) > 0 && c.entries[0].Start < start {
-		c.entries[0].Start = start
+		c.entries[0].Start = start - 1
 	}
 }
 

@@ -97,11 +97,23 @@ func TestEpochsAgainstNaive(t *testing.T) {
 func TestEpochsStartAt(t *testing.T) {
 	c := NewEpochs([]EpochStart{{1, 0}, {2, 10}, {5, 20}})
 	c.StartAt(12)
-	if want := []EpochStart{{2, 12}, {5, 20}}; !slices.Equal(c.Entries(), want) {
+	if want := []EpochStart{{2, 11}, {5, 20}}; !slices.Equal(c.Entries(), want) {
 		t.Fatalf("after StartAt(12): %v, want %v", c.Entries(), want)
 	}
-	if e, end := c.EndOffset(1, 30); e != record.NoEpoch || end != 12 {
+	if e, end := c.EndOffset(1, 30); e != record.NoEpoch || end != 11 {
 		t.Fatalf("a forgotten epoch ends at %d, %d", e, end)
+	}
+	// What begins at the new start stays behind the epoch of the record before, also when nothing is left and the next epoch begins there.
+	c.StartAt(20)
+	c.Assign(6, 30)
+	c.StartAt(30)
+	c.Assign(7, 30)
+	if want := []EpochStart{{5, 29}, {7, 30}}; !slices.Equal(c.Entries(), want) {
+		t.Fatalf("after StartAt(30): %v, want %v", c.Entries(), want)
+	}
+	c = NewEpochs([]EpochStart{{2, 12}})
+	if c.StartAt(12); c.At(11) != record.NoEpoch {
+		t.Fatalf("a log that began at 12 knows an epoch before: %v", c.Entries())
 	}
 }
 
