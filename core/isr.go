@@ -26,16 +26,23 @@ type altering struct {
 const alterRetryMs = 50
 
 // heard takes what a follower's fetch claims: everything below the offsets that it asks for. What it asks in another epoch, or where its log has parted from this
-// one, claims nothing.
+// one, claims nothing. Nor does a broker that has registered anew since the metadata that is known here, which may count one to be in sync that the controller has
+// taken out: what it and this leader alone have would be acknowledged, and no min.insync.replicas of those that may lead next would have it.
 func (c *Core) heard(req *api.FetchRequest) {
+	b, known := c.meta.committed.Broker(req.ReplicaID)
+	registered := known && b.Epoch == req.ReplicaEpoch
 	for i := range req.Partitions {
 		p := &req.Partitions[i]
 		rep, code := c.fetchable(req, p)
 		if code != errcode.None || p.CurrentEpoch != rep.Assigned().LeaderEpoch || diverges(req, rep, p) {
 			continue
 		}
+		claim := p.Offset
+		if !registered {
+			claim = record.NoOffset
+		}
 		var facts partition.Facts
-		if rep.Heard(req.ReplicaID, req.ReplicaEpoch, p.Offset, p.LogStart, c.nowMs(), &facts) {
+		if rep.Heard(req.ReplicaID, req.ReplicaEpoch, claim, p.LogStart, c.nowMs(), &facts) {
 			c.settle(rep, &facts)
 			c.membersMayChange(rep)
 			if len(c.deletings) > 0 {

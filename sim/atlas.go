@@ -134,6 +134,9 @@ func (w *World) unmended() (text string) {
 	for i := range w.ledger.topics {
 		for p := range w.ledger.topics[i] {
 			part := &w.ledger.topics[i][p]
+			if part.onlyHurt() {
+				continue
+			}
 			if slices.ContainsFunc(part.harms, func(h harm) bool { return h.told }) {
 				text += fmt.Sprintf("%s-%d is damaged on %s; ", w.opt.Topics[i].Name, p, part.hurtBy.name)
 			}
@@ -186,6 +189,17 @@ func (n *node) leadsHurt(id stream.ID) bool {
 func (l *ledger) ledHurt(topic string, partition int32) bool {
 	p := l.named(topic, partition)
 	return p != nil && p.ledHurt
+}
+
+// onlyHurt reports whether the one copy of a partition is damaged: what is damaged is refused for good, followers, who need it, do not come to be in sync, and where two must be
+// nothing more is taken before somebody lowers min.insync.replicas and deletes the records. So nobody promises that it gets on.
+func (p *partLedger) onlyHurt() bool { return p.ledHurt && p.hurtBy != nil }
+
+// onlyHurtCopies reports whether there is such a partition, for which clients wait.
+func (w *World) onlyHurtCopies() bool {
+	return slices.ContainsFunc(w.ledger.topics, func(parts []partLedger) bool {
+		return slices.ContainsFunc(parts, func(p partLedger) bool { return p.onlyHurt() })
+	})
 }
 
 // unfound are the batches of a node's replica that are damaged, and no start has found that.

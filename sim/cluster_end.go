@@ -60,6 +60,9 @@ func (w *World) checkFull() {
 	lacking := w.unmended()
 	for t := range w.newest.Topics() {
 		for i, p := range t.Partitions {
+			if part := w.ledger.named(t.Name, int32(i)); part != nil && part.onlyHurt() {
+				continue
+			}
 			if len(p.Isr) < len(p.Replicas) || p.Leader == record.NoNode || slices.Contains(p.Directories, image.DirLost) {
 				lacking += fmt.Sprintf("%s-%d is led by %d, its replicas are %v, its ISR %v, its ELR %v and %v, its directories %v; ", t.Name, i, p.Leader, p.Replicas, p.Isr, p.Elr, p.LastKnownElr, p.Directories)
 			}

@@ -401,6 +401,11 @@ func (w *World) check() {
 			n.checkFrames()
 		}
 		w.enter(phaseStop)
+	case w.now > w.healed+drainBound && !w.alone() && w.onlyHurtCopies():
+		for _, c := range w.clients {
+			c.stop()
+		}
+		w.enter(phaseStop)
 	case w.now > w.healed+drainBound:
 		w.fail(Liveness, "drain", fmt.Sprintf("%s after faults have stopped:%s", w.now-w.healed, waits))
 	}
