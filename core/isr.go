@@ -18,6 +18,7 @@ type altering struct {
 	body    *kmsg.AlterPartitionRequest // under way, or to be sent again; nil: none
 	unsure  bool                        // it went out before, without an answer
 	busy    bool
+	unknown bool // a follower claimed something with a broker epoch that the committed image does not have
 	resting bool // a timer says when to send again
 	begun   bool // the timer of looks for followers that lag is set
 }
@@ -26,23 +27,18 @@ type altering struct {
 const alterRetryMs = 50
 
 // heard takes what a follower's fetch claims: everything below the offsets that it asks for. What it asks in another epoch, or where its log has parted from this
-// one, claims nothing. Nor does a broker that has registered anew since the metadata that is known here, which may count one to be in sync that the controller has
-// taken out: what it and this leader alone have would be acknowledged, and no min.insync.replicas of those that may lead next would have it.
+// one, claims nothing.
 func (c *Core) heard(req *api.FetchRequest) {
-	b, known := c.meta.committed.Broker(req.ReplicaID)
-	registered := known && b.Epoch == req.ReplicaEpoch
+	registered := c.brokerEpochOf(req.ReplicaID)
+	c.altering.unknown = c.altering.unknown || req.ReplicaEpoch != registered
 	for i := range req.Partitions {
 		p := &req.Partitions[i]
 		rep, code := c.fetchable(req, p)
 		if code != errcode.None || p.CurrentEpoch != rep.Assigned().LeaderEpoch || diverges(req, rep, p) {
 			continue
 		}
-		claim := p.Offset
-		if !registered {
-			claim = record.NoOffset
-		}
 		var facts partition.Facts
-		if rep.Heard(req.ReplicaID, req.ReplicaEpoch, claim, p.LogStart, c.nowMs(), &facts) {
+		if rep.Heard(req.ReplicaID, req.ReplicaEpoch, registered, p.Offset, p.LogStart, c.nowMs(), &facts) {
 			c.settle(rep, &facts)
 			c.membersMayChange(rep)
 			if len(c.deletings) > 0 {
@@ -51,6 +47,34 @@ func (c *Core) heard(req *api.FetchRequest) {
 		}
 	}
 }
+
+// hearRegistered enters what followers claimed before their registration was known here: they need not name the partitions again.
+func (c *Core) hearRegistered() {
+	if !c.altering.unknown {
+		return
+	}
+	c.altering.unknown = false
+	for _, id := range c.sortedReplicas() {
+		rep := c.replicas[id]
+		var facts partition.Facts
+		entered, waits := rep.Registered(c.brokerEpochOf, &facts)
+		if c.altering.unknown = c.altering.unknown || waits; entered {
+			c.settle(rep, &facts)
+			c.membersMayChange(rep)
+		}
+	}
+}
+
+// brokerEpochOf is a broker's by the committed image; noBroker: it is not registered.
+func (c *Core) brokerEpochOf(id record.NodeID) int64 {
+	if b, ok := c.meta.committed.Broker(id); ok {
+		return b.Epoch
+	}
+	return noBroker
+}
+
+// noBroker is no broker epoch, nor what a follower says that does not know its own.
+const noBroker = -2
 
 // hurryFollowers ends the waits of a new leader's followers, and keeps them short for a while: a fetch that is parked here does not name the partition yet, and acknowledgements
 // would wait until its time is up.

@@ -16,13 +16,7 @@ func TestClaimsOfAnUnknownBrokerEpoch(t *testing.T) {
 	a := *rep.Assigned()
 	a.LeaderEpoch, a.PartitionEpoch, a.Replicas, a.ISR = a.LeaderEpoch+1, a.PartitionEpoch+1, []record.NodeID{c.self, 2}, []record.NodeID{c.self, 2}
 	rep.Assign(a, 0, &partition.Facts{})
-	at := c.meta.committed.At()
-	at.Offset++
-	img, err := c.meta.committed.Replay([]image.Record{&image.RegisterBrokerRecord{BrokerID: 2, BrokerEpoch: 7}}, at)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.meta.committed = img
+	c.registers(t, 2, 7)
 	before := rep.HighWatermark()
 	rep.Append(&record.Batch{Count: 1, Size: 70}, 0, 0)
 	rep.OnWritten(rep.Generation, rep.Ends.Log, &partition.Facts{})
@@ -30,11 +24,46 @@ func TestClaimsOfAnUnknownBrokerEpoch(t *testing.T) {
 	for _, x := range []struct {
 		epoch int64
 		moves bool
-	}{{9, false}, {-1, false}, {7, true}} {
+	}{{-1, false}, {9, false}, {7, true}} {
 		c.heard(&api.FetchRequest{ReplicaID: 2, ReplicaEpoch: x.epoch, Partitions: []api.FetchPartition{
 			{Topic: rep.Topic, Offset: rep.Ends.Log, CurrentEpoch: a.LeaderEpoch, LastFetchedEpoch: a.LeaderEpoch}}})
 		if moved := rep.HighWatermark() > before; moved != x.moves {
 			t.Errorf("a claim of broker epoch %d, and 7 is known: the high watermark moves from %d to %d", x.epoch, before, rep.HighWatermark())
 		}
 	}
+}
+
+// Such a claim is entered when the registration is known: a follower that has nothing to fetch names the partition no more (seed 660839 of cluster: it never came to be in sync).
+func TestClaimsWaitForTheRegistration(t *testing.T) {
+	c, rep, _ := copier(t)
+	a := *rep.Assigned()
+	a.LeaderEpoch, a.PartitionEpoch, a.Replicas, a.ISR = a.LeaderEpoch+1, a.PartitionEpoch+1, []record.NodeID{c.self, 2}, []record.NodeID{c.self, 2}
+	rep.Assign(a, 0, &partition.Facts{})
+	rep.Append(&record.Batch{Count: 1, Size: 70}, 0, 0)
+	rep.OnWritten(rep.Generation, rep.Ends.Log, &partition.Facts{})
+	rep.OnDurable(rep.Generation, rep.Ends.Log, &partition.Facts{})
+	c.heard(&api.FetchRequest{ReplicaID: 2, ReplicaEpoch: 9, Partitions: []api.FetchPartition{
+		{Topic: rep.Topic, Offset: rep.Ends.Log, CurrentEpoch: a.LeaderEpoch, LastFetchedEpoch: a.LeaderEpoch}}})
+	for epoch := int64(7); epoch <= 9; epoch++ {
+		want := rep.Ends.Log - 1
+		if epoch == 9 {
+			want++
+		}
+		c.registers(t, 2, epoch)
+		if c.hearRegistered(); rep.HighWatermark() != want {
+			t.Errorf("broker epoch %d is known, and 9 claimed all: the high watermark is %d, want %d", epoch, rep.HighWatermark(), want)
+		}
+	}
+}
+
+// registers puts a broker into the committed image.
+func (c *Core) registers(t *testing.T, id record.NodeID, epoch int64) {
+	t.Helper()
+	at := c.meta.committed.At()
+	at.Offset++
+	img, err := c.meta.committed.Replay([]image.Record{&image.RegisterBrokerRecord{BrokerID: id, BrokerEpoch: epoch}}, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.meta.committed = img
 }

@@ -186,6 +186,7 @@ func (c *Core) fetchedSnapshotRead(w *snapshotFetch) {
 	}
 	c.defaultsChanged()
 	c.fx.Publish = img
+	c.hearRegistered()
 	c.advanceStage()
 }
 

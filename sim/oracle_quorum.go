@@ -117,7 +117,7 @@ func (n *node) metadataChanged(op *core.DiskOp) {
 		l.batches = append(l.batches, b)
 	case core.DiskTruncate:
 		for k := len(l.batches); k > 0 && (op.All || l.batches[k-1].next > op.To); k-- {
-			if b := l.batches[k-1]; !op.All && n.w.quorum.has(b) {
+			if b := l.batches[k-1]; !op.All && n.w.quorum.hasBy(b, n.quorum().Epoch) {
 				n.w.fail(Correctness, "Q3", fmt.Sprintf("%s cuts its log to %d, and its batch at %d of epoch %d is committed", n.name, op.To, b.base, b.epoch))
 			}
 			l.batches = l.batches[:k-1]
@@ -143,6 +143,13 @@ func (q *quorumWatch) at(base record.Offset) (metaBatch, bool) {
 func (q *quorumWatch) has(b metaBatch) bool {
 	other, ok := q.at(b.base)
 	return ok && other == b
+}
+
+// hasBy reports whether a batch was committed in an epoch or before. A node that has not heard of a later one may still follow a leader that lacks what was committed in that: nobody
+// counted it.
+func (q *quorumWatch) hasBy(b metaBatch, epoch record.Epoch) bool {
+	i, ok := slices.BinarySearchFunc(q.committed, b.base, func(c metaBatch, base record.Offset) int { return int(c.base - base) })
+	return ok && q.committed[i] == b && q.in[i] <= epoch
 }
 
 func (q *quorumWatch) end() record.Offset {

@@ -13,6 +13,7 @@ import (
 type follower struct {
 	id      record.NodeID
 	end     record.Offset
+	claim   record.Offset // what it claimed with a broker epoch that is not known here: it becomes end when that is; NoOffset: nothing
 	start   record.Offset // its log start, by its last fetch
 	broker  int64         // broker epoch of its last fetch; -1: none
 	caught  int64         // when it was last caught up, in ms
@@ -20,11 +21,17 @@ type follower struct {
 	leader  record.Offset // the leader's log end at that time
 }
 
-// Heard enters a follower's fetch: it has everything below end. broker is its broker epoch, now in milliseconds. It returns false for a node that is no replica.
-func (p *Partition) Heard(id record.NodeID, broker int64, end, start record.Offset, now int64, facts *Facts) bool {
+// Heard enters a follower's fetch: it has everything below end. broker is its broker epoch, registered the one by the committed image, now in milliseconds. It returns false
+// for a node that is no replica. Of a broker epoch that is not known here the claim waits: this leader may count one to be in sync that the controller has taken out, and what
+// it and this leader alone have would be acknowledged, though of those that may lead next not min.insync.replicas have it.
+func (p *Partition) Heard(id record.NodeID, broker, registered int64, end, start record.Offset, now int64, facts *Facts) bool {
 	f := p.followerOf(id)
 	if f == nil || !p.Leading() {
 		return false
+	}
+	if f.claim = record.NoOffset; broker != registered {
+		f.claim, f.end, f.start, f.broker, f.fetched, f.leader = end, record.NoOffset, start, broker, now, p.Ends.Log
+		return true
 	}
 	// Caught up: it has all that there was, now or when it fetched last (KIP-16).
 	switch {
@@ -39,6 +46,20 @@ func (p *Partition) Heard(id record.NodeID, broker int64, end, start record.Offs
 	f.end, f.start, f.broker, f.fetched, f.leader = end, start, broker, now, p.Ends.Log
 	p.advance(facts)
 	return true
+}
+
+// Registered enters the claims that waited for their broker epochs to be known, and reports whether there were any, and whether some wait on.
+func (p *Partition) Registered(epochOf func(record.NodeID) int64, facts *Facts) (entered, waits bool) {
+	for i := range p.followers {
+		switch f := &p.followers[i]; {
+		case f.claim == record.NoOffset || !p.Leading():
+		case f.broker == epochOf(f.id):
+			entered = p.Heard(f.id, f.broker, f.broker, f.claim, f.start, f.fetched, facts) || entered
+		default:
+			waits = true
+		}
+	}
+	return entered, waits
 }
 
 func (p *Partition) followerOf(id record.NodeID) *follower {
@@ -61,7 +82,7 @@ func (p *Partition) resetFollowers(now int64) {
 	p.followers = slices.DeleteFunc(p.followers, func(f follower) bool { return !slices.Contains(p.assigned.Replicas, f.id) })
 	for _, id := range p.assigned.Replicas {
 		if id != p.self && p.followerOf(id) == nil {
-			p.followers = append(p.followers, follower{id: id, end: record.NoOffset, broker: -1, caught: now})
+			p.followers = append(p.followers, follower{id: id, end: record.NoOffset, claim: record.NoOffset, broker: -1, caught: now})
 		}
 	}
 }
@@ -118,6 +139,7 @@ func (p *Partition) Propose(now, lagMs int64, eligible Eligible) []Member {
 		switch {
 		case member && f.end < p.Ends.Log && now-f.caught > lagMs:
 			in = false
+		case !member && f.end < p.Ends.Log && now-f.caught > lagMs: // it would leave at once
 		case !member && ok && f.end != record.NoOffset && f.broker == epoch && f.end >= max(p.hw, p.epochStart):
 			in = true
 		}

@@ -101,7 +101,7 @@ func (l *leadership) step() {
 		if l.stale[id] {
 			broker = 6
 		}
-		p.Heard(id, broker, end, 0, l.now, &facts)
+		p.Heard(id, broker, broker, end, 0, l.now, &facts)
 		l.acked(&facts)
 	case 5, 8:
 		l.propose()
@@ -191,8 +191,8 @@ func TestLagLeavesTheISR(t *testing.T) {
 	p := New(1, "t", stream.NewLog(stream.ID{}, 0, 0, 0, 0, nil, nil), 0, Settings{FlushMessages: 1, MinInsync: 1, Roll: stream.RollLimits{Bytes: 1 << 20}})
 	p.Assign(Assignment{Leader: 1, LeaderEpoch: 1, Replicas: []record.NodeID{1, 2, 3}, ISR: []record.NodeID{1, 2, 3}}, 0, &Facts{})
 	all := func(record.NodeID) (int64, bool) { return 7, true }
-	p.Heard(2, 7, 0, 0, 10, &Facts{})
-	p.Heard(3, 7, 0, 0, 10, &Facts{})
+	p.Heard(2, 7, 7, 0, 0, 10, &Facts{})
+	p.Heard(3, 7, 7, 0, 0, 10, &Facts{})
 	if got := p.Propose(100_000, lag, all); got != nil {
 		t.Fatalf("idle followers are to leave: %v", got)
 	}
@@ -201,7 +201,7 @@ func TestLagLeavesTheISR(t *testing.T) {
 	if got := p.Propose(100_000+lag, lag, all); got != nil {
 		t.Fatalf("they had no time: %v", got)
 	}
-	p.Heard(3, 7, 1, 0, 100_050, &Facts{})
+	p.Heard(3, 7, 7, 1, 0, 100_050, &Facts{})
 	if got := p.Propose(100_001+lag, lag, all); len(got) != 2 || got[0].ID != 1 || got[1].ID != 3 {
 		t.Fatalf("proposed is %v", got)
 	}
@@ -251,15 +251,35 @@ func TestHardenedLeaderDoubtsClaims(t *testing.T) {
 	p.Park(-1, 1, 7, 0)
 	p.OnDurable(p.Generation, 1, &Facts{})
 	var facts Facts
-	p.Heard(2, 5, 1, 0, 0, &facts)
+	p.Heard(2, 5, 5, 1, 0, 0, &facts)
 	if len(facts.Acked) > 0 || p.HighWatermark() != 0 {
 		t.Fatalf("a claim from before is acknowledged: %+v", facts.Acked)
 	}
 	a.LeaderEpoch, a.PartitionEpoch = 2, 1
 	p.Assign(a, 0, &Facts{})
 	p.OnDurable(p.Generation, 1, &Facts{})
-	p.Heard(2, 5, 1, 0, 0, &facts)
+	p.Heard(2, 5, 5, 1, 0, 0, &facts)
 	if len(facts.Acked) != 1 || p.HighWatermark() != 1 {
 		t.Fatalf("in the new epoch the claim does not count: high watermark %d", p.HighWatermark())
+	}
+}
+
+// TestLaggingFollowerDoesNotJoin: one that has all that is committed, and lags behind the log's end, would leave the ISR as soon as it has joined. Where too few are in sync
+// the high watermark stands still, and it joined and left without pause (seeds 17 and 45 of cluster, with slower rolls).
+func TestLaggingFollowerDoesNotJoin(t *testing.T) {
+	p := New(1, "t", stream.NewLog(stream.ID{}, 0, 0, 9, 9, nil, nil), 5, Settings{FlushMessages: 1, MinInsync: 3, Roll: stream.RollLimits{Bytes: 1 << 20}})
+	p.Assign(Assignment{Leader: 1, LeaderEpoch: 2, Replicas: []record.NodeID{1, 2}, ISR: []record.NodeID{1}}, 0, &Facts{})
+	p.OnDurable(p.Generation, 9, &Facts{})
+	p.epochStart = 0
+	eligible := func(record.NodeID) (int64, bool) { return 7, true }
+	for _, c := range []struct {
+		at    int64 // when it fetches, and is looked at, in ms
+		end   record.Offset
+		joins bool
+	}{{10, 6, true}, {200, 6, false}, {201, 9, true}} {
+		p.Heard(2, 7, 7, c.end, 0, c.at, &Facts{})
+		if list := p.Propose(c.at, 100, eligible); (len(list) == 2) != c.joins {
+			t.Errorf("a follower with offsets below %d of 9 at %d ms, last caught up before 100 ms may go by: proposed %v", c.end, c.at, list)
+		}
 	}
 }
