@@ -52,16 +52,19 @@ func (c *Core) askControllerOn(lane Lane, timeoutMs int32, body kmsg.Request, do
 }
 
 // onAnswered ends a call. What is not known is of an earlier incarnation.
-func (c *Core) onAnswered(id CallID, answer kmsg.Response) {
-	w, ok := c.calls[id]
+func (c *Core) onAnswered(ev *Event) {
+	w, ok := c.calls[ev.Call]
 	if !ok {
 		return
 	}
-	delete(c.calls, id)
+	delete(c.calls, ev.Call)
+	answer := ev.Answer
 	if answer != nil && answer.Key() != w.body.Key() {
 		answer = nil // of something else: none
 	}
+	c.frame = ev.Frame
 	w.done(c, answer)
+	c.frame = record.NoFrame
 }
 
 // callQuorum sends what the quorum's machine asks of another voter.

@@ -88,6 +88,7 @@ func (c *Core) copyBatches(rep *replica, bytes []byte) {
 	it := record.Batches(bytes)
 	for it.Next() {
 		b := it.Batch
+		b.Frame = c.frame
 		err := b.CheckCRC()
 		if err == nil && c.dirs[rep.Dir].free-int64(b.Size) < diskReserve {
 			err = fmt.Errorf("the log directory is nearly full: delete topics or add space")

@@ -35,6 +35,8 @@ type Core struct {
 	now Now      // of the running Step
 	fx  *Effects // of the running Step
 
+	frame record.FrameID // that the answer which the running Step takes lies in
+
 	meta     metadata
 	snaps    snapshots
 	replicas map[stream.ID]*replica
@@ -210,7 +212,7 @@ func (c *Core) Step(now Now, ev *Event, fx *Effects) {
 	case EvLeave:
 		c.onLeave()
 	case EvAnswered:
-		c.onAnswered(ev.Call, ev.Answer)
+		c.onAnswered(ev)
 	case EvTruncated:
 		c.onTruncated(ev.Stream, ev.Generation, ev.Opened)
 	default:

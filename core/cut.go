@@ -1,6 +1,7 @@
 package core
 
 import (
+	"bytes"
 	"slices"
 
 	"odradek/core/partition"
@@ -82,6 +83,7 @@ func (c *Core) carryOutCut(rep *replica) {
 // cutWithin has an empty log begin with a batch in whose middle its start lies: DeleteRecords moved the leader's there. A segment is named after its first batch, so the one that is there
 // goes. The start stays promised meanwhile: a log that a crash leaves empty goes on there. Kafka's truncateFullyAndStartAt with a log start does likewise.
 func (c *Core) cutWithin(rep *replica, first *record.Batch) {
+	first.Data, first.Frame = bytes.Clone(first.Data), record.NoFrame // the log is cut in Steps to come
 	c.promise(rep.ID, rep.Start)
 	x := cut{all: true, base: first.BaseOffset, first: first}
 	x.needs[startsFile] = c.want(rep.Dir, startsFile)

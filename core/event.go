@@ -75,7 +75,17 @@ type Event struct {
 	Located    *Located
 	Loaded     *Loaded
 	Call       CallID
-	Answer     kmsg.Response // of Call; nil: none will come. The core owns it and what it aliases
+	Answer     kmsg.Response  // of Call; nil: none will come. The core owns it and what it aliases, but for what lies in Frame
+	Frame      record.FrameID // pooled buffer that the records in Answer alias
+}
+
+// Pooled returns the buffer that an event's batches alias, of which whoever brings the event has a reference; NoFrame: there is none. The core keeps nothing of it but
+// what is in its Append effects.
+func (ev *Event) Pooled() record.FrameID {
+	if ev.Kind == EvRequest {
+		return ev.Request.Frame
+	}
+	return ev.Frame
 }
 
 // Boot is what a new incarnation knows before anything else: identity, configuration, directories and the metadata quorum's state. Nothing in

@@ -35,7 +35,11 @@ func (n *node) callPeer(call *core.Call) {
 		}
 	}
 	if l == nil {
-		l = &peer{n: n, life: n.life, place: len(p.peers), to: call.Node, lane: call.Lane, m: wire.NewPeer(n.name, peerLimits)}
+		var pool wire.Pool
+		if call.Lane >= core.LaneFetch {
+			pool = p.pool
+		}
+		l = &peer{n: n, life: n.life, place: len(p.peers), to: call.Node, lane: call.Lane, m: wire.NewPeer(n.name, peerLimits, pool)}
 		p.peers = append(p.peers, l)
 	}
 	l.m.Call(n.mono(), call, &l.fx)
@@ -60,7 +64,7 @@ func (l *peer) carryOut() {
 		spoil(fx.Write)
 	}
 	for _, a := range fx.Answers { // each comes when it likes
-		ev := core.Event{Kind: core.EvAnswered, Call: a.Call, Answer: a.Answer}
+		ev := core.Event{Kind: core.EvAnswered, Call: a.Call, Answer: a.Answer, Frame: a.Frame}
 		w.after(w.opt.Core.draw(&l.n.rng), event{kind: evCore, who: l.n.id, life: l.life, core: &ev})
 	}
 	if due, ok := l.m.Due(); ok {

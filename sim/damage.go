@@ -55,6 +55,16 @@ func logFiles(folder string, names []string) (paths []string) {
 	return paths
 }
 
+// writtenFiles are logFiles and, behind them, the one that begins before what is before it is durable.
+func writtenFiles(folder string, names []string) (paths []string) {
+	for _, name := range names {
+		if strings.HasSuffix(strings.TrimSuffix(name, ".next"), ".log") {
+			paths = append(paths, folder+"/"+name)
+		}
+	}
+	return paths
+}
+
 // folderOnPlatter finds a partition's folder in whichever log directory has it.
 func (n *node) folderOnPlatter(name string) string {
 	for i := range n.w.opt.Dirs {

@@ -75,6 +75,19 @@ func (n *node) armDisk(k faultKind, dir string, keep Time) {
 	n.armed[k], n.failIn, n.keep = n.p != nil, dir, keep
 }
 
+// markNext notes what a start makes of a segment that began before what is before it was durable.
+func (n *node) markNext(op simdisk.Op) {
+	if n.p == nil || n.p.ready || !strings.HasSuffix(op.Path, ".log.next") || strings.Contains(op.Path, "-delete/") {
+		return
+	}
+	switch op.Kind {
+	case simdisk.OpRename:
+		n.w.reach(markNextTaken)
+	case simdisk.OpRemove:
+		n.w.reach(markNextDropped)
+	}
+}
+
 // before is the disk's hook: faults strike between any two file operations.
 func (n *node) before(op simdisk.Op) error {
 	if n.cutAt > 0 && op.N >= n.cutAt {
@@ -88,6 +101,7 @@ func (n *node) before(op simdisk.Op) error {
 		return nil
 	}
 	if !n.serving() {
+		n.markNext(op)
 		return nil
 	}
 	here := strings.HasPrefix(op.Path, n.failIn)

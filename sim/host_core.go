@@ -68,9 +68,10 @@ func (n *node) step(ev *core.Event) {
 	n.arm()
 }
 
-// settleFrame passes the frame of a Produce on: each batch in an Append effect holds it until written, refused ones do not.
+// settleFrame passes the frame of a Produce, or of what a leader answered, on: each batch in an Append effect holds it until written, refused ones do not.
 func (n *node) settleFrame(ev *core.Event) {
-	if ev.Kind != core.EvRequest || ev.Request.Frame == record.NoFrame {
+	frame := ev.Pooled()
+	if frame == record.NoFrame {
 		return
 	}
 	if !n.w.cfg.broken.releaseEarly {
@@ -80,7 +81,7 @@ func (n *node) settleFrame(ev *core.Event) {
 			}
 		}
 	}
-	n.p.pool.Release(ev.Request.Frame)
+	n.p.pool.Release(frame)
 }
 
 // carryOut does what the Step asked for: publish, pin, queue for the disk, reply, report.

@@ -29,6 +29,7 @@ const (
 	forHeal     purpose = 10    // who stays broken when faults stop
 	forFormat   purpose = 11    // what a cluster is formatted with
 	forDirs     purpose = 12    // log directories of several nodes
+	forSeal     purpose = 13    // when segments begin
 	forAdmin    purpose = 0xb00 // + admin
 	forClient   purpose = 0x100 // + client
 	forNode     purpose = 0x200 // + node: delays of the host
@@ -61,10 +62,11 @@ type Options struct {
 	Faults   [faultKinds]Time
 	Dirs     int // log directories
 	Index    Indexing
-	Retains  bool // topics lose what is old or too much
-	Deletes  bool // they do, or lose what a client has deleted
-	Eligible bool // eligible.leader.replicas.version is 1, as in every new cluster; else it is formatted without
-	SyncAll  int  // a round of more steps is one SyncAll
+	Retains  bool  // topics lose what is old or too much
+	Deletes  bool  // they do, or lose what a client has deleted
+	Eligible bool  // eligible.leader.replicas.version is 1, as in every new cluster; else it is formatted without
+	SyncAll  int   // a round of more steps is one SyncAll
+	Seal     int64 // a segment begins before what is before it is durable if more than so many bytes of that are not; 0: never here
 	Life     LongLife
 }
 
@@ -150,6 +152,12 @@ type Versions struct{ Produce, Fetch, ListOffsets, Metadata int16 }
 // pick returns one of list.
 func pick[T any](rng *prng.Source, list ...T) T { return list[rng.IntN(len(list))] }
 
+// drawSeal draws when a segment begins before what is before it is durable: always where anything is not, by size, or never.
+func drawSeal(seed uint64) int64 {
+	rng := source(seed, forSeal)
+	return pick[int64](&rng, 1, 1, 400, 0)
+}
+
 // between draws from lo to hi, both included.
 func between(rng *prng.Source, lo, hi int) int { return lo + rng.IntN(hi-lo+1) }
 
@@ -192,6 +200,7 @@ func Draw(seed uint64, p Profile) Options {
 		core.KeyValue{Key: "replica.high.watermark.checkpoint.interval.ms", Value: pick(&rng, "5000", "1000", "100")})
 	o.Dirs = pick(&rng, 1, 1, 2)
 	o.SyncAll = pick(&rng, 16, 1, 3)
+	o.Seal = drawSeal(seed)
 	drawAlters(&o)
 	drawMachines(&o)
 	drawRetention(&o)
@@ -374,7 +383,7 @@ func (o *Options) Lines() []string {
 		out = append(out, fmt.Sprintf("admin a%d requests=%d timeout.ms=%d patience=%s", i, a.Requests, a.TimeoutMs, a.Patience))
 	}
 	out = append(out, fmt.Sprintf("network delay=%s..%s..%s slow=%d cut=%d", Time(o.Network.Least), Time(o.Network.Usual), Time(o.Network.Most), o.Network.Slow, o.Network.Cut))
-	out = append(out, fmt.Sprintf("disk delay=%s..%s..%s slow=%d sync-all>%d", o.Disk.Least, o.Disk.Usual, o.Disk.Most, o.Disk.Slow, o.SyncAll))
+	out = append(out, fmt.Sprintf("disk delay=%s..%s..%s slow=%d sync-all>%d seal>%d", o.Disk.Least, o.Disk.Usual, o.Disk.Most, o.Disk.Slow, o.SyncAll, o.Seal))
 	out = append(out, fmt.Sprintf("core delay=%s..%s..%s slow=%d", o.Core.Least, o.Core.Usual, o.Core.Most, o.Core.Slow))
 	var faults []string
 	for k, mean := range o.Faults {

@@ -31,7 +31,7 @@ func (d *logDir) checkMirror(ops []core.DiskOp) {
 		names, _ := n.disk.Names(folder)
 		var bytes int64
 		var bases []record.Offset
-		for _, path := range logFiles(folder, names) {
+		for _, path := range writtenFiles(folder, names) {
 			data, _ := n.disk.Data(path)
 			bytes += int64(len(data))
 			bases = append(bases, baseOf(path))
@@ -58,7 +58,7 @@ func asksOf(ops []core.DiskOp, id stream.ID) bool {
 
 // baseOf is the base offset in the name of a segment's file.
 func baseOf(path string) (base record.Offset) {
-	for _, digit := range strings.TrimSuffix(path[strings.LastIndexByte(path, '/')+1:], ".log") {
+	for _, digit := range strings.TrimSuffix(strings.TrimSuffix(path[strings.LastIndexByte(path, '/')+1:], ".next"), ".log") {
 		base = base*10 + record.Offset(digit-'0')
 	}
 	return base

@@ -68,13 +68,18 @@ func (n *node) checkFrames() {
 		}
 	}
 	for i := range n.w.heap.entries {
-		if e := &n.w.heap.entries[i]; e.kind == evCore && e.life == n.life && e.core.Kind == core.EvRequest {
+		if e := &n.w.heap.entries[i]; e.kind == evCore && e.life == n.life && (e.core.Kind == core.EvRequest || e.core.Frame != record.NoFrame) {
 			return
 		}
 	}
 	held := 0
 	for _, c := range p.conns { // any order: a sum
 		if c.holds || c.reader.Partial() {
+			held++
+		}
+	}
+	for _, l := range p.peers {
+		if l.m.Partial() {
 			held++
 		}
 	}

@@ -75,7 +75,7 @@ func (n *node) openDirs(boot *core.Boot) error {
 			}
 			fs = below{disk, d.root}
 		}
-		d.dir = segment.OpenDirWith(fs, stream.DirID(i), segment.Options{IndexInterval: int64(n.w.opt.Index.Interval), IndexBytes: int64(n.w.opt.Index.Bytes), SyncAllAbove: n.w.opt.SyncAll})
+		d.dir = segment.OpenDirWith(fs, stream.DirID(i), segment.Options{IndexInterval: int64(n.w.opt.Index.Interval), IndexBytes: int64(n.w.opt.Index.Bytes), SyncAllAbove: n.w.opt.SyncAll, SealAbove: n.w.opt.Seal})
 		n.p.dirs = append(n.p.dirs, d)
 		if _, err := d.dir.Lock(); err != nil {
 			return err

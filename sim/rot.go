@@ -132,8 +132,8 @@ func (n *node) grows(file string) bool {
 	}
 	folder := path.Dir(file)
 	names, _ := n.disk.DurableNames(folder)
-	logs := logFiles(folder, names)
-	return len(logs) == 0 || strings.TrimSuffix(logs[len(logs)-1], ".log") == strings.TrimSuffix(file, path.Ext(file))
+	logs := writtenFiles(folder, names)
+	return len(logs) == 0 || strings.TrimSuffix(strings.TrimSuffix(logs[len(logs)-1], ".next"), ".log") == strings.TrimSuffix(file, path.Ext(file))
 }
 
 // tells reports whether the format can tell what a file has become from what it was, or it does no harm.

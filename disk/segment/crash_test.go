@@ -87,7 +87,8 @@ func (w *world) incarnation() {
 		}
 		return nil
 	}
-	w.dir = openDir(w.disk.Mount())
+	seals := []int64{1, 500, 0}[w.rng.IntN(3)]
+	w.dir = OpenDirWith(w.disk.Mount(), 0, Options{IndexInterval: 400, IndexBytes: 8000, SealAbove: seals})
 	all, err := recoverAll(w.dir)
 	if err != nil {
 		if !fired {
@@ -126,11 +127,26 @@ func (w *world) incarnation() {
 
 // write carries one operation out and takes promises in; false if the directory has failed, by the crash.
 func (w *world) write(ops ...core.DiskOp) bool {
-	done, events := w.dir.Write(ops, nil)
-	for done < len(ops) {
-		w.fatalf("write stopped at %d of %d", done, len(ops))
+	for {
+		done, events := w.dir.Write(ops, nil)
+		w.take(events)
+		if ops = ops[done:]; len(ops) == 0 || w.dir.Err() != nil {
+			return w.dir.Err() == nil
+		}
+		if !w.seals() { // they wait for a segment to get its name
+			return false
+		}
 	}
-	w.take(events)
+}
+
+// seals runs the round that a waiting operation waits for.
+func (w *world) seals() bool {
+	r := w.dir.BeginSync()
+	if r == nil {
+		w.fatalf("an operation waits and no round is due")
+	}
+	r.Run()
+	w.take(w.dir.EndSync(r, nil))
 	return w.dir.Err() == nil
 }
 

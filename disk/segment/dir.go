@@ -93,6 +93,9 @@ type Log struct {
 	dirty  []vfs.File // files with bytes that no sync covers
 	names  bool       // the folder has names that no sync covers
 	wanted bool       // in Dir.want
+	asked  bool       // by somebody who waits for all that was written
+
+	unsealed bool // the last segment's file is named .log.next
 
 	beside int64 // bytes written since a round or a seal covered all
 
@@ -126,6 +129,7 @@ func OpenDir(fs vfs.FS, id stream.DirID) *Dir { return OpenDirWith(fs, id, Defau
 func OpenDirWith(fs vfs.FS, id stream.DirID, o Options) *Dir {
 	kafka := DefaultOptions()
 	o.IndexInterval, o.IndexBytes = cmp.Or(o.IndexInterval, kafka.IndexInterval), cmp.Or(o.IndexBytes, kafka.IndexBytes)
+	o.SealAbove = cmp.Or(o.SealAbove, kafka.SealAbove)
 	o.SyncAllAbove = cmp.Or(o.SyncAllAbove, kafka.SyncAllAbove)
 	return &Dir{fs: fs, id: id, options: o, logs: map[stream.ID]*Log{}, folders: map[string]*Log{}, list: &streamList{}}
 }
@@ -252,7 +256,12 @@ func (l *Log) setLimits(x stream.IndexLimits) {
 // ID names the stream.
 func (l *Log) ID() stream.ID { return l.id }
 
-func (l *Log) path(base record.Offset) string { return l.folder + "/" + logName(base) }
+func (l *Log) path(base record.Offset) string {
+	if l.unsealed && l.last().base == base {
+		return l.folder + "/" + nextName(base)
+	}
+	return l.folder + "/" + logName(base)
+}
 
 // last returns the segment that grows, nil if there is none.
 func (l *Log) last() *segment {

@@ -16,12 +16,13 @@ import (
 type Options struct {
 	IndexInterval int64 // index.interval.bytes: an entry for more than so many bytes of batches
 	IndexBytes    int64 // segment.index.bytes: what an index may hold, and has set aside while its segment grows
+	SealAbove     int64 // a roll with more unsynced bytes than so many has a round seal what is before it. (1 MiB: PERFORMANCE-LOG)
 	SyncAllAbove  int   // a round of more files and folders than so many is one SyncAll. (16: docs/BENCHMARKS.md)
 }
 
 // DefaultOptions are Kafka's.
 func DefaultOptions() Options {
-	return Options{IndexInterval: 4096, IndexBytes: 10 << 20, SyncAllAbove: 16}
+	return Options{IndexInterval: 4096, IndexBytes: 10 << 20, SealAbove: 1 << 20, SyncAllAbove: 16}
 }
 
 // Sizes of an entry of .index (relative offset i32, position i32) and of .timeindex (timestamp i64, relative offset i32), big-endian.

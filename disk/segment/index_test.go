@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -88,7 +89,11 @@ func checkIndexes(disk *simdisk.Disk, d *Dir) error {
 		}
 		for _, name := range names {
 			digits, suffix, _ := strings.Cut(name, ".")
-			if _, err := disk.Data(l.folder + "/" + digits + ".log"); err != nil && strings.HasSuffix(suffix, "index") {
+			if !strings.HasSuffix(suffix, "index") {
+				continue
+			}
+			base, _ := strconv.ParseInt(digits, 10, 64)
+			if _, err := disk.Data(l.path(record.Offset(base))); err != nil {
 				return fmt.Errorf("%s/%s has no log", l.folder, name)
 			}
 		}

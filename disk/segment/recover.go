@@ -114,6 +114,10 @@ func (r *recovery) run(names []string) error {
 			return err
 		}
 	}
+	names, err := r.takeNext(names)
+	if err != nil {
+		return err
+	}
 	if r.log.next < r.floor {
 		r.lose(r.floor, fmt.Sprintf("the log ends at %d, and held offsets below %d durably", r.log.next, r.floor))
 		if len(bases) > 0 {
@@ -127,10 +131,9 @@ func (r *recovery) run(names []string) error {
 			return err
 		}
 	}
-	if err := r.settleIndexes(names); err != nil {
+	if err = r.settleIndexes(names); err != nil {
 		return err
 	}
-	var err error
 	if r.first, err = r.log.firstTimestamp(); err != nil {
 		return err
 	}

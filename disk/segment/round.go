@@ -2,6 +2,7 @@ package segment
 
 import (
 	"errors"
+	"slices"
 
 	"odradek/core"
 	"odradek/core/record"
@@ -35,6 +36,8 @@ type roundStream struct {
 	moved  bool // its folder was moved aside before the round came to it
 
 	checkpoint bool // a Checkpointed is due
+	seals      bool // the log's last segment is not in it
+	asked      bool // with seals: it was wanted
 }
 
 // WantAll asks that the next round cover every stream with unsynced bytes, relaxed ones too: a clean stop does.
@@ -54,9 +57,14 @@ func (d *Dir) BeginSync() *Round {
 	r := &Round{fs: d.fs}
 	for _, l := range d.want {
 		at := len(r.streams)
-		r.streams = append(r.streams, roundStream{log: l, gen: l.gen, upTo: l.next, folder: l.folder, checkpoint: l.checkpoint})
+		r.streams = append(r.streams, roundStream{log: l, gen: l.gen, upTo: l.next, folder: l.folder, checkpoint: l.checkpoint, seals: l.unsealed, asked: l.asked})
+		files := l.dirty
+		if l.unsealed {
+			r.streams[at].upTo = l.last().base
+			files = slices.DeleteFunc(slices.Clone(files), func(f vfs.File) bool { return f == l.last().file })
+		}
 		// All of the stream's dirty files, older segments too: the end counts only if everything before it does.
-		for _, file := range l.dirty {
+		for _, file := range files {
 			r.steps = append(r.steps, roundStep{file: file, stream: at})
 		}
 		if l.checkpoint {
@@ -70,8 +78,11 @@ func (d *Dir) BeginSync() *Round {
 		}
 		// What is written from here on is dirty anew.
 		clear(l.dirty)
-		l.dirty, l.names, l.wanted, l.checkpoint = l.dirty[:0], false, false, false
+		l.dirty, l.names, l.wanted, l.asked, l.checkpoint = l.dirty[:0], false, false, false, false
 		d.covered(l)
+		if l.unsealed {
+			d.uncovered(l)
+		}
 	}
 	if d.syncsAll(len(r.steps)) {
 		r.steps = []roundStep{{all: true}} // a failure is the directory's, whichever stream is named
@@ -94,6 +105,16 @@ func (d *Dir) syncsAll(steps int) bool {
 func (d *Dir) covered(l *Log) {
 	d.beside -= l.beside
 	l.beside = 0
+}
+
+// uncovered notes that the last segment is not with a round that seals what is before it.
+func (d *Dir) uncovered(l *Log) {
+	s := l.last()
+	if s.size > 0 {
+		l.markDirty(s.file)
+	}
+	l.beside = int64(s.size)
+	d.beside += l.beside
 }
 
 // Steps returns how many system calls the round takes.
@@ -176,6 +197,11 @@ func (d *Dir) EndSync(r *Round, events []core.Event) []core.Event {
 		s := &r.streams[i]
 		if s.moved || d.logs[s.log.id] != s.log {
 			continue // moved, or deleted meanwhile
+		}
+		if s.seals {
+			if err := d.sealed(s.log, s.asked); err != nil {
+				return d.fence(s.log.id, err, events)
+			}
 		}
 		events = append(events, core.Event{Kind: core.EvDurable, Stream: s.log.id, Generation: s.gen, UpTo: s.upTo})
 		if !s.checkpoint {

@@ -136,6 +136,8 @@ func (s *script) outside(word string, words []string) {
 	switch word {
 	case "index":
 		s.printIndexes()
+	case "sealabove": // sealabove n: until the next crash
+		s.dir.options.SealAbove, _ = strconv.ParseInt(words[0], 10, 64)
 	case "close":
 		if err := s.dir.CloseFiles(); err != nil {
 			fmt.Fprintln(s.out, err)
@@ -259,6 +261,8 @@ func (s *script) op(words []string) core.DiskOp {
 		s.end[name] = max(to, op.Base)
 	case "roll":
 		op.Kind, op.Base = core.DiskRoll, record.Offset(number(words, "base", int64(s.end[name])))
+	case "checkpoint":
+		op.Kind = core.DiskCheckpoint
 	case "delete":
 		op.Kind, op.To, op.All = core.DiskDelete, to, words[len(words)-1] == "all"
 	default:

@@ -35,6 +35,10 @@ func (d *Dir) Write(ops []core.DiskOp, events []core.Event) (done int, _ []core.
 }
 
 func (d *Dir) mustWait(op *core.DiskOp) bool {
+	l := d.logs[op.Stream]
+	if l != nil && l.waitsForSeal(op) {
+		return true
+	}
 	if d.round == nil {
 		return false
 	}
@@ -44,8 +48,7 @@ func (d *Dir) mustWait(op *core.DiskOp) bool {
 	case core.DiskDelete:
 		return !op.All
 	case core.DiskRoll:
-		l := d.logs[op.Stream]
-		return l != nil && len(l.segs)+len(l.pending) > 0 && (len(l.segs) == 0 || l.last().base != op.Base)
+		return l != nil && len(l.segs)+len(l.pending) > 0 && (len(l.segs) == 0 || l.last().base != op.Base) && !d.sealsLater(l, op.Base)
 	}
 	return false
 }
@@ -208,7 +211,9 @@ func (d *Dir) rollTo(l *Log, op *core.DiskOp) error {
 		return nil
 	}
 	if s != nil {
-		if err := d.seal(l); err != nil {
+		if l.unsealed = d.sealsLater(l, op.Base); l.unsealed {
+			d.wantRound(l)
+		} else if err := d.seal(l); err != nil {
 			return err
 		}
 		if err := d.closeIndex(l, s); err != nil {
@@ -225,7 +230,11 @@ func (d *Dir) rollTo(l *Log, op *core.DiskOp) error {
 
 // beginSegment makes the file that appends go to from now on. Its name becomes durable with the next round.
 func (d *Dir) beginSegment(l *Log, base record.Offset) error {
-	file, err := d.fs.Create(l.path(base))
+	name := logName(base)
+	if l.unsealed {
+		name = nextName(base)
+	}
+	file, err := d.fs.Create(l.folder + "/" + name)
 	if err != nil {
 		return err
 	}
@@ -237,7 +246,7 @@ func (d *Dir) beginSegment(l *Log, base record.Offset) error {
 
 // seal makes everything written so far durable, before a further segment begins.
 //
-// Invariant: a segment's file exists only if everything before it is durable. So an interrupted write can only be met in the last segment; a flaw in any
+// Invariant: a segment's file exists only if everything before it is durable (but for one that has not got its name yet, see unsealed.go). So an interrupted write can only be met in the last segment; a flaw in any
 // other, or a gap between two, is damage, and recovery never cuts there.
 func (d *Dir) seal(l *Log) error {
 	for _, file := range l.dirty {
@@ -256,7 +265,13 @@ func (d *Dir) seal(l *Log) error {
 	return nil
 }
 
+// wantSync asks for everything that was written so far to be durable.
 func (d *Dir) wantSync(l *Log) {
+	l.asked = true
+	d.wantRound(l)
+}
+
+func (d *Dir) wantRound(l *Log) {
 	if !l.wanted {
 		l.wanted = true
 		d.want = append(d.want, l)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"odradek/core"
+	"odradek/core/record"
 	"odradek/net/wire"
 )
 
@@ -15,6 +16,7 @@ import (
 type LaneConfig struct {
 	ClientID string
 	Limits   wire.PeerLimits
+	Frames   *Frames // of answers, which go on with theirs; nil: they have memory of their own
 	Now      func() core.Instant
 	// Answer takes what ends calls. It may run Steps, and so Call, on this goroutine.
 	Answer func([]wire.PeerAnswer)
@@ -46,10 +48,18 @@ type link struct {
 
 // NewLane returns a lane that has no connection yet.
 func NewLane(cfg LaneConfig) *Lane {
-	l := &Lane{cfg: cfg, machine: wire.NewPeer(cfg.ClientID, cfg.Limits)}
+	l := &Lane{cfg: cfg, machine: wire.NewPeer(cfg.ClientID, cfg.Limits, cfg.pool())}
 	l.timer = time.AfterFunc(time.Hour, l.timeUp)
 	l.timer.Stop()
 	return l
+}
+
+// pool is nil where there is none: an interface that holds a nil pointer would not be.
+func (c *LaneConfig) pool() wire.Pool {
+	if c.Frames == nil {
+		return nil
+	}
+	return c.Frames
 }
 
 // Call sends a call, in its turn. After Stop it ends at once without an answer.
@@ -192,14 +202,18 @@ func reasonOf(err error) string {
 
 // read takes answers until the link ends.
 func (l *Lane) read(k *link, conn net.Conn) error {
-	in := wire.NewAnswerReader(l.cfg.Limits.AnswerMax)
+	in := wire.NewAnswerReader(l.cfg.Limits.AnswerMax, l.cfg.pool())
+	defer in.Close()
 	for {
-		frame, ok, err := in.Next()
+		answer, ok, err := in.Next()
 		if err != nil {
 			return err
 		}
 		if ok {
-			if !l.doOn(k, func(now core.Instant, fx *wire.PeerEffects) { l.machine.Frame(now, frame, fx) }) {
+			if !l.doOn(k, func(now core.Instant, fx *wire.PeerEffects) { l.machine.Frame(now, answer, fx) }) {
+				if answer.Frame != record.NoFrame {
+					l.cfg.Frames.Release(answer.Frame)
+				}
 				return nil
 			}
 			continue

@@ -11,6 +11,7 @@ import (
 
 	"odradek/core"
 	"odradek/core/api"
+	"odradek/core/record"
 	"odradek/net/wire"
 )
 
@@ -30,12 +31,21 @@ type laneTest struct {
 func newLaneTest(t *testing.T, addr string) *laneTest {
 	began := time.Now()
 	l := &laneTest{t: t, addr: addr, answers: map[core.CallID][]kmsg.Response{}, arrived: make(chan core.CallID, 1000)}
-	l.Lane = NewLane(LaneConfig{ClientID: "test", Limits: laneLimits, Now: func() core.Instant { return core.Instant(time.Since(began)) },
+	frames := NewFrames(0, true)
+	t.Cleanup(func() { // after Stop
+		if n := frames.InUse(); n != 0 {
+			t.Errorf("answers hold %d bytes", n)
+		}
+	})
+	l.Lane = NewLane(LaneConfig{ClientID: "test", Limits: laneLimits, Frames: frames, Now: func() core.Instant { return core.Instant(time.Since(began)) },
 		Answer: func(answers []wire.PeerAnswer) {
 			l.mu.Lock()
 			defer l.mu.Unlock()
 			for _, a := range answers {
 				l.answers[a.Call] = append(l.answers[a.Call], a.Answer)
+				if a.Frame != record.NoFrame {
+					frames.Release(a.Frame)
+				}
 				l.arrived <- a.Call
 			}
 		},
@@ -250,5 +260,31 @@ func TestLaneRefused(t *testing.T) {
 		if up == "true" {
 			t.Error("told that it is up")
 		}
+	}
+}
+
+// TestAnswersReuseBuffers: an answer of the size of those before it costs no memory.
+func TestAnswersReuseBuffers(t *testing.T) {
+	frames := NewFrames(0, false)
+	in := wire.NewAnswerReader(1<<20, frames)
+	answer := append([]byte{0, 4, 0, 0}, make([]byte, 4<<16)...)
+	take := func() {
+		for rest := answer; len(rest) > 0; {
+			if _, ok, err := in.Next(); ok || err != nil {
+				t.Fatal("not yet", err)
+			}
+			n := copy(in.Buffer(), rest)
+			in.Filled(n)
+			rest = rest[n:]
+		}
+		got, ok, err := in.Next()
+		if !ok || err != nil || len(got.Data) != 4<<16 {
+			t.Fatalf("%d bytes, %v", len(got.Data), err)
+		}
+		frames.Release(got.Frame)
+	}
+	take() // grows as it proves what it sends
+	if n := testing.AllocsPerRun(100, take); n > 0 {
+		t.Errorf("%v allocations an answer", n)
 	}
 }

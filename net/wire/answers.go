@@ -7,6 +7,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"odradek/core/api"
+	"odradek/core/record"
 )
 
 // fetchAnswer is the shape of an answer to Fetch: the one that is large and comes all the time. kmsg allocates an array as soon as its length is below the number of bytes
@@ -47,19 +48,27 @@ func DecodeAnswer(req kmsg.Request, frame []byte) (correlation int32, resp kmsg.
 	return DecodeResponse(req, frame)
 }
 
-// AnswerReader cuts a stream of answers into frames, each in memory of its own: what is decoded of one may alias it. Use: Next until it yields none, then read into
-// Buffer, then Filled. Memory grows with what has come, not with what a size field says.
+// Answer is one answer as it came, without its size field. What is decoded of it may alias it.
+type Answer struct {
+	Data  []byte
+	Frame record.FrameID // pooled buffer that Data lies in, with one reference, which the caller now owns; NoFrame for ordinary memory
+}
+
+// AnswerReader cuts a stream of answers into frames. Use: Next until it yields none, then read into Buffer, then Filled; Close at the end. Memory grows with what has
+// come, not with what a size field says.
 type AnswerReader struct {
+	pool   Pool // nil: each answer is in memory of its own
 	max    int
 	head   [4]byte
 	body   []byte // of the answer that has begun; nil: its size is not known
+	frame  record.FrameID
 	size   int
 	have   int // of head, or of body
 	proven int // the largest answer that came whole, up to provenMax
 }
 
-// NewAnswerReader returns a reader of answers up to max bytes.
-func NewAnswerReader(max int) *AnswerReader { return &AnswerReader{max: max} }
+// NewAnswerReader returns a reader of answers up to max bytes, which lie in buffers of pool, or in memory of their own if that is nil.
+func NewAnswerReader(max int, pool Pool) *AnswerReader { return &AnswerReader{max: max, pool: pool} }
 
 // Buffer returns where the next bytes go; never empty when Next has just yielded nothing.
 func (r *AnswerReader) Buffer() []byte {
@@ -67,33 +76,60 @@ func (r *AnswerReader) Buffer() []byte {
 		return r.head[r.have:]
 	}
 	if r.have == len(r.body) && r.have < r.size {
-		grown := make([]byte, min(r.size, 4*len(r.body)))
-		copy(grown, r.body)
-		r.body = grown
+		old, frame := r.body, r.frame
+		r.alloc(min(r.size, 4*len(old)))
+		copy(r.body, old)
+		r.release(frame)
 	}
 	return r.body[r.have:]
+}
+
+func (r *AnswerReader) alloc(n int) {
+	if r.pool == nil {
+		r.body = make([]byte, n)
+		return
+	}
+	var b []byte
+	b, r.frame = r.pool.Get(n)
+	r.body = b[:min(len(b), r.size)]
+}
+
+func (r *AnswerReader) release(frame record.FrameID) {
+	if frame != record.NoFrame {
+		r.pool.Release(frame)
+	}
+}
+
+// Partial reports whether an answer has begun and is not complete.
+func (r *AnswerReader) Partial() bool { return r.body != nil }
+
+// Close gives back what an unfinished answer holds. The reader is of no use afterwards.
+func (r *AnswerReader) Close() {
+	r.release(r.frame)
+	r.body, r.frame = nil, record.NoFrame
 }
 
 // Filled says that n bytes of Buffer have come.
 func (r *AnswerReader) Filled(n int) { r.have += n }
 
-// Next returns the next whole answer, without its size field, if there is one. An error is final.
-func (r *AnswerReader) Next() (frame []byte, ok bool, err error) {
+// Next returns the next whole answer, if there is one. An error is final.
+func (r *AnswerReader) Next() (answer Answer, ok bool, err error) {
 	if r.body == nil {
 		if r.have < len(r.head) {
-			return nil, false, nil
+			return Answer{}, false, nil
 		}
 		r.size = int(int32(binary.BigEndian.Uint32(r.head[:])))
 		if r.size < 4 || r.size > r.max {
-			return nil, false, fmt.Errorf("%w: an answer of %d bytes; allowed are 4 to %d", ErrFrame, r.size, r.max)
+			return Answer{}, false, fmt.Errorf("%w: an answer of %d bytes; allowed are 4 to %d", ErrFrame, r.size, r.max)
 		}
-		r.body, r.have = make([]byte, min(r.size, max(frameFirst, r.proven))), 0
+		r.alloc(min(r.size, max(frameFirst, r.proven)))
+		r.have = 0
 	}
 	if r.have < r.size {
-		return nil, false, nil
+		return Answer{}, false, nil
 	}
-	frame = r.body[:r.size:r.size]
+	answer = Answer{Data: r.body[:r.size:r.size], Frame: r.frame}
 	r.proven = max(r.proven, min(r.size, provenMax))
-	r.body, r.have = nil, 0
-	return frame, true, nil
+	r.body, r.frame, r.have = nil, record.NoFrame, 0
+	return answer, true, nil
 }

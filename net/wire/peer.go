@@ -9,6 +9,7 @@ import (
 	"odradek/core"
 	"odradek/core/api"
 	"odradek/core/errcode"
+	"odradek/core/record"
 )
 
 // PeerLimits bound a connection to another node. All are positive.
@@ -34,7 +35,8 @@ type PeerEffects struct {
 // PeerAnswer ends a call: EvAnswered of the core.
 type PeerAnswer struct {
 	Call   core.CallID
-	Answer kmsg.Response // nil: none will come. It owns all that it names
+	Answer kmsg.Response  // nil: none will come. It owns all that it names, but for what lies in Frame
+	Frame  record.FrameID // pooled buffer that its records lie in, with one reference; NoFrame: there is none
 }
 
 type peerState uint8
@@ -57,6 +59,7 @@ const (
 type Peer struct {
 	clientID string
 	limits   PeerLimits
+	pool     Pool // of the buffers of answers; nil: they have memory of their own
 
 	state   peerState
 	addr    string // of the connection
@@ -76,10 +79,13 @@ type peerCall struct {
 	body kmsg.Request
 }
 
-// NewPeer returns the machine of one lane to another node. clientID is how it names itself there.
-func NewPeer(clientID string, limits PeerLimits) *Peer {
-	return &Peer{clientID: clientID, limits: limits}
+// NewPeer returns the machine of one lane to another node. clientID is how it names itself there. Answers lie in buffers of pool, if there is one.
+func NewPeer(clientID string, limits PeerLimits, pool Pool) *Peer {
+	return &Peer{clientID: clientID, limits: limits, pool: pool}
 }
+
+// Partial reports whether an answer has begun and is not complete.
+func (p *Peer) Partial() bool { return p.in != nil && p.in.Partial() }
 
 // Waiting is the number of calls that have no answer yet.
 func (p *Peer) Waiting() int { return len(p.queue) }
@@ -99,7 +105,7 @@ func (p *Peer) Connected(now core.Instant, fx *PeerEffects) {
 	if p.state != peerDialing {
 		panic("invariant: a connection that nobody asked for")
 	}
-	p.state, p.in = peerGreeting, NewAnswerReader(p.limits.AnswerMax)
+	p.state, p.in = peerGreeting, NewAnswerReader(p.limits.AnswerMax, p.pool)
 	p.write(versionsRequest(), fx)
 	p.settle(now, fx)
 }
@@ -126,44 +132,55 @@ func (p *Peer) Received(now core.Instant, b []byte, fx *PeerEffects) {
 		n := copy(p.in.Buffer(), b)
 		p.in.Filled(n)
 		b = b[n:]
-		frame, ok, err := p.in.Next()
+		answer, ok, err := p.in.Next()
 		switch {
 		case err != nil:
 			p.hangUp(now, err.Error(), fx)
 		case ok:
-			p.Frame(now, frame, fx)
+			p.Frame(now, answer, fx)
 		}
 	}
 }
 
-// Frame takes a whole answer, without its size field, as an AnswerReader cuts it. It belongs to the machine.
-func (p *Peer) Frame(now core.Instant, frame []byte, fx *PeerEffects) {
+// Frame takes a whole answer, as an AnswerReader cuts it. It belongs to the machine.
+func (p *Peer) Frame(now core.Instant, answer Answer, fx *PeerEffects) {
+	if !p.answered(now, &answer, fx) && answer.Frame != record.NoFrame {
+		p.pool.Release(answer.Frame)
+	}
+}
+
+// answered reports whether a call has ended with the answer, which then goes on with its frame.
+func (p *Peer) answered(now core.Instant, answer *Answer, fx *PeerEffects) bool {
 	switch {
 	case p.state == peerGreeting:
-		resp, err := p.decode(versionsRequest(), frame)
+		resp, err := p.decode(versionsRequest(), answer.Data)
 		if err != nil {
 			p.hangUp(now, err.Error(), fx)
-			return
+			return false
 		}
 		versions := resp.(*kmsg.ApiVersionsResponse)
 		if code := errcode.Code(versions.ErrorCode); code != errcode.None {
 			p.hangUp(now, fmt.Sprintf("ApiVersions is answered %v", code), fx)
-			return
+			return false
 		}
 		p.state, p.offered, p.backoff, p.until, fx.Up = peerReady, versions.ApiKeys, 0, after(now, p.limits.IdleMs), true
 	case p.state == peerReady && p.sent:
-		resp, err := p.decode(p.queue[0].body, frame)
+		resp, err := p.decode(p.queue[0].body, answer.Data)
 		if err != nil {
 			p.hangUp(now, err.Error(), fx)
-			return
+			return false
 		}
 		p.end(resp, fx)
+		fx.Answers[len(fx.Answers)-1].Frame = answer.Frame
 		p.until = after(now, p.limits.IdleMs)
+		p.settle(now, fx)
+		return true
 	default:
 		p.hangUp(now, "an answer to nothing", fx)
-		return
+		return false
 	}
 	p.settle(now, fx)
+	return false
 }
 
 func (p *Peer) decode(req kmsg.Request, frame []byte) (kmsg.Response, error) {
@@ -343,6 +360,9 @@ func (p *Peer) down(now core.Instant, reason string, fx *PeerEffects) {
 
 // drop forgets the connection, and what this step wanted of it.
 func (p *Peer) drop(fx *PeerEffects) {
+	if p.in != nil {
+		p.in.Close()
+	}
 	p.state, p.addr, p.offered, p.in = peerOff, "", nil, nil
 	fx.Up, fx.Write = false, nil
 }

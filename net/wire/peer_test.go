@@ -10,6 +10,7 @@ import (
 
 	"odradek/core"
 	"odradek/core/api"
+	"odradek/core/record"
 )
 
 var peerLimits = PeerLimits{QueueMax: 5, AnswerMax: 1 << 20, SetupMs: 1000, BackoffMs: 50, BackoffMaxMs: 400, IdleMs: 3000}
@@ -18,6 +19,7 @@ var peerLimits = PeerLimits{QueueMax: 5, AnswerMax: 1 << 20, SetupMs: 1000, Back
 type peerWorld struct {
 	t       rapid.TB
 	peer    *Peer
+	pool    *testPool // of answers
 	now     core.Instant
 	dialing bool
 	linked  bool
@@ -36,7 +38,8 @@ type peerWorld struct {
 }
 
 func newPeerWorld(t rapid.TB) *peerWorld {
-	return &peerWorld{t: t, peer: NewPeer("node-1", peerLimits), open: map[core.CallID]core.Instant{}, addrs: map[core.CallID]string{}}
+	pool := newTestPool()
+	return &peerWorld{t: t, pool: pool, peer: NewPeer("node-1", peerLimits, pool), open: map[core.CallID]core.Instant{}, addrs: map[core.CallID]string{}}
 }
 
 // do lets the machine do something and carries out what it wants.
@@ -62,6 +65,13 @@ func (w *peerWorld) do(step func(fx *PeerEffects)) {
 		if due <= w.now {
 			w.t.Fatalf("call %d is open at %d, its time was up at %d", id, w.now, due)
 		}
+	}
+	held := 0
+	if w.peer.Partial() {
+		held = 1
+	}
+	if len(w.pool.live) != held {
+		w.t.Fatalf("%d buffers are held, by answers under way %d", len(w.pool.live), held)
 	}
 	if len(w.open) != w.peer.Waiting() {
 		w.t.Fatalf("%d calls are open, the machine has %d", len(w.open), w.peer.Waiting())
@@ -148,6 +158,12 @@ func (w *peerWorld) answered(a PeerAnswer) {
 		w.t.Fatalf("call %d is answered, and was already", a.Call)
 	}
 	delete(w.open, a.Call)
+	if (a.Frame != record.NoFrame) != (a.Answer != nil) {
+		w.t.Fatalf("call %d has the answer %v and the buffer %d", a.Call, a.Answer, a.Frame)
+	}
+	if a.Frame != record.NoFrame {
+		defer w.pool.Release(a.Frame)
+	}
 	if a.Answer != nil && w.wrong {
 		w.t.Fatalf("call %d has the answer to another request", a.Call)
 	}
@@ -326,7 +342,7 @@ func (s *byHand) refused() PeerEffects {
 
 // TestPeerBackoff: a node that cannot be reached is tried after 50 ms, 100, 200, 400, 400; what waits when an attempt fails ends without an answer.
 func TestPeerBackoff(t *testing.T) {
-	s := &byHand{peer: NewPeer("n", peerLimits)}
+	s := &byHand{peer: NewPeer("n", peerLimits, nil)}
 	var waits []int64
 	for id := core.CallID(1); id <= 6; id++ {
 		from := s.now
@@ -348,7 +364,7 @@ func TestPeerBackoff(t *testing.T) {
 // TestPeerConnectedTooLate: a connection that comes up when its time is over, before the timer has told so, is closed, and nothing is written to it. The lane of a
 // process that was held up wrote to no connection.
 func TestPeerConnectedTooLate(t *testing.T) {
-	s := &byHand{peer: NewPeer("n", peerLimits)}
+	s := &byHand{peer: NewPeer("n", peerLimits, nil)}
 	if fx := s.call(1, 5000); fx.Dial == "" {
 		t.Fatalf("%+v", fx)
 	}
@@ -361,7 +377,7 @@ func TestPeerConnectedTooLate(t *testing.T) {
 
 // TestPeerLimits: a queue has an end, a connection that does not come up is given up, one without calls is closed.
 func TestPeerLimits(t *testing.T) {
-	s := &byHand{peer: NewPeer("n", peerLimits)}
+	s := &byHand{peer: NewPeer("n", peerLimits, nil)}
 	for id := core.CallID(1); id <= 5; id++ {
 		if fx := s.call(id, 9000); len(fx.Answers) != 0 || (fx.Dial != "") != (id == 1) {
 			t.Fatalf("call %d: %+v", id, fx)
@@ -400,7 +416,7 @@ func TestPeerNonsense(t *testing.T) {
 		"negative":  {0xff, 0xff, 0xff, 0xff},
 		"zeros":     make([]byte, 64),
 	} {
-		s := &byHand{peer: NewPeer("n", peerLimits)}
+		s := &byHand{peer: NewPeer("n", peerLimits, nil)}
 		s.call(1, 2000)
 		s.do(s.peer.Connected)
 		fx := s.do(func(now core.Instant, fx *PeerEffects) { s.peer.Received(now, b, fx) })
@@ -408,7 +424,7 @@ func TestPeerNonsense(t *testing.T) {
 			t.Errorf("%s: %+v", name, fx)
 		}
 	}
-	r := NewAnswerReader(100 << 20)
+	r := NewAnswerReader(100<<20, nil)
 	copy(r.Buffer(), []byte{0x06, 0, 0, 0})
 	r.Filled(4)
 	if _, ok, err := r.Next(); ok || err != nil || len(r.Buffer()) > frameFirst {

@@ -90,17 +90,24 @@ func (p *peers) call(call core.Call) {
 func (n *Node) answered(answers []wire.PeerAnswer) {
 	events := make([]core.Event, len(answers))
 	for i, a := range answers {
-		events[i] = core.Event{Kind: core.EvAnswered, Call: a.Call, Answer: a.Answer}
+		events[i] = core.Event{Kind: core.EvAnswered, Call: a.Call, Answer: a.Answer, Frame: a.Frame}
 	}
-	n.mailbox.submit(events)
+	if !n.mailbox.submit(events) {
+		n.release(events)
+	}
 }
 
 func (n *Node) newLane(id laneID) *peerLane {
 	l := new(peerLane)
+	var frames *tcp.Frames
+	if id.lane >= core.LaneFetch { // what comes there goes to a log's file at once
+		frames = n.frames
+	}
 	l.Lane = tcp.NewLane(tcp.LaneConfig{
 		ClientID: fmt.Sprintf("node-%d-%s", n.cfg.NodeID, id.lane),
 		Limits: wire.PeerLimits{QueueMax: laneCallsMax, AnswerMax: answerMax(n.cfg, id.lane), SetupMs: laneSetup.Milliseconds(), BackoffMs: laneBackoff.Milliseconds(),
 			BackoffMaxMs: laneBackoffMax.Milliseconds(), IdleMs: min(n.cfg.MaxIdleMs, maxIdleMs)},
+		Frames:  frames,
 		Now:     func() core.Instant { return n.now().Mono },
 		Answer:  n.answered,
 		Changed: func(up bool, addr, reason string) { n.laneChanged(id, l, up, addr, reason) },

@@ -28,9 +28,14 @@ func (n *Node) Submit(events []core.Event) {
 	if n.mailbox.submit(events) {
 		return
 	}
+	n.release(events)
+}
+
+// release gives back the frames of events that no Step will see.
+func (n *Node) release(events []core.Event) {
 	for i := range events {
-		if ev := &events[i]; ev.Kind == core.EvRequest && ev.Request.Frame != record.NoFrame {
-			n.frames.Release(ev.Request.Frame) // no Step will
+		if frame := events[i].Pooled(); frame != record.NoFrame {
+			n.frames.Release(frame)
 		}
 	}
 }
@@ -97,9 +102,10 @@ func (n *Node) explain() {
 	}
 }
 
-// settleFrame passes the frame of a Produce on: each batch in an Append effect holds it until written, refused ones do not.
+// settleFrame passes the frame of a Produce, or of what a leader answered, on: each batch in an Append effect holds it until written, refused ones do not.
 func (n *Node) settleFrame(ev *core.Event, from int) {
-	if ev.Kind != core.EvRequest || ev.Request.Frame == record.NoFrame {
+	frame := ev.Pooled()
+	if frame == record.NoFrame {
 		return
 	}
 	for i := from; i < len(n.fx.Disk); i++ {
@@ -107,7 +113,7 @@ func (n *Node) settleFrame(ev *core.Event, from int) {
 			n.frames.Retain(n.fx.Disk[i].Batch.Frame)
 		}
 	}
-	n.frames.Release(ev.Request.Frame)
+	n.frames.Release(frame)
 }
 
 // pin holds the files that the replies of the last Step name.
