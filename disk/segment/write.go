@@ -142,6 +142,7 @@ func (d *Dir) gather(l *Log, op *core.DiskOp) error {
 	l.pending = append(l.pending, b)
 	l.gen = op.Generation
 	if op.Sync {
+		l.synced = true
 		d.wantSync(l)
 	}
 	if !l.touched {
@@ -188,13 +189,17 @@ func (d *Dir) flush(l *Log) error {
 	l.next, l.wrote = s.next, true
 	l.beside += want
 	d.beside += want
+	fills := l.synced && l.id != stream.Metadata
 	l.forgetPending()
+	if fills {
+		return d.fill(l, s, want)
+	}
 	return nil
 }
 
 func (l *Log) forgetPending() {
 	clear(l.bufs) // the frames are not ours any more
-	l.bufs, l.pending = l.bufs[:0], l.pending[:0]
+	l.bufs, l.pending, l.synced = l.bufs[:0], l.pending[:0], false
 }
 
 // rollTo ends the last segment and begins another one.
@@ -240,6 +245,9 @@ func (d *Dir) beginSegment(l *Log, base record.Offset) error {
 // Invariant: a segment's file exists only if everything before it is durable. So an interrupted write can only be met in the last segment; a flaw in any
 // other, or a gap between two, is damage, and recovery never cuts there.
 func (d *Dir) seal(l *Log) error {
+	if err := l.trim(); err != nil {
+		return err
+	}
 	for _, file := range l.dirty {
 		if err := file.SyncData(); err != nil {
 			return err
