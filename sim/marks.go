@@ -51,6 +51,8 @@ const (
 	markHurtLeads
 	markDirReplaced
 	markUnclearBatch
+	markFilled
+	markFilledAtStart
 	markKinds
 )
 
@@ -66,6 +68,7 @@ var MarkNames = [markKinds]string{
 	"a damaged file stopped a start", "a damaged snapshot of the metadata was passed over", "a partition was offline for want of its partition.metadata", "a producer's sequences began at 0 again",
 	"another node led the metadata quorum", "a metadata log was cut", "a node's disk was wiped", "a replica was cut", "a metadata log began anew with a fetched snapshot", "a replica joined an ISR", "a replica's disk came back empty", "the power of all nodes failed at once", "a power loss took batches of a replica of a relaxed topic", "a leader of a relaxed topic lacked what more replicas had lost than may",
 	"a damaged replica was copied anew", "a damaged replica led, for want of another", "a log directory came back empty", "a batch of unclear fate was refused as out of order to the end",
+	"a log's file ended with a step of zeros", "a start found a log's file that ended with zeros",
 }
 
 // reach notes that a rare state was reached.

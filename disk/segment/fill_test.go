@@ -221,7 +221,7 @@ func TestTornWriteBeforeZeros(t *testing.T) {
 	}
 }
 
-// Of a last batch whose header says nothing any more no offset is given out again, whatever zeros are behind it.
+// Of a last batch whose header says no more than its length no offset is given out again, and the zeros behind it count for none.
 func TestOffsetsOfALostHeaderBeforeZeros(t *testing.T) {
 	f := newFiller(t)
 	f.append(30, 1000, true)
@@ -232,8 +232,9 @@ func TestOffsetsOfALostHeaderBeforeZeros(t *testing.T) {
 	header := bytes.Repeat([]byte{0xff}, record.HeaderSize)
 	clear(header[23:27]) // both of its counts say one
 	clear(header[57:61])
+	copy(header[8:12], b.Data[8:12])
 	check(t, f.disk.Corrupt("orders-0/"+logName(0), int64(batches-len(b.Data)), header))
-	if o := f.open()[0]; len(o.Lost) != 1 || o.Lost[0].From != 30 || o.LogEnd < 35 {
+	if o := f.open()[0]; len(o.Lost) != 1 || o.Lost[0].From != 30 || o.LogEnd < 35 || o.LogEnd > 30+1000 {
 		t.Error(printOpened(o))
 	}
 }
