@@ -48,6 +48,7 @@ func (r *recovery) mend(sc *scanner, why error, next record.Offset) (more bool, 
 		r.lose(b.BaseOffset, story)
 		s.size, s.next = stream.Pos(at), l.next
 		s.leaps = append(s.leaps, leap{b.BaseOffset, s.size})
+		r.closes = r.closes || next == record.NoOffset
 		return true, nil
 	}
 	if next != record.NoOffset {
@@ -117,11 +118,16 @@ func (r *recovery) lose(to record.Offset, why string) {
 	}
 }
 
-// goOn begins a segment at the log's end, durably, behind one whose tail is damaged: nothing is written over it.
+// goOn begins a segment at the log's end, durably, behind one that is damaged: nothing is written over it, and whoever reads it again knows that no write of it was interrupted, though
+// the recovery point, which no lost range is below, says so no more. What it holds is made durable first (see seal).
 func (r *recovery) goOn() error {
 	l := r.log
-	if s := l.last(); s.base == l.next {
+	s := l.last()
+	if s.base == l.next {
 		return nil
+	}
+	if err := s.file.SyncData(); err != nil {
+		return err
 	}
 	file, err := r.dir.createNew(l.path(l.next))
 	if err != nil {

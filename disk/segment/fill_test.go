@@ -253,3 +253,25 @@ func TestBatchInAValueBeforeZeros(t *testing.T) {
 		t.Error(printOpened(o))
 	}
 }
+
+// A sector of zeros below the recovery point is damage; what is good behind it is there at the next start, too, which knows of no recovery point behind what is lost.
+func TestZerosThatWereFoundAsDamage(t *testing.T) {
+	var data []byte
+	for i := range 10 {
+		data = append(data, stamped(spec{base: record.Offset(i), n: 1, pid: -1, pad: 1000})...)
+	}
+	clear(data[7*sector : 8*sector])
+	disk, dir := lay(t, []record.Offset{0}, [][]byte{data})
+	check(t, disk.Mount().SyncAll())
+	for _, point := range []record.Offset{10, 3} {
+		check(t, dir.WriteSlot(core.Store{Slot: core.Slot{Name: StreamsFile}, Bytes: []byte("odradek 1\n")}))
+		check(t, dir.WriteSlot(core.Store{Slot: core.Slot{Name: core.RecoveryPointCheckpoint}, Bytes: core.FormatCheckpoint([]core.CheckpointEntry{{Topic: "orders", Offset: point}})}))
+		all, err := recoverAll(dir)
+		check(t, err)
+		if o := all[0]; o.LogEnd != 10 || len(o.Lost) != 1 || o.Lost[0].From != 3 || o.Lost[0].To != 4 || o.Cut != 0 {
+			t.Errorf("recovery point %d: %s", point, printOpened(o))
+		}
+		disk.PowerLoss(func(int) int { return 0 })
+		dir = openDir(disk.Mount())
+	}
+}
