@@ -18,7 +18,7 @@ type AdminOptions struct {
 // drawQuorum draws a world of a metadata quorum: voters, observers, and clients that change metadata at whoever leads.
 func drawQuorum(seed uint64, p Profile) Options {
 	rng := source(seed, forPeers)
-	o := Options{Seed: seed, Profile: p, Dirs: 1, SyncAll: pick(&rng, 16, 1, 3), Seal: drawSeal(seed), Index: Indexing{Bytes: 1000, Interval: 300}}
+	o := Options{Seed: seed, Profile: p, Dirs: 1, SyncAll: pick(&rng, 16, 1, 3), Seal: drawSeal(seed), Fill: drawFill(seed), Index: Indexing{Bytes: 1000, Interval: 300}}
 	voters, observers := pick(&rng, 1, 2, 3, 3, 3, 3, 4, 5, 5), pick(&rng, 0, 0, 1, 2)
 	if voters == 1 {
 		observers++
@@ -69,7 +69,7 @@ func (k faultKind) strikes(o *Options) bool {
 // drawCluster draws a world of brokers with replicated partitions. Roles are in one process each, or apart.
 func drawCluster(seed uint64, p Profile) Options {
 	rng := source(seed, forPeers)
-	o := Options{Seed: seed, Profile: p, Dirs: 1, SyncAll: pick(&rng, 16, 1, 3), Seal: drawSeal(seed), Index: Indexing{Bytes: pick[int32](&rng, 1000, 100), Interval: pick[int32](&rng, 300, 1)}}
+	o := Options{Seed: seed, Profile: p, Dirs: 1, SyncAll: pick(&rng, 16, 1, 3), Seal: drawSeal(seed), Fill: drawFill(seed), Index: Indexing{Bytes: pick[int32](&rng, 1000, 100), Interval: pick[int32](&rng, 300, 1)}}
 	dirs := source(seed, forDirs)
 	o.Dirs = pick(&dirs, 1, 2)
 	brokers, voters, apart := pick(&rng, 2, 3, 3, 3, 4, 5, 7), pick(&rng, 1, 3, 3), rng.IntN(3) == 0

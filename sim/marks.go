@@ -53,6 +53,8 @@ const (
 	markUnclearBatch
 	markNextTaken
 	markNextDropped
+	markFilled
+	markFilledAtStart
 	markKinds
 )
 
@@ -69,6 +71,7 @@ var MarkNames = [markKinds]string{
 	"another node led the metadata quorum", "a metadata log was cut", "a node's disk was wiped", "a replica was cut", "a metadata log began anew with a fetched snapshot", "a replica joined an ISR", "a replica's disk came back empty", "the power of all nodes failed at once", "a power loss took batches of a replica of a relaxed topic", "a leader of a relaxed topic lacked what more replicas had lost than may",
 	"a damaged replica was copied anew", "a damaged replica led, for want of another", "a log directory came back empty", "a batch of unclear fate was refused as out of order to the end",
 	"a start took in a segment that had begun before what was before it was durable", "a start removed such a segment",
+	"a log's file ended with a step of zeros", "a start found a log's file that ended with zeros",
 }
 
 // reach notes that a rare state was reached.

@@ -30,6 +30,7 @@ const (
 	forFormat   purpose = 11    // what a cluster is formatted with
 	forDirs     purpose = 12    // log directories of several nodes
 	forSeal     purpose = 13    // when segments begin
+	forFill     purpose = 14    // zeros that files grow by
 	forAdmin    purpose = 0xb00 // + admin
 	forClient   purpose = 0x100 // + client
 	forNode     purpose = 0x200 // + node: delays of the host
@@ -67,6 +68,7 @@ type Options struct {
 	Eligible bool  // eligible.leader.replicas.version is 1, as in every new cluster; else it is formatted without
 	SyncAll  int   // a round of more steps is one SyncAll
 	Seal     int64 // a segment begins before what is before it is durable if more than so many bytes of that are not; 0: never here
+	Fill     int64 // files of busy durable logs grow by up to so many zeros at a time
 	Life     LongLife
 }
 
@@ -199,8 +201,7 @@ func Draw(seed uint64, p Profile) Options {
 	o.Node = append(o.Node, core.KeyValue{Key: "log.flush.offset.checkpoint.interval.ms", Value: pick(&rng, "60000", "1000", "100")},
 		core.KeyValue{Key: "replica.high.watermark.checkpoint.interval.ms", Value: pick(&rng, "5000", "1000", "100")})
 	o.Dirs = pick(&rng, 1, 1, 2)
-	o.SyncAll = pick(&rng, 16, 1, 3)
-	o.Seal = drawSeal(seed)
+	o.SyncAll, o.Seal, o.Fill = pick(&rng, 16, 1, 3), drawSeal(seed), drawFill(seed)
 	drawAlters(&o)
 	drawMachines(&o)
 	drawRetention(&o)
@@ -314,6 +315,12 @@ func drawSessions(seed uint64, clients []ClientOptions) []core.KeyValue {
 	return []core.KeyValue{{Key: "max.incremental.fetch.session.cache.slots", Value: slots}}
 }
 
+// drawFill draws a step for files: as in production, which logs of this size hardly come to, or one that they do.
+func drawFill(seed uint64) int64 {
+	rng := source(seed, forFill)
+	return pick[int64](&rng, 256<<10, 1000, 2000, 6000)
+}
+
 func drawTopic(rng *prng.Source, i int) TopicOptions {
 	t := TopicOptions{Name: fmt.Sprintf("t%d", i), Partitions: int32(between(rng, 1, 3)), FlushMessages: 1}
 	if rng.IntN(3) == 0 {
@@ -383,7 +390,7 @@ func (o *Options) Lines() []string {
 		out = append(out, fmt.Sprintf("admin a%d requests=%d timeout.ms=%d patience=%s", i, a.Requests, a.TimeoutMs, a.Patience))
 	}
 	out = append(out, fmt.Sprintf("network delay=%s..%s..%s slow=%d cut=%d", Time(o.Network.Least), Time(o.Network.Usual), Time(o.Network.Most), o.Network.Slow, o.Network.Cut))
-	out = append(out, fmt.Sprintf("disk delay=%s..%s..%s slow=%d sync-all>%d seal>%d", o.Disk.Least, o.Disk.Usual, o.Disk.Most, o.Disk.Slow, o.SyncAll, o.Seal))
+	out = append(out, fmt.Sprintf("disk delay=%s..%s..%s slow=%d sync-all>%d seal>%d fill=%d", o.Disk.Least, o.Disk.Usual, o.Disk.Most, o.Disk.Slow, o.SyncAll, o.Seal, o.Fill))
 	out = append(out, fmt.Sprintf("core delay=%s..%s..%s slow=%d", o.Core.Least, o.Core.Usual, o.Core.Most, o.Core.Slow))
 	var faults []string
 	for k, mean := range o.Faults {

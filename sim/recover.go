@@ -75,7 +75,8 @@ func (n *node) openDirs(boot *core.Boot) error {
 			}
 			fs = below{disk, d.root}
 		}
-		d.dir = segment.OpenDirWith(fs, stream.DirID(i), segment.Options{IndexInterval: int64(n.w.opt.Index.Interval), IndexBytes: int64(n.w.opt.Index.Bytes), SyncAllAbove: n.w.opt.SyncAll, SealAbove: n.w.opt.Seal})
+		d.dir = segment.OpenDirWith(fs, stream.DirID(i), segment.Options{IndexInterval: int64(n.w.opt.Index.Interval), IndexBytes: int64(n.w.opt.Index.Bytes), SyncAllAbove: n.w.opt.SyncAll,
+			SealAbove: n.w.opt.Seal, FillStep: n.w.opt.Fill})
 		n.p.dirs = append(n.p.dirs, d)
 		if _, err := d.dir.Lock(); err != nil {
 			return err
@@ -136,6 +137,7 @@ func (d *logDir) recover(boot *core.Boot, events []core.Event) ([]core.Event, er
 	}
 	var scratch segment.Scratch
 	for _, f := range folders {
+		d.lookForZeros(d.root + f.Name)
 		log, opened, err := d.dir.Recover(f, &scratch)
 		if err != nil {
 			return nil, err

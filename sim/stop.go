@@ -136,6 +136,18 @@ func (n *node) checkStoppedAt(d *logDir, id stream.ID, topic string, points map[
 	if point := points[fmt.Sprintf("%s %d", topic, id.Partition)]; point != view.Next() {
 		n.w.fail(Correctness, "stop", fmt.Sprintf("%s-%d: the recovery point is %d, the log ends at %d", topic, id.Partition, point, view.Next()))
 	}
+	folder := fmt.Sprintf("%s%s-%d", d.root, topic, id.Partition)
+	names, _ := d.n.disk.DurableNames(folder)
+	for _, file := range logFiles(folder, names) { // Kafka goes by their lengths
+		data, _ := d.n.disk.DurableData(file)
+		rest := int64(len(data))
+		for it := record.Batches(data); it.Next(); {
+			rest -= int64(it.Batch.Size)
+		}
+		if rest > 0 {
+			n.w.fail(Correctness, "stop", fmt.Sprintf("%s has %d bytes behind its last batch", file, rest))
+		}
+	}
 }
 
 // checkEntries: no file of checkpoints says more of a stream than recovery found, be it that what was durable is not there or that the entry was another

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"odradek/core"
@@ -51,6 +52,41 @@ type world struct {
 	made   byte
 	epoch  record.Epoch
 	points map[string]record.Offset // recovery points, as the core would store them
+	zeros  int                      // files that ended with a step of zeros when recovery came
+}
+
+// open opens the disk. Files are filled with zeros in three seeds of four.
+func (w *world) open() *Dir {
+	return OpenDirWith(w.disk.Mount(), 0, Options{IndexInterval: 400, IndexBytes: 8000, FillStep: []int64{0, 2000, 4000, 8000}[w.seed%4],
+		SealAbove: []int64{1, 500, 0}[w.rng.IntN(3)]})
+}
+
+// checkLengths: only the last segment's file holds more than its batches, and that is zeros.
+func (w *world) checkLengths() {
+	for _, l := range w.dir.logs {
+		for i := range l.segs {
+			s := &l.segs[i]
+			data, err := w.disk.Data(l.path(s.base))
+			check(w.t, err)
+			if rest := data[s.size:]; len(rest) > 0 && i < len(l.segs)-1 || !zeros(rest) {
+				w.fatalf("%s has %d bytes behind its batches", l.path(s.base), len(rest))
+			}
+		}
+	}
+}
+
+// lookForZeros counts files that end with many zeros, which no batch of these tests does.
+func (w *world) lookForZeros() {
+	for _, m := range w.models {
+		folder := m.topic + "-0"
+		names, _ := w.disk.Names(folder)
+		for _, name := range names {
+			data, _ := w.disk.Data(folder + "/" + name)
+			if strings.HasSuffix(name, logSuffix) && len(data)-len(bytes.TrimRight(data, "\x00")) > 30 {
+				w.zeros++
+			}
+		}
+	}
 }
 
 func (w *world) fatalf(format string, args ...any) {
@@ -65,11 +101,16 @@ func TestPowerLossAtAnyOperation(t *testing.T) {
 	if testing.Short() {
 		seeds = 60
 	}
+	zeros := 0
 	for seed := range seeds {
 		w := &world{t: t, seed: seed, rng: rand.New(rand.NewPCG(seed, 3)), disk: simdisk.New(), points: map[string]record.Offset{}}
 		for range 4 {
 			w.incarnation()
 		}
+		zeros += w.zeros
+	}
+	if t.Logf("%d files ended with zeros when recovery came", zeros); zeros < int(seeds)/10 {
+		t.Error("steps of zeros hardly come up")
 	}
 }
 
@@ -87,8 +128,8 @@ func (w *world) incarnation() {
 		}
 		return nil
 	}
-	seals := []int64{1, 500, 0}[w.rng.IntN(3)]
-	w.dir = OpenDirWith(w.disk.Mount(), 0, Options{IndexInterval: 400, IndexBytes: 8000, SealAbove: seals})
+	w.dir = w.open()
+	w.lookForZeros()
 	all, err := recoverAll(w.dir)
 	if err != nil {
 		if !fired {
@@ -119,6 +160,7 @@ func (w *world) incarnation() {
 		}
 	}
 	for w.step() {
+		w.checkLengths()
 		if err := checkIndexes(w.disk, w.dir); err != nil {
 			w.fatalf("%v", err)
 		}

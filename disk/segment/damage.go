@@ -32,7 +32,11 @@ func (r *recovery) mend(sc *scanner, why error, next record.Offset) (more bool, 
 		return false, err
 	}
 	if found == "" {
-		r.cut += sc.end - pos
+		end, err := sc.filledEnd(pos)
+		if err != nil {
+			return false, err
+		}
+		r.cut += end - pos
 		return false, r.dir.cutLast(l, s.size)
 	}
 	story := fmt.Sprintf("%s at %d: %v; yet %s", sc.path, pos, why, found)
@@ -44,6 +48,7 @@ func (r *recovery) mend(sc *scanner, why error, next record.Offset) (more bool, 
 		r.lose(b.BaseOffset, story)
 		s.size, s.next = stream.Pos(at), l.next
 		s.leaps = append(s.leaps, leap{b.BaseOffset, s.size})
+		r.closes = r.closes || next == record.NoOffset
 		return true, nil
 	}
 	if next != record.NoOffset {
@@ -72,6 +77,12 @@ func (r *recovery) deletedUnsynced(sc *scanner, pos int64) (bool, error) {
 // span returns how many offsets the damaged batches at the log's end had, by what is left of their headers: as many as either number of each says, and one for each byte
 // from where no header can be read, so that none of them is given out again.
 func (r *recovery) span(sc *scanner, pos int64) (record.Offset, error) {
+	end, err := sc.filledEnd(pos)
+	if err != nil {
+		return 0, err
+	}
+	defer func(whole int64) { sc.end = whole }(sc.end)
+	sc.end = end // a step of zeros behind them says nothing
 	total := record.Offset(0)
 	for {
 		w, err := sc.window(pos, record.HeaderSize)
@@ -107,11 +118,16 @@ func (r *recovery) lose(to record.Offset, why string) {
 	}
 }
 
-// goOn begins a segment at the log's end, durably, behind one whose tail is damaged: nothing is written over it.
+// goOn begins a segment at the log's end, durably, behind one that is damaged: nothing is written over it, and whoever reads it again knows that no write of it was interrupted, though
+// the recovery point, which no lost range is below, says so no more. What it holds is made durable first (see seal).
 func (r *recovery) goOn() error {
 	l := r.log
-	if s := l.last(); s.base == l.next {
+	s := l.last()
+	if s.base == l.next {
 		return nil
+	}
+	if err := s.file.SyncData(); err != nil {
+		return err
 	}
 	file, err := r.dir.createNew(l.path(l.next))
 	if err != nil {
@@ -158,7 +174,7 @@ func (r *recovery) damaged(sc *scanner, pos int64, next record.Offset) (string, 
 		found = fmt.Sprintf("a valid batch may be there: the search ended undecided (%s at %d)", sc.path, at)
 	default:
 		found = "no write was interrupted there: the file holds all of it"
-		short, end, err := endsInside(sc, pos)
+		short, end, err := r.endsInside(sc, pos)
 		if short || err != nil {
 			return "", err
 		}
@@ -171,19 +187,19 @@ func (r *recovery) damaged(sc *scanner, pos int64, next record.Offset) (string, 
 	return found, nil
 }
 
-// endsInside reports whether the file ends before the batch at pos does, and else where the batch ends. If the bytes up to the file's end have the CRC of its header,
-// they are the batch, and the length is what is wrong.
-func endsInside(sc *scanner, pos int64) (short bool, end int64, err error) {
+// endsInside reports whether the file ends before the batch at pos does, and else where the batch ends. If the bytes up to the file's end, or up to some place in the
+// zeros before it, have the CRC of its header, they are the batch, and the length is what is wrong: it may end behind the file's end, or within zeros that no batch has.
+func (r *recovery) endsInside(sc *scanner, pos int64) (short bool, end int64, err error) {
 	w, err := sc.window(pos, record.HeaderSize)
 	if err != nil || sc.end-pos < record.HeaderSize {
 		return true, 0, err
 	}
-	if end, fits := extent(w, pos, sc.end); fits {
-		return false, end, nil
+	end, fits := extent(w, pos, sc.end)
+	whole, at, err := sc.wholeBut(pos, binary.BigEndian.Uint32(w[17:]))
+	if whole || err != nil {
+		return false, at, err
 	}
-	crc := binary.BigEndian.Uint32(w[17:])
-	sum, err := sc.sum(pos+crcFrom, sc.end)
-	return sum != crc, sc.end, err
+	return !fits, end, nil
 }
 
 // extent returns where the batch at pos ends, by the length in its header: a write that was interrupted left that, or zeros in its place. What lies behind is of
@@ -233,9 +249,11 @@ func (r *recovery) behind(sc *scanner, pos int64) (int64, *record.Batch, error) 
 	}
 	budget := int64(behindBytesMax)
 	first, firstBatch, err := r.search(sc, pos+1, &budget)
+	used, usedErr := sc.used(pos)
+	err = errors.Join(err, usedErr)
 	for at, b := first, firstBatch; b != nil && err == nil; at, b, err = r.search(sc, at+1, &budget) {
 		end := at + int64(b.Size)
-		if end == sc.end {
+		if end >= used {
 			return at, b, nil
 		}
 		if next, err := r.candidate(sc, end); next != nil || err != nil {
@@ -314,6 +332,7 @@ func (r *recovery) plausible(h []byte, left int64) bool {
 // cutLast cuts the last segment's file at size, durably.
 func (d *Dir) cutLast(l *Log, size stream.Pos) error {
 	s := l.last()
+	s.filled = 0
 	if err := s.file.Truncate(int64(size)); err != nil {
 		return err
 	}

@@ -41,6 +41,7 @@ type Dir struct {
 	touched []*Log          // within Write: logs with appends gathered or written
 	round   *Round          // in flight, else nil
 	beside  int64           // bytes written that no round has taken up: the sum of Log.beside
+	zeros   []byte          // what files are filled with
 	opened  []FileChange
 	gone    []FileChange
 	list    *streamList
@@ -51,15 +52,16 @@ type Dir struct {
 
 // segment is one .log file with its indexes. It is copied into views, so a field of a segment that is not the last never changes in place.
 type segment struct {
-	base  record.Offset
-	file  vfs.File
-	size  stream.Pos
-	next  record.Offset // what follows its last batch; base if it is empty
-	maxTS record.UnixMillis
-	maxAt record.Offset // last offset of the first batch that has maxTS; base if it is empty
-	index index
-	leaps []leap   // rising
-	limit *Options // what its index files were made for, while it grows. Never changed in place
+	base   record.Offset
+	file   vfs.File
+	size   stream.Pos
+	filled int64         // the file's length, if zeros were put behind the last batch; of the last segment alone
+	next   record.Offset // what follows its last batch; base if it is empty
+	maxTS  record.UnixMillis
+	maxAt  record.Offset // last offset of the first batch that has maxTS; base if it is empty
+	index  index
+	leaps  []leap   // rising
+	limit  *Options // what its index files were made for, while it grows. Never changed in place
 }
 
 // leap is a place behind damage: the batch there holds offset. Whoever looks for that or a later one must not walk over what is before.
@@ -86,6 +88,7 @@ type Log struct {
 	// Gathered by Write, not yet in the file. Empty outside Write.
 	pending []record.Batch
 	bufs    [][]byte
+	synced  bool // one of them asks for a sync
 	touched bool // in Dir.touched
 	wrote   bool // a Written is due
 
@@ -129,7 +132,7 @@ func OpenDir(fs vfs.FS, id stream.DirID) *Dir { return OpenDirWith(fs, id, Defau
 func OpenDirWith(fs vfs.FS, id stream.DirID, o Options) *Dir {
 	kafka := DefaultOptions()
 	o.IndexInterval, o.IndexBytes = cmp.Or(o.IndexInterval, kafka.IndexInterval), cmp.Or(o.IndexBytes, kafka.IndexBytes)
-	o.SealAbove = cmp.Or(o.SealAbove, kafka.SealAbove)
+	o.SealAbove, o.FillStep = cmp.Or(o.SealAbove, kafka.SealAbove), cmp.Or(o.FillStep, kafka.FillStep)
 	o.SyncAllAbove = cmp.Or(o.SyncAllAbove, kafka.SyncAllAbove)
 	return &Dir{fs: fs, id: id, options: o, logs: map[stream.ID]*Log{}, folders: map[string]*Log{}, list: &streamList{}}
 }

@@ -18,11 +18,12 @@ type Options struct {
 	IndexBytes    int64 // segment.index.bytes: what an index may hold, and has set aside while its segment grows
 	SealAbove     int64 // a roll with more unsynced bytes than so many has a round seal what is before it. (1 MiB: PERFORMANCE-LOG)
 	SyncAllAbove  int   // a round of more files and folders than so many is one SyncAll. (16: docs/BENCHMARKS.md)
+	FillStep      int64 // a busy durable log's file grows by so many zeros at a time, or fewer (fill.go)
 }
 
 // DefaultOptions are Kafka's.
 func DefaultOptions() Options {
-	return Options{IndexInterval: 4096, IndexBytes: 10 << 20, SealAbove: 1 << 20, SyncAllAbove: 16}
+	return Options{IndexInterval: 4096, IndexBytes: 10 << 20, SealAbove: 1 << 20, SyncAllAbove: 16, FillStep: 256 << 10}
 }
 
 // Sizes of an entry of .index (relative offset i32, position i32) and of .timeindex (timestamp i64, relative offset i32), big-endian.

@@ -116,7 +116,11 @@ func TestTornTailBelowTheLogStart(t *testing.T) {
 		all, err := recoverAll(dir)
 		check(t, err)
 		o := all[0]
-		if o.LogStart != 5 || o.LogEnd != c.end || len(o.Lost) != 0 || (o.Cut == int64(len(c.tail))) != c.cut || !c.cut && o.Cut != 0 {
+		want := int64(0)
+		if c.cut && !zeros(c.tail) { // of nothing but zeros nothing is said: they may be a step of zeros
+			want = int64(len(c.tail))
+		}
+		if o.LogStart != 5 || o.LogEnd != c.end || len(o.Lost) != 0 || o.Cut != want {
 			t.Errorf("%s: %s", c.name, printOpened(o))
 		}
 	}

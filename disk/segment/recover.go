@@ -87,6 +87,7 @@ type recovery struct {
 	scanned   int64
 	cut       int64
 	lost      []core.OffsetRange
+	closes    bool              // the last segment has damage in front of good batches: the log goes on in another
 	renewed   []record.Offset   // snapshots of producers that recovery wrote
 	first     record.UnixMillis // of the last segment's first batch
 	scratch   *Scratch
@@ -124,6 +125,11 @@ func (r *recovery) run(names []string) error {
 			if err := r.goOn(); err != nil {
 				return err
 			}
+		}
+	}
+	if r.closes {
+		if err := r.goOn(); err != nil {
+			return err
 		}
 	}
 	if r.start > r.log.next {

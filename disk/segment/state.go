@@ -211,7 +211,7 @@ func (d *Dir) checkpoint(l *Log, op *core.DiskOp) error {
 	d.wantSync(l)
 	if s := l.last(); s != nil {
 		if op.Close {
-			if err := d.closeIndex(l, s); err != nil {
+			if err := errors.Join(d.closeIndex(l, s), l.trim()); err != nil {
 				return err
 			}
 		}

@@ -188,7 +188,7 @@ func (w *world) lose(suffix string) bool {
 
 // reopen recovers the directory as the next process would, and checks what it finds unless the power fails meanwhile.
 func (w *world) reopen() bool {
-	w.dir = openDir(w.disk.Mount())
+	w.dir = w.open()
 	all, err := recoverAll(w.dir)
 	if err != nil {
 		return false
@@ -237,7 +237,7 @@ func TestEveryCrashSubset(t *testing.T) {
 // run plays a scene up to operation at of its second part; false if that has fewer.
 func (s *scene) run(t *testing.T, at int, choose func(int) int) bool {
 	w := &world{t: t, seed: uint64(at), rng: rand.New(rand.NewPCG(1, 1)), disk: simdisk.New(), points: map[string]record.Offset{}}
-	w.dir = openDir(w.disk.Mount())
+	w.dir = w.open()
 	_, err := recoverAll(w.dir)
 	check(t, err)
 	if !s.before(w) {
@@ -261,7 +261,7 @@ func (s *scene) run(t *testing.T, at int, choose func(int) int) bool {
 		w.disk.PowerLoss(choose)
 	}
 	for i := range 2 {
-		w.dir = openDir(w.disk.Mount())
+		w.dir = w.open()
 		all, err := recoverAll(w.dir)
 		if err != nil {
 			t.Fatalf("%s, operation %d: recovery: %v", s.name, at, err)

@@ -145,6 +145,7 @@ func (d *Dir) gather(l *Log, op *core.DiskOp) error {
 	l.pending = append(l.pending, b)
 	l.gen = op.Generation
 	if op.Sync {
+		l.synced = true
 		d.wantSync(l)
 	}
 	if !l.touched {
@@ -191,13 +192,17 @@ func (d *Dir) flush(l *Log) error {
 	l.next, l.wrote = s.next, true
 	l.beside += want
 	d.beside += want
+	fills := l.synced && l.id != stream.Metadata
 	l.forgetPending()
+	if fills {
+		return d.fill(l, s, want)
+	}
 	return nil
 }
 
 func (l *Log) forgetPending() {
 	clear(l.bufs) // the frames are not ours any more
-	l.bufs, l.pending = l.bufs[:0], l.pending[:0]
+	l.bufs, l.pending, l.synced = l.bufs[:0], l.pending[:0], false
 }
 
 // rollTo ends the last segment and begins another one.
@@ -211,6 +216,9 @@ func (d *Dir) rollTo(l *Log, op *core.DiskOp) error {
 		return nil
 	}
 	if s != nil {
+		if err := l.trim(); err != nil {
+			return err
+		}
 		if l.unsealed = d.sealsLater(l, op.Base); l.unsealed {
 			d.wantRound(l)
 		} else if err := d.seal(l); err != nil {
@@ -246,8 +254,8 @@ func (d *Dir) beginSegment(l *Log, base record.Offset) error {
 
 // seal makes everything written so far durable, before a further segment begins.
 //
-// Invariant: a segment's file exists only if everything before it is durable (but for one that has not got its name yet, see unsealed.go). So an interrupted write can only be met in the last segment; a flaw in any
-// other, or a gap between two, is damage, and recovery never cuts there.
+// Invariant: a segment's file exists only if everything before it is durable (but for one that has not got its name yet, see unsealed.go). So an interrupted write can
+// only be met in the last segment; a flaw in any other, or a gap between two, is damage, and recovery never cuts there.
 func (d *Dir) seal(l *Log) error {
 	for _, file := range l.dirty {
 		if err := file.SyncData(); err != nil {

@@ -313,9 +313,18 @@ func (d *Disk) FailSync(path string) {
 	d.faults = append(d.faults, fault{kind: OpSyncData, path: path}, fault{kind: OpSyncDir, path: path})
 }
 
-// FailWrite makes the next write to the file at path fail after keep bytes.
+// FailWrite makes the next write to the file at path fail after keep bytes; over bytes that the file has already after whole sectors of them, since a system
+// copies page by page.
 func (d *Disk) FailWrite(path string, keep int64) {
 	d.faults = append(d.faults, fault{kind: OpWrite, path: path, keep: keep})
+}
+
+// kept is how many bytes a write at off leaves that fails after keep.
+func (n *node) kept(off, keep int64) int64 {
+	if end := off + keep; end < int64(len(n.data)) {
+		return max(end/sectorSize*sectorSize-off, 0)
+	}
+	return keep
 }
 
 func (d *Disk) takeFault(kind OpKind, path string) (fault, bool) {

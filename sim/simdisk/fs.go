@@ -243,7 +243,7 @@ func (f *File) WriteAt(bufs [][]byte, off int64) (int64, error) {
 	var err error
 	d := f.fs.disk
 	if fault, ok := d.takeFault(OpWrite, f.node.path); ok {
-		p = p[:min(fault.keep, int64(len(p)))]
+		p = p[:f.node.kept(off, min(fault.keep, int64(len(p))))]
 		err = fmt.Errorf("write %s at %d: %w", f.node.path, off, vfs.ErrIO)
 	}
 	if grow := off + int64(len(p)) - int64(len(f.node.data)); d.quota >= 0 && grow > 0 {

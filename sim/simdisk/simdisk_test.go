@@ -234,6 +234,12 @@ func TestWriteFaultsAndQuota(t *testing.T) {
 	if free, _ := fs.Free(); free != 0 {
 		t.Errorf("free %d", free)
 	}
+	d.SetQuota(-1)
+	g := create(t, fs, "b", strings.Repeat("-", 1000))
+	d.FailWrite("b", 700)
+	if n, err := g.WriteAt([][]byte{bytes.Repeat([]byte("x"), 800)}, 100); n != 412 || !errors.Is(err, vfs.ErrIO) || read(d, "b") != strings.Repeat("-", 100)+strings.Repeat("x", 412)+strings.Repeat("-", 488) {
+		t.Errorf("short write over what is there: %d %v", n, err)
+	}
 	check(t, d.Flip("a", 1, 0))
 	if read(d, "a") != "accde" {
 		t.Errorf("after the flip %q", read(d, "a"))
