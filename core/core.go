@@ -246,6 +246,7 @@ func (c *Core) work() {
 	c.replaySlice(workPerStep)
 	c.maybeLead()
 	c.takeUpSlice(workPerStep)
+	c.hearRegistered()
 	c.retainSlice(workPerStep)
 	c.snapshotSlice()
 	c.passSlice(checkpointsPerStep)

@@ -18,9 +18,10 @@ type altering struct {
 	body    *kmsg.AlterPartitionRequest // under way, or to be sent again; nil: none
 	unsure  bool                        // it went out before, without an answer
 	busy    bool
-	unknown bool // a follower claimed something with a broker epoch that the committed image does not have
-	resting bool // a timer says when to send again
-	begun   bool // the timer of looks for followers that lag is set
+	unknown bool          // a follower claimed something with a broker epoch that the committed image does not have, or before all partitions are as that says
+	heard   record.Offset // of the committed image by which such claims were looked at last
+	resting bool          // a timer says when to send again
+	begun   bool          // the timer of looks for followers that lag is set
 }
 
 // alterRetryMs is how long a refused or unanswered AlterPartition waits.
@@ -30,6 +31,9 @@ const alterRetryMs = 50
 // one, claims nothing.
 func (c *Core) heard(req *api.FetchRequest) {
 	registered := c.brokerEpochOf(req.ReplicaID)
+	if len(c.takeUps) > 0 { // the ISR may be one of before the registration
+		registered, c.altering.heard = noBroker, record.NoOffset
+	}
 	c.altering.unknown = c.altering.unknown || req.ReplicaEpoch != registered
 	for i := range req.Partitions {
 		p := &req.Partitions[i]
@@ -50,10 +54,11 @@ func (c *Core) heard(req *api.FetchRequest) {
 
 // hearRegistered enters what followers claimed before their registration was known here: they need not name the partitions again.
 func (c *Core) hearRegistered() {
-	if !c.altering.unknown {
+	at := c.meta.committed.Offset()
+	if !c.altering.unknown || len(c.takeUps) > 0 || c.altering.heard == at {
 		return
 	}
-	c.altering.unknown = false
+	c.altering.unknown, c.altering.heard = false, at
 	for _, id := range c.sortedReplicas() {
 		rep := c.replicas[id]
 		var facts partition.Facts

@@ -56,6 +56,27 @@ func TestClaimsWaitForTheRegistration(t *testing.T) {
 	}
 }
 
+// While the partitions are not all as the committed image says, its ISR may be one of before the registration: the claim waits for that, too (seed 740174 of cluster).
+func TestClaimsWaitForTheTakeUp(t *testing.T) {
+	c, rep, _ := copier(t)
+	a := *rep.Assigned()
+	a.LeaderEpoch, a.PartitionEpoch, a.Replicas, a.ISR = a.LeaderEpoch+1, a.PartitionEpoch+1, []record.NodeID{c.self, 2}, []record.NodeID{c.self, 2}
+	rep.Assign(a, 0, &partition.Facts{})
+	rep.Append(&record.Batch{Count: 1, Size: 70}, 0, 0)
+	rep.OnWritten(rep.Generation, rep.Ends.Log, &partition.Facts{})
+	rep.OnDurable(rep.Generation, rep.Ends.Log, &partition.Facts{})
+	c.registers(t, 2, 9)
+	c.takeUps = append(c.takeUps, rep.ID)
+	c.heard(&api.FetchRequest{ReplicaID: 2, ReplicaEpoch: 9, Partitions: []api.FetchPartition{
+		{Topic: rep.Topic, Offset: rep.Ends.Log, CurrentEpoch: a.LeaderEpoch, LastFetchedEpoch: a.LeaderEpoch}}})
+	for _, want := range []record.Offset{rep.Ends.Log - 1, rep.Ends.Log} {
+		if c.hearRegistered(); rep.HighWatermark() != want {
+			t.Errorf("%d partitions to take up: the high watermark is %d, want %d", len(c.takeUps), rep.HighWatermark(), want)
+		}
+		c.takeUps = nil
+	}
+}
+
 // registers puts a broker into the committed image.
 func (c *Core) registers(t *testing.T, id record.NodeID, epoch int64) {
 	t.Helper()

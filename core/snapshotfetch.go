@@ -186,7 +186,6 @@ func (c *Core) fetchedSnapshotRead(w *snapshotFetch) {
 	}
 	c.defaultsChanged()
 	c.fx.Publish = img
-	c.hearRegistered()
 	c.advanceStage()
 }
 

@@ -148,7 +148,6 @@ func (c *Core) commitTail() {
 	m.applied -= n
 	m.tail = m.tail[:copy(m.tail, m.tail[n:])]
 	c.fx.Publish = m.committed
-	c.hearRegistered()
 	c.releaseReplies(hw)
 	c.answerAutoCreated()
 	c.advanceStage()

@@ -181,6 +181,37 @@ func (h *history) created(name string, partition int32) {
 	}
 }
 
+// withoutLost takes from the reads that were under way while a log lost its end what they found there. It may be of before, and be there again at the same offset, since
+// its producer has sent it again: no order of what one of each did explains that.
+func withoutLost(all linearizability.History) {
+	type place struct {
+		topic     string
+		partition int32
+	}
+	ends := map[place][]*linearizability.Operation{}
+	for i := range all {
+		if op := &all[i]; op.Op == linearizability.End {
+			ends[place{op.Topic, op.Partition}] = append(ends[place{op.Topic, op.Partition}], op)
+		}
+	}
+	for i := range all {
+		op := &all[i]
+		if op.Op != linearizability.Poll {
+			continue
+		}
+		for _, end := range ends[place{op.Topic, op.Partition}] {
+			if op.Call >= end.Return || end.Call >= op.Return {
+				continue
+			}
+			k := 0
+			for k < len(op.Offsets) && op.Offsets[k] < end.Offset {
+				k++
+			}
+			op.Offsets, op.Values = op.Offsets[:k:k], op.Values[:k:k]
+		}
+	}
+}
+
 // judge shows the history to the judges.
 func (h *history) judge() {
 	for topic := range h.w.opt.Topics {
@@ -192,6 +223,7 @@ func (h *history) judge() {
 	all := slices.DeleteFunc(h.soFar(), func(op linearizability.Operation) bool {
 		return op.Topic != "" && (!h.w.keeps(op.Topic) || h.w.ledger.ledHurt(op.Topic, op.Partition)) || op.Op == linearizability.Latest && !h.w.alone()
 	})
+	withoutLost(all)
 	v, err := linearizability.Check(all, linearizability.Options{Draw: h.w.cfg.Draw})
 	if err != nil {
 		h.w.fail(Correctness, "page", err.Error())

@@ -52,6 +52,9 @@ func (l *ledger) judgeRecord(client int, g *given) {
 	}
 	last := part.lastAt(g.offset)
 	_, hit := part.hurtAt(g.offset)
+	if _, passed := reach(part.passed, g.offset); passed { // and may have been mended since
+		hit = true
+	}
 	start, _ := l.w.logStart(c.topic.Name, g.partition)
 	switch {
 	case g.offset < start && l.w.opt.Deletes && last.hash == 0: // deleted, as its topic's configs or a client asked for

@@ -37,6 +37,7 @@ type partLedger struct {
 	posed    []span     // offsets that damaged headers say they are of
 	harms    []harm     // of several nodes: where that damage lies
 	hurtBy   *node      // on whose disk
+	passed   []span     // what the last reader passed over, told that it is damaged, or finding so
 	wasHurt  bool       // some was mended: bytes of it may still be on their way to readers
 	ledHurt  bool       // a damaged replica has led: of what it lost, and of its producers, nothing is known there
 	doubts   int        // wrong reads whose outcome nobody has seen yet

@@ -227,6 +227,9 @@ func (r *reading) sought(i int, s sought) {
 
 // goOn has a partition read from an offset on that is no other place than it was at: what lies between cannot be read.
 func (r *reading) goOn(i int, from record.Offset) {
+	if part := r.c.w.ledger.part(r.c.opt.Topic, int32(i)); r.final {
+		part.passed = append(part.passed, span{r.parts[i].at, from})
+	}
 	powers := r.parts[i].powers
 	r.seek(i, sought{kind: soughtOffset, offset: from})
 	r.parts[i].powers = powers
