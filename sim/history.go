@@ -181,35 +181,41 @@ func (h *history) created(name string, partition int32) {
 	}
 }
 
-// withoutLost takes from the reads that were under way while a log lost its end what they found there. It may be of before, and be there again at the same offset, since
-// its producer has sent it again: no order of what one of each did explains that.
-func withoutLost(all linearizability.History) {
+// withoutLost takes from the reads that were under way while a log lost its end what they found there; the reader just goes on behind. It may be of before, and be there again
+// at the same offset, since its producer has sent it again: no order of what one of each did explains that.
+func withoutLost(all linearizability.History) (out linearizability.History) {
 	type place struct {
 		topic     string
 		partition int32
 	}
-	ends := map[place][]*linearizability.Operation{}
-	for i := range all {
-		if op := &all[i]; op.Op == linearizability.End {
+	ends := map[place][]linearizability.Operation{}
+	for _, op := range all {
+		if op.Op == linearizability.End {
 			ends[place{op.Topic, op.Partition}] = append(ends[place{op.Topic, op.Partition}], op)
 		}
 	}
-	for i := range all {
-		op := &all[i]
-		if op.Op != linearizability.Poll {
+	for _, op := range all {
+		k := len(op.Offsets)
+		if op.Op == linearizability.Poll {
+			for _, end := range ends[place{op.Topic, op.Partition}] {
+				for op.Call < end.Return && end.Call < op.Return && k > 0 && op.Offsets[k-1] >= end.Offset {
+					k--
+				}
+			}
+		}
+		if k == len(op.Offsets) {
+			out = append(out, op)
 			continue
 		}
-		for _, end := range ends[place{op.Topic, op.Partition}] {
-			if op.Call >= end.Return || end.Call >= op.Return {
-				continue
-			}
-			k := 0
-			for k < len(op.Offsets) && op.Offsets[k] < end.Offset {
-				k++
-			}
-			op.Offsets, op.Values = op.Offsets[:k:k], op.Values[:k:k]
+		behind := op
+		behind.Op, behind.Call, behind.Offset, behind.Next, behind.Offsets, behind.Values = linearizability.Seek, op.Return, op.Next, 0, nil, nil
+		if op.Offsets, op.Values = op.Offsets[:k:k], op.Values[:k:k]; k > 0 {
+			op.Next = op.Offsets[k-1] + 1
+			out = append(out, op)
 		}
+		out = append(out, behind)
 	}
+	return out
 }
 
 // judge shows the history to the judges.
@@ -223,8 +229,7 @@ func (h *history) judge() {
 	all := slices.DeleteFunc(h.soFar(), func(op linearizability.Operation) bool {
 		return op.Topic != "" && (!h.w.keeps(op.Topic) || h.w.ledger.ledHurt(op.Topic, op.Partition)) || op.Op == linearizability.Latest && !h.w.alone()
 	})
-	withoutLost(all)
-	v, err := linearizability.Check(all, linearizability.Options{Draw: h.w.cfg.Draw})
+	v, err := linearizability.Check(withoutLost(all), linearizability.Options{Draw: h.w.cfg.Draw})
 	if err != nil {
 		h.w.fail(Correctness, "page", err.Error())
 		return
