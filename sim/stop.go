@@ -75,6 +75,13 @@ func (d *logDir) finish(clean bool) {
 		if d.n.cut || d.dir.Err() != nil {
 			break
 		}
+		if done < len(ops) { // what is left waits for a round (segment.Dir.Write)
+			if d.round = d.dir.BeginSync(); d.round != nil {
+				d.round.Run()
+				d.dir.EndSync(d.round, nil)
+				d.round = nil
+			}
+		}
 	}
 	if !d.n.cut && d.dir.Err() == nil {
 		d.dir.WantAll()
