@@ -190,7 +190,7 @@ func include(b *strings.Builder, dir, name string) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	} else if err == nil {
-		b.WriteString("\n" + strings.TrimSpace(string(text)) + "\n")
+		b.WriteString("\n" + strings.ReplaceAll(strings.TrimSpace(string(text)), "](../../", "](") + "\n") // links of docs/bench/limits, from docs
 	}
 	return err
 }
