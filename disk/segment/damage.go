@@ -36,6 +36,10 @@ func (r *recovery) mend(sc *scanner, why error, next record.Offset) (more bool, 
 		if err != nil {
 			return false, err
 		}
+		if end == pos {
+			s.filled = sc.end
+			return false, l.trim() // zeros that come back with a power loss are cut by the next recovery
+		}
 		r.cut += end - pos
 		return false, r.dir.cutLast(l, s.size)
 	}
@@ -151,6 +155,9 @@ func (r *recovery) damaged(sc *scanner, pos int64, next record.Offset) (string, 
 		if deleted, err := r.deletedUnsynced(sc, pos); !deleted || err != nil {
 			return fmt.Sprintf("offsets below %d were durable", r.floor), err
 		}
+	}
+	if used, err := sc.used(pos); used == pos || err != nil {
+		return "", err
 	}
 	if b, err := sc.batch(pos); err == nil {
 		// No CRC covers its offset. If a sector ends within the length behind it, the write of just that sector may be lost.

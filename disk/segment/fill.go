@@ -1,6 +1,7 @@
 package segment
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -77,14 +78,25 @@ func (s *scanner) used(pos int64) (int64, error) {
 		if err != nil {
 			return 0, err
 		}
-		for i := end - from; i > 0; i-- {
-			if w[i-1] != 0 {
-				return from + i, nil
-			}
+		if n := trimZeros(w[:end-from]); n > 0 {
+			return from + int64(n), nil
 		}
 		end = from
 	}
 	return pos, nil
+}
+
+// trimZeros returns the length of p without the zeros at its end: a page at a time, since steps are long.
+func trimZeros(p []byte) int {
+	const page = 4 << 10
+	for len(p) >= page {
+		last := p[len(p)-page:]
+		if last[0] != 0 || !bytes.Equal(last[1:], last[:page-1]) {
+			break
+		}
+		p = p[:len(p)-page]
+	}
+	return len(bytes.TrimRight(p, "\x00"))
 }
 
 // filledEnd is the end of the file as it would be without such zeros: they are left out from the next sector on. It is pos if nothing else is there.

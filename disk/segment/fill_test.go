@@ -3,6 +3,7 @@ package segment
 import (
 	"bytes"
 	"encoding/binary"
+	"path"
 	"testing"
 
 	"odradek/core"
@@ -110,7 +111,7 @@ func (f *filler) lengthsOrNone() (batches, file int) {
 	return f.lengths()
 }
 
-// A roll, a cut and a checkpoint that closes leave files as long as their batches, durably. So does recovery.
+// A roll, a cut and a checkpoint that closes leave files as long as their batches, durably. So does the first sync after a recovery.
 func TestFillIsCutOff(t *testing.T) {
 	for name, end := range map[string]func(f *filler){ // any order: each for itself
 		"roll": func(f *filler) {
@@ -119,8 +120,21 @@ func TestFillIsCutOff(t *testing.T) {
 		"close": func(f *filler) {
 			f.do(core.DiskOp{Kind: core.DiskCheckpoint, Stream: f.id, State: &core.LogState{}, Close: true})
 		},
-		"cut":   func(f *filler) { f.do(core.DiskOp{Kind: core.DiskTruncate, Stream: f.id, To: f.next}) },
-		"crash": func(f *filler) { f.disk.Crash(); f.open() },
+		"cut": func(f *filler) { f.do(core.DiskOp{Kind: core.DiskTruncate, Stream: f.id, To: f.next}) },
+		"crash": func(f *filler) {
+			f.disk.Crash()
+			f.open()
+			f.do(core.DiskOp{Kind: core.DiskSync, Stream: f.id})
+		},
+		"crash after a recovery, all below the recovery point": func(f *filler) {
+			check(t, f.dir.WriteSlot(core.Store{Slot: core.Slot{Name: core.RecoveryPointCheckpoint}, Bytes: core.FormatCheckpoint([]core.CheckpointEntry{{Topic: "orders", Offset: 30}})}))
+			for range 2 {
+				f.disk.Crash()
+				f.open()
+			}
+			f.dir.WantAll()
+			f.dir.syncAll()
+		},
 	} {
 		f := newFiller(t)
 		f.append(30, 1000, true)
@@ -142,6 +156,36 @@ func TestFillIsCutOff(t *testing.T) {
 		f.append(30, 1000, true)
 		if batches, file := f.lengths(); file == batches {
 			t.Errorf("%s: no zeros afterwards", name)
+		}
+	}
+}
+
+// Recovery cuts zeros off and waits for no sync: they may come back, and say nothing then either. What an interrupted write left is cut durably.
+func TestZerosAreCutWithoutASync(t *testing.T) {
+	for _, torn := range []bool{false, true} {
+		f, syncs := newFiller(t), 0
+		f.append(30, 1000, true)
+		batches, _ := f.lengths()
+		f.disk.Crash()
+		if torn {
+			check(t, f.disk.Corrupt("orders-0/"+logName(0), int64(batches+100), []byte{1}))
+		}
+		f.disk.Before = func(op simdisk.Op) error {
+			if op.Kind == simdisk.OpSyncData && path.Ext(op.Path) == logSuffix || op.Kind == simdisk.OpSyncAll {
+				syncs++
+			}
+			return nil
+		}
+		for range 3 {
+			before := syncs
+			if o := f.open()[0]; o.LogEnd != 30 || len(o.Lost) > 0 || (o.Cut > 0) != torn || (syncs > before) != torn {
+				t.Errorf("torn %v: %d syncs, %s", torn, syncs-before, printOpened(o))
+			}
+			if batches, file := f.lengths(); file != batches {
+				t.Errorf("torn %v: the file has %d bytes, its batches %d", torn, file, batches)
+			}
+			f.disk.PowerLoss(func(int) int { return 0 })
+			torn = false
 		}
 	}
 }

@@ -357,12 +357,13 @@ func (r *recovery) settleIndexes(names []string) error {
 	return nil
 }
 
-// keep marks what was found from the recovery point on as not known to be durable: after the end of a process the bytes may have been in the page cache only.
+// keep marks what was found from the recovery point on as not known to be durable: after the end of a process the bytes may have been in the page cache only. So may be
+// the length of the last file, though all its batches lie below that point: a process that cut zeros off may have ended before it synced.
 func (r *recovery) keep() {
 	l := r.log
 	l.names = l.names || l.next > r.point
 	for i := range l.segs {
-		if s := &l.segs[i]; s.next > r.point {
+		if s := &l.segs[i]; s.next > r.point || i == len(l.segs)-1 {
 			l.markDirty(s.file)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"hash/crc32"
+	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -367,4 +368,34 @@ func FuzzRecovery(f *testing.F) {
 			v.Locate(core.LocatePartition{ByTime: true, Timestamp: record.UnixMillis(from), Limit: o.LogEnd}, 1000, false, xorCodec{})
 		}
 	})
+}
+
+// Of batches that the recovery point covers headers are read, and of an index that is as long as it may become no more than its entries: not what lies between.
+func TestRecoveryReadsHeadersBelowItsPoint(t *testing.T) {
+	disk := simdisk.New()
+	dir := OpenDirWith(disk.Mount(), 0, Options{IndexInterval: 4096, IndexBytes: 10 << 20})
+	id, batches := sid("a"), record.Offset(100)
+	dir.writeAll([]core.DiskOp{{Kind: core.DiskCreate, Stream: id, Topic: "orders"}})
+	for i := range batches { // of one timestamp all: the last entry of the time index is the first batch's
+		dir.writeAll([]core.DiskOp{{Kind: core.DiskAppend, Stream: id, Batch: build(spec{base: i, n: 1, ts: 1000, pid: -1, pad: 64 << 10}), Sync: true}})
+		dir.syncAll()
+	}
+	dir.writeAll([]core.DiskOp{{Kind: core.DiskCheckpoint, Stream: id, State: &core.LogState{Epochs: []stream.EpochStart{{Epoch: 0, Start: 0}}}}})
+	dir.syncAll()
+	check(t, dir.WriteSlot(core.Store{Slot: core.Slot{Name: core.RecoveryPointCheckpoint}, Bytes: core.FormatCheckpoint([]core.CheckpointEntry{{Topic: "orders", Offset: batches}})}))
+	disk.Crash()
+
+	read, reads := map[string]int64{}, 0
+	disk.Reads = func(op simdisk.Op, _ []byte) {
+		read[path.Ext(op.Path)] += op.Len
+		reads++
+	}
+	all, err := recoverAll(OpenDirWith(disk.Mount(), 0, Options{IndexInterval: 4096, IndexBytes: 10 << 20}))
+	check(t, err)
+	if o := all[0]; o.LogEnd != batches || len(o.Lost) > 0 || o.Scanned > 200<<10 {
+		t.Fatalf("%d bytes scanned: %s", o.Scanned, printOpened(o))
+	}
+	if read[".log"] > 3*(64<<10)+int64(batches)*512 || read[".index"]+read[".timeindex"] > 4<<10 || reads > int(batches)+30 {
+		t.Errorf("%d reads, of bytes %v", reads, read)
+	}
 }

@@ -15,8 +15,9 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // Bytes held while scanning: recovery reads far, a reader looks at a few headers.
 const (
-	recoverChunk = 1 << 20
+	recoverChunk = 256 << 10 // what is read stays in a processor's cache for its CRC
 	readerChunk  = 8 << 10
+	jumpChunk    = 512 // who skips what was in the window goes from header to header of large batches
 )
 
 // flaw says why the bytes at a position are no batch. Errors of the file system are never flaws.
@@ -45,8 +46,12 @@ func (s *scanner) window(pos int64, want int) ([]byte, error) {
 		at := int(pos - s.off)
 		return s.buf[at:s.n], nil
 	}
+	ahead := len(s.buf)
+	if s.n > 0 && pos > s.off+int64(s.n) {
+		ahead = max(want, min(jumpChunk, ahead))
+	}
 	s.off, s.n = pos, 0
-	p := s.buf[:min(int64(len(s.buf)), s.end-pos)]
+	p := s.buf[:min(int64(ahead), s.end-pos)]
 	n, err := s.file.ReadAt(p, pos)
 	if n < want {
 		if err == nil || err == io.EOF {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"slices"
-	"sort"
 
 	"odradek/core/producer"
 	"odradek/core/record"
@@ -218,7 +217,8 @@ func (r *recovery) resume(sc *scanner, next record.Offset) error {
 	return nil
 }
 
-// prefix returns a copy of the first entries of an index file, those for which good is true; it is true for some, then for none, or the file is not used.
+// prefix returns a copy of the first entries of an index file, up to the first for which good is false. The file of a segment that grows is as long as it may become,
+// with zeros behind its entries: it is read in pieces.
 func (r *recovery) prefix(name string, entry int64, good func([]byte) bool) ([]byte, error) {
 	file, err := r.dir.fs.Open(r.log.folder + "/" + name)
 	if errors.Is(err, vfs.ErrNotExist) {
@@ -232,29 +232,20 @@ func (r *recovery) prefix(name string, entry int64, good func([]byte) bool) ([]b
 	if err != nil {
 		return nil, err
 	}
-	n := int(min(size, 1<<31) / entry)
-	e := make([]byte, entry)
-	kept := sort.Search(n, func(i int) bool {
-		if _, readErr := file.ReadAt(e, int64(i)*entry); readErr != nil && err == nil {
-			err = readErr
+	size = min(size, 1<<31) / entry * entry
+	var entries []byte
+	kept := int64(0)
+	for read := int64(0); read == kept && read < size; read = int64(len(entries)) {
+		entries = append(entries, make([]byte, min(size-read, max(read, prefixFirst*entry)))...)
+		if _, err = file.ReadAt(entries[read:], read); err != nil {
+			return nil, err
 		}
-		return !good(e)
-	})
-	if err != nil || kept == 0 {
-		return nil, err
-	}
-	// Good entries behind one that is not: it is no prefix, one of it has rotted. A sector holds fewer than are looked at.
-	entries := make([]byte, int64(min(kept+prefixPast, n))*entry)
-	if _, err = file.ReadAt(entries, 0); err != nil {
-		return nil, err
-	}
-	for past := entries[int64(kept)*entry:]; len(past) > 0; past = past[entry:] {
-		if good(past[:entry]) {
-			return nil, nil
+		for kept < int64(len(entries)) && good(entries[kept:kept+entry]) {
+			kept += entry
 		}
 	}
-	return entries[:int64(kept)*entry], nil
+	return entries[:kept], nil
 }
 
-// prefixPast is how many entries behind a prefix are looked at.
-const prefixPast = 128
+// prefixFirst is how many entries are read first.
+const prefixFirst = 128
