@@ -76,13 +76,16 @@ func (n *node) checkDeleted(op *core.DiskOp, o *watched) {
 	ms, size := n.retention(o.topic.Name)
 	d := n.p.where[op.Stream]
 	folder := fmt.Sprintf("%s%s-%d", d.root, o.topic.Name, op.Stream.Partition)
-	names, _ := n.disk.DurableNames(folder)
-	paths := logFiles(folder, names)
+	names, _ := n.disk.Names(folder)
+	paths := writtenFiles(folder, names)
 	for i, left := len(paths)-1, s.Bytes; i >= 0 && !o.hurt(); i-- { // left is what is kept, and what goes behind paths[i]
-		data, _ := n.disk.DurableData(paths[i])
+		data, _ := n.disk.Data(paths[i])
 		youngest, next := record.NoTimestamp, record.NoOffset
 		for it := record.Batches(data); it.Next(); {
 			youngest, next = max(youngest, it.Batch.MaxTimestamp), it.Batch.NextOffset()
+		}
+		if i == len(paths)-1 && next < op.To {
+			return // what goes is not written yet: nothing tells how much it is
 		}
 		if next == record.NoOffset || next > op.To {
 			continue

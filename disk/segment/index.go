@@ -48,7 +48,7 @@ func (o *Options) room(entries []byte, entry int64) int64 {
 //
 // An entry of .index names the last offset of the batch that starts at the position. An entry of .timeindex names the largest timestamp of all batches up
 // to some place and the last offset of the first batch that has it, so that before that batch every timestamp is smaller. Timestamps rise strictly. When
-// .index is full it gets no further entries, and .timeindex then only its final one. The core counts along and rolls then; see stream.Index.
+// .index is full it gets no further entries, and .timeindex then only its final one, whatever the limit: a closed segment without it would be read whole at each start. The core counts along and rolls then; see stream.Index.
 //
 // Nothing of an index needs to be durable: recovery scans every segment and makes every index that is not what the scan says anew.
 type index struct {
@@ -81,12 +81,12 @@ func (x *index) add(last record.Offset, pos stream.Pos, maxTS record.UnixMillis,
 	x.offsets = binary.BigEndian.AppendUint32(x.offsets, uint32(last-x.base)) // a mapping has room: these store into it
 	x.offsets = binary.BigEndian.AppendUint32(x.offsets, uint32(pos))
 	if int64(len(x.times)+2*timeEntry) <= o.limit(timeEntry) { // the last place is that of the final entry
-		x.addTime(maxTS, maxAt, o)
+		x.addTime(maxTS, maxAt)
 	}
 }
 
-func (x *index) addTime(maxTS record.UnixMillis, maxAt record.Offset, o *Options) {
-	if maxTS <= x.lastTime() || int64(len(x.times)+timeEntry) > o.limit(timeEntry) {
+func (x *index) addTime(maxTS record.UnixMillis, maxAt record.Offset) {
+	if maxTS <= x.lastTime() {
 		return
 	}
 	x.times = binary.BigEndian.AppendUint64(x.times, uint64(maxTS))
@@ -219,11 +219,11 @@ func writeWhole(file vfs.File, p []byte, off int64) error {
 func (d *Dir) closeIndex(l *Log, s *segment) error {
 	x := &s.index
 	final := s.maxTS > x.lastTime()
-	if !x.grows() {
-		if !final {
-			return nil
-		}
-		if err := d.growIndex(l, s); err != nil { // its entry was never due: it has not grown since a start
+	if !x.grows() && !final {
+		return nil
+	}
+	if final && cap(x.times) < len(x.times)+timeEntry || !x.grows() { // it has not grown since a start, or its limit was lowered meanwhile
+		if err := d.growIndex(l, s); err != nil {
 			return err
 		}
 	}
@@ -231,7 +231,7 @@ func (d *Dir) closeIndex(l *Log, s *segment) error {
 		if err := d.claimTime(l.folder, x, 1); err != nil {
 			return err
 		}
-		x.addTime(s.maxTS, s.maxAt, s.limit)
+		x.addTime(s.maxTS, s.maxAt)
 	}
 	x.files.grows = false
 	err := d.onFile(l.folder+"/"+indexName(x.base), func(file vfs.File) error { return file.Truncate(int64(len(x.offsets))) })

@@ -19,7 +19,7 @@ import (
 func rebuild(base record.Offset, log []byte, o Options, closed bool) (offsets, times []byte) {
 	maxTS, maxAt, lastTS, since := int64(-1), int64(base), int64(-1), int64(0)
 	addTime := func(room int64) {
-		if maxTS > lastTS && int64(len(times))+12*room <= o.IndexBytes {
+		if maxTS > lastTS && (room == 0 || int64(len(times))+12*room <= o.IndexBytes) {
 			times = binary.BigEndian.AppendUint64(times, uint64(maxTS))
 			times = binary.BigEndian.AppendUint32(times, uint32(maxAt-int64(base)))
 			lastTS = maxTS
@@ -42,7 +42,7 @@ func rebuild(base record.Offset, log []byte, o Options, closed bool) (offsets, t
 		pos += size
 	}
 	if closed {
-		addTime(1)
+		addTime(0)
 	}
 	return offsets, times
 }

@@ -51,6 +51,11 @@ func TestCoreCountsIndexEntries(t *testing.T) {
 			if n := len(s.index.times); n > 0 && n+timeEntry > int(l.Indexing().Bytes) {
 				t.Fatalf("%d bytes of times leave no place for the last", n)
 			}
+			for _, closed := range d.logs[id].segs[:len(segments)-1] { // without its final entry recovery would read it whole
+				if closed.index.lastTime() != closed.maxTS {
+					t.Fatalf("segment %d: the index knows times up to %d, its batches have %d", closed.base, closed.index.lastTime(), closed.maxTS)
+				}
+			}
 			if rapid.IntRange(0, 9).Draw(t, "restart") == 0 {
 				check(outer, d.CloseIndexes())
 				disk.Crash()

@@ -342,7 +342,7 @@ func (r *recovery) settleIndexes(names []string) error {
 	for i := range l.segs {
 		s := &l.segs[i]
 		if i < len(l.segs)-1 && s.index.files == nil {
-			s.index.addTime(s.maxTS, s.maxAt, &r.dir.options)
+			s.index.addTime(s.maxTS, s.maxAt)
 		}
 		durable := s.next <= r.point
 		if s.index.files == nil {
