@@ -46,19 +46,16 @@ func (n *node) logs(topic string, partition int32) []string {
 	return logFiles(folder, names)
 }
 
-func logFiles(folder string, names []string) (paths []string) {
-	for _, name := range names {
-		if strings.HasSuffix(name, ".log") {
-			paths = append(paths, folder+"/"+name)
-		}
-	}
-	return paths
-}
+func logFiles(folder string, names []string) []string { return pathsOf(folder, names, ".log") }
 
 // writtenFiles are logFiles and, behind them, the one that begins before what is before it is durable.
-func writtenFiles(folder string, names []string) (paths []string) {
+func writtenFiles(folder string, names []string) []string {
+	return pathsOf(folder, names, ".log", ".log.next")
+}
+
+func pathsOf(folder string, names []string, suffixes ...string) (paths []string) {
 	for _, name := range names {
-		if strings.HasSuffix(strings.TrimSuffix(name, ".next"), ".log") {
+		if slices.ContainsFunc(suffixes, func(suffix string) bool { return strings.HasSuffix(name, suffix) }) {
 			paths = append(paths, folder+"/"+name)
 		}
 	}

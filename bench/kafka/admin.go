@@ -33,7 +33,7 @@ func DialAny(bootstrap []string) (c *Conn, err error) {
 // ErrExists is wrapped by the error of CreateTopic for a topic that is there.
 var ErrExists = errors.New("TOPIC_ALREADY_EXISTS")
 
-// CreateTopic makes a topic.
+// CreateTopic makes a topic. A controller that lost its place while it made it answers NOT_CONTROLLER, and the next one may find it made: then it is ours.
 func (c *Conn) CreateTopic(name string, partitions, replicas int, configs map[string]string) error {
 	req := kmsg.NewPtrCreateTopicsRequest()
 	req.SetVersion(4)
@@ -46,17 +46,20 @@ func (c *Conn) CreateTopic(name string, partitions, replicas int, configs map[st
 		t.Configs = append(t.Configs, e)
 	}
 	req.Topics = append(req.Topics, t)
+	again := false
 	return retried("CreateTopics "+name, func() (errcode.Code, error) {
+		before := again
+		again = true
 		resp, err := c.Call(req, callTimeout)
 		if err != nil {
 			return errcode.None, err
 		}
 		for _, t := range resp.(*kmsg.CreateTopicsResponse).Topics {
-			if errcode.Code(t.ErrorCode) == errcode.TopicAlreadyExists {
+			switch code := errcode.Code(t.ErrorCode); {
+			case code == errcode.TopicAlreadyExists && !before:
 				return errcode.None, ErrExists
-			}
-			if t.ErrorCode != 0 {
-				return errcode.Code(t.ErrorCode), nil
+			case code != errcode.TopicAlreadyExists && code != errcode.None:
+				return code, nil
 			}
 		}
 		return errcode.None, nil

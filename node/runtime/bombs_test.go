@@ -101,7 +101,9 @@ func TestPrepareLight(t *testing.T) {
 		"plain":                       {plain, record.CodecNone, 10_000, false},
 		"compressed":                  {plain, record.CodecLZ4, lightMax / 2, false},
 		"kept as it is":               {toZstd, record.CodecZstd, 10_000, false},
-		"decompresses to much":        {plain, record.CodecGzip, 2 * lightMax, true},
+		"compressed with gzip":        {plain, record.CodecGzip, lightGzipMax / 2, false},
+		"gzip, which takes longer":    {plain, record.CodecGzip, lightMax / 2, true},
+		"decompresses to much":        {plain, record.CodecLZ4, 2 * lightMax, true},
 		"that much, of little":        {plain, record.CodecZstd, 100 * lightMax, true},
 		"the topic compresses":        {toZstd, record.CodecNone, 10_000, true},
 		"the topic compresses anew":   {toZstd, record.CodecLZ4, 10_000, true},
@@ -119,7 +121,7 @@ func TestPrepareLight(t *testing.T) {
 	}
 	light := newPreparation(new(codec.Codec), lightMax)
 	light.light = true
-	if _, err := light.Decompress(nil, make([]byte, lightMax/usualRatio+1), record.CodecGzip, largeBuffer); !light.beyond || !errors.Is(err, record.ErrTooLarge) {
+	if _, err := light.Decompress(nil, make([]byte, lightMax/usualRatio+1), record.CodecLZ4, largeBuffer); !light.beyond || !errors.Is(err, record.ErrTooLarge) {
 		t.Errorf("nothing that large decompresses to little, and it was decompressed: %v", err)
 	}
 	if _, refusal, later := n.prepareLight(&plain, make([]byte, 100), record.NoFrame); later || refusal == nil {
