@@ -110,7 +110,7 @@ func (s *Server) take(listener string, nc net.Conn) {
 		s.lines.write(slog.LevelWarn, k, "connection refused: "+err.Error(), "peer", nc.RemoteAddr().String(), "listener", listener)
 		return
 	}
-	c.start()
+	c.join(c.home())
 }
 
 func (s *Server) admit(c *conn) (kind, error) {

@@ -30,7 +30,6 @@ import (
 //	run ── waits: for answers, memory, a mute, its turn; does what takes long; ends the connection
 type conn struct {
 	s       *Server
-	loop    *loop
 	id      core.ConnID
 	host    string
 	name    string // of the listener
@@ -47,9 +46,12 @@ type conn struct {
 	coming  atomic.Int64  // since when, in Unix nanoseconds; 0: none is
 	claimed atomic.Int64  // its size
 	heard   atomic.Int64  // when bytes came last, or when the loop got it back; in Unix nanoseconds
+	weight  time.Duration // what a request took to decode, of late
+	heavy   bool          // that is much: see weigh
 
 	mu       sync.Mutex
 	turn     sync.Cond // broadcast when something changes that run may wait for
+	loop     *loop     // that has it, or will have it again
 	away     bool      // run owns it, not the loop
 	interest uint32    // what the poll set watches for
 	users    int       // of fd, besides those under mu: its owner, and writeQueue. The last one closes it
@@ -73,8 +75,8 @@ func newConn(s *Server, id core.ConnID, listener, host string, nc net.Conn) (*co
 	frames := s.broker.Frames()
 	info := wire.Info{Conn: id, Listener: listener, Address: nc.LocalAddr().String(), Peer: nc.RemoteAddr().String(), Principal: anonymous,
 		Control: slices.Contains(s.cfg.Controllers, listener)}
-	c := &conn{s: s, loop: s.loops[int(id)%len(s.loops)], id: id, host: host, name: listener, inside: slices.Contains(s.cfg.Inside, listener), fd: fd, frames: frames,
-		in: wire.NewFrameReader(frames, s.cfg.FrameMax), machine: wire.NewConn(info), done: make(chan struct{}), users: 1}
+	c := &conn{s: s, id: id, host: host, name: listener, inside: slices.Contains(s.cfg.Inside, listener), fd: fd, frames: frames,
+		in: wire.NewFrameReader(frames, s.cfg.FrameMax), machine: wire.NewConn(info), done: make(chan struct{}), interest: unix.EPOLLIN, users: 1}
 	c.turn.L = &c.mu
 	c.heard.Store(time.Now().UnixNano())
 	return c, nil

@@ -39,6 +39,7 @@ type loop struct {
 	round  int // bytes read in this round
 	events []core.Event
 	aside  []*conn // go to goroutines of their own when the core has got what they sent before
+	moving []*conn // go to where they belong now, likewise
 }
 
 func newLoop(s *Server) (*loop, error) {
@@ -139,14 +140,27 @@ func (l *loop) read(c *conn) bool {
 		l.round += n
 		now := time.Now()
 		c.heard.Store(now.UnixNano())
+		before := len(l.events)
 		if !l.take(c, now) {
 			return false
+		}
+		if requests := len(l.events) - before; requests > 0 && c.weigh(each(now, n, requests)) {
+			l.moving = append(l.moving, c)
+			return true // its next loop is told of what has not been read
 		}
 		if n < len(buf) { // no more has come: to read again would only tell that
 			return true
 		}
 	}
 	return true
+}
+
+// each is what each of the requests took that n bytes brought, which were read at a time.
+func each(read time.Time, n, requests int) time.Duration {
+	if n < weighFrom {
+		return 0
+	}
+	return time.Since(read) / time.Duration(requests)
 }
 
 // take decodes the requests that are there whole. It reports false when the connection must go on elsewhere.
@@ -194,6 +208,11 @@ func (l *loop) endRound() {
 		l.aside[i] = nil
 	}
 	l.aside = l.aside[:0]
+	for i, c := range l.moving {
+		c.move()
+		l.moving[i] = nil
+	}
+	l.moving = l.moving[:0]
 }
 
 // pollID is which connection an entry of the poll set is. Numbers are never used again, unlike descriptors: what is told of a closed one concerns nobody.

@@ -2,6 +2,7 @@ package tcp
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"runtime"
 	"sync"
@@ -217,12 +218,15 @@ func TestFullSocketIdles(t *testing.T) {
 	}
 }
 
-// Light and heavy requests of one connection reach the core as they were sent, though the loop decodes some and a goroutine the others.
-func TestOrderAcrossTheLoop(t *testing.T) {
-	b, _ := start(t, Config{}, 0)
+// noteOrder notes the requests that the core gets, each Submit up to so long after it was called: whoever reads on too early overtakes it. What it returns says
+// that so many connections have sent requests and that each one's came as they were numbered.
+func noteOrder(t *testing.T, b *fakeBroker, late time.Duration) (inOrder func(connections int)) {
 	var mu sync.Mutex
 	order := map[core.ConnID][]int32{}
 	b.saw = func(events []core.Event) {
+		if late > 0 {
+			time.Sleep(rand.N(late))
+		}
 		mu.Lock()
 		defer mu.Unlock()
 		for i := range events {
@@ -231,6 +235,27 @@ func TestOrderAcrossTheLoop(t *testing.T) {
 			}
 		}
 	}
+	return func(connections int) {
+		t.Helper()
+		mu.Lock()
+		defer mu.Unlock()
+		for id, numbers := range order { // any order: each by itself
+			for i, number := range numbers {
+				if number != int32(i) {
+					t.Fatalf("connection %d: request %d came as number %d", id, number, i)
+				}
+			}
+		}
+		if len(order) != connections {
+			t.Errorf("%d connections", len(order))
+		}
+	}
+}
+
+// Light and heavy requests of one connection reach the core as they were sent, though the loop decodes some and a goroutine the others.
+func TestOrderAcrossTheLoop(t *testing.T) {
+	b, _ := start(t, Config{}, 0)
+	inOrder := noteOrder(t, b, 0)
 	const n = 300
 	var clients sync.WaitGroup
 	for range 4 {
@@ -251,18 +276,7 @@ func TestOrderAcrossTheLoop(t *testing.T) {
 		})
 	}
 	clients.Wait()
-	mu.Lock()
-	defer mu.Unlock()
-	for id, numbers := range order { // any order: each by itself
-		for i, number := range numbers {
-			if number != int32(i) {
-				t.Fatalf("connection %d: request %d came as number %d", id, number, i)
-			}
-		}
-	}
-	if len(order) != 4 {
-		t.Errorf("%d connections", len(order))
-	}
+	inOrder(4)
 }
 
 // Whatever a connection had to wait for, the loop has it again afterwards; and what waits with it holds nobody else up.

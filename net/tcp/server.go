@@ -84,6 +84,7 @@ type Server struct {
 	listeners  []listener
 	lastID     atomic.Uint64
 	loops      []*loop
+	heavies    atomic.Uint64  // connections that have become heavy
 	conns      sync.WaitGroup // connections, and goroutines that write what is left
 	ended      chan struct{}  // closed when Shutdown has ended the connections
 	accepting  sync.WaitGroup
@@ -123,7 +124,7 @@ func Listen(cfg Config, broker Broker) (*Server, error) {
 	s.lines.init(cfg.Log)
 	s.pace.rate, s.stallAfter = cfg.CreationRate, stallAfter
 	s.ended = make(chan struct{})
-	for range max(1, runtime.GOMAXPROCS(0)/2) {
+	for range runtime.GOMAXPROCS(0) {
 		l, err := newLoop(s)
 		if err != nil {
 			s.closeLoops()

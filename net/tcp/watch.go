@@ -8,19 +8,6 @@ import (
 	"odradek/core/api"
 )
 
-// start gives a new connection to the loop.
-func (c *conn) start() {
-	c.mu.Lock()
-	c.interest = unix.EPOLLIN
-	err := c.loop.control(unix.EPOLL_CTL_ADD, c, c.interest)
-	c.away = err != nil
-	c.mu.Unlock()
-	if err != nil { // out of memory, or of fs.epoll.max_user_watches
-		c.close(fault{kindLimit, "it cannot be watched: " + err.Error(), "raise fs.epoll.max_user_watches"})
-		go c.run()
-	}
-}
-
 // readable is told by the loop that there is something to read, or that the peer has gone, and reports whether that is the loop's to deal with. While run owns
 // the connection it is not, and the poll set must not tell of it over and over.
 func (c *conn) readable(ready uint32) bool {

@@ -102,7 +102,7 @@ func TestPrepareLight(t *testing.T) {
 		"compressed":                  {plain, record.CodecLZ4, lightMax / 2, false},
 		"kept as it is":               {toZstd, record.CodecZstd, 10_000, false},
 		"compressed with gzip":        {plain, record.CodecGzip, lightGzipMax / 2, false},
-		"gzip, which takes longer":    {plain, record.CodecGzip, lightMax / 2, true},
+		"gzip, which takes longer":    {plain, record.CodecGzip, lightGzipMax + 1000, true},
 		"decompresses to much":        {plain, record.CodecLZ4, 2 * lightMax, true},
 		"that much, of little":        {plain, record.CodecZstd, 100 * lightMax, true},
 		"the topic compresses":        {toZstd, record.CodecNone, 10_000, true},

@@ -18,10 +18,11 @@ const smallMax = 8 << 20
 // honestRatio is how many times its size a batch may decompress to without a turn: logs compress to a tenth.
 const honestRatio = 16
 
-// lightMax is what a batch may decompress to where connections wait for one another: a tenth of a millisecond's work. gzip takes four times as long as the others.
+// lightMax is what a batch may decompress to where connections wait for one another: a tenth of a millisecond's work, two of gzip, which takes four times as long
+// as the others.
 const (
 	lightMax     = 128 << 10
-	lightGzipMax = 32 << 10
+	lightGzipMax = 64 << 10
 )
 
 // keptMax is the largest buffer that a preparation keeps: what batches of max.message.bytes' default decompress to, at a usual ratio. There are about as many as processors.
