@@ -333,3 +333,30 @@ func TestSettle(t *testing.T) {
 		t.Errorf("what stays is waited for: %v", time.Since(begun))
 	}
 }
+
+// A run is given memory for what the last one of its cell and side wrote on all brokers; the first one for what it may write at most, where that is much.
+func TestReserve(t *testing.T) {
+	of := func(pattern string) *Cell {
+		t.Helper()
+		out, err := Pick(Cells(), nil, []string{pattern})
+		if err != nil || len(out) != 1 {
+			t.Fatal(out, err)
+		}
+		return out[0]
+	}
+	a := new(Arena)
+	for name, want := range map[string]int64{ // any order: each by itself
+		"produce/16Kx1KB": firstReserve * 3 / 2, "codec/1M/none": firstReserve * 3 / 2, "three/1Mx1KB": firstReserve * 3 / 2 * 3,
+		"codec/1M/lz4": firstReserve / 8 * 3 / 2, "codec/1K/none": firstReserve / 8 * 3 / 2, "unbatched/64": firstReserve / 8 * 3 / 2,
+	} {
+		if got := a.reserve(of(name), Relaxed); got != want {
+			t.Errorf("%s: %d MB before anything is known, want %d", name, got>>20, want>>20)
+		}
+	}
+	a.noteWritten(of("three/1Mx1KB"), Relaxed, 100)
+	a.noteWritten(of("codec/1K/none"), Relaxed, 1000)
+	if three, one, other := a.reserve(of("three/1Mx1KB"), Relaxed), a.reserve(of("codec/1K/none"), Relaxed), a.reserve(of("codec/1K/none"), KafkaDefault); three != 450 || one != 1500 ||
+		other != firstReserve/8*3/2 {
+		t.Errorf("after runs of 100 bytes on three brokers and 1000 on one: %d and %d; of a side that has not run: %d", three, one, other)
+	}
+}
