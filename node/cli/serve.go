@@ -222,12 +222,12 @@ func banner(out io.Writer, node *runtime.Node, cfg *config.Node, adm *admin.Serv
 	if !cfg.Topic.Durable() {
 		durability = fmt.Sprintf("relaxed: records are acknowledged before fsync (flush.messages=%d)", cfg.Topic.FlushMessages)
 	}
-	line := func(what, text string) {
-		if text != "" {
-			fmt.Fprintf(out, "  %-11s %s\n", what, text)
+	text := []byte("Odradek is ready\n") // in one piece: the node serves already, and may log
+	line := func(what, is string) {
+		if is != "" {
+			text = fmt.Appendf(text, "  %-11s %s\n", what, is)
 		}
 	}
-	fmt.Fprintln(out, "Odradek is ready")
 	line("clients", strings.Join(clients, ", "))
 	line("controllers", strings.Join(controllers, ", "))
 	line("data", strings.Join(cfg.LogDirs, ", "))
@@ -235,6 +235,7 @@ func banner(out io.Writer, node *runtime.Node, cfg *config.Node, adm *admin.Serv
 	if adm != nil {
 		line("admin", "http://"+adm.Addr().String())
 	}
+	_, _ = out.Write(text)
 }
 
 // UsageError is a mistake in how a command was called: exit code 2.
