@@ -32,8 +32,8 @@ type Arena struct {
 	Profiles  string    // directory for CPU profiles of Odradek; empty: none. Set by Profile
 
 	teams map[team]*standing
-	stays map[string]bool  // folders that have not left the disk
-	wrote map[string]int64 // bytes of the last run, by cell and entrant
+	stays map[string]bool // folders that have not left the disk
+	needs map[string]need // of the last run, by cell and entrant
 }
 
 // team is so many brokers of a side.
@@ -235,11 +235,13 @@ func (a *Arena) load(ctx context.Context, c *Cell, e Entrant) (_ Values, _ measu
 		defer func() { err = errors.Join(err, apart()) }()
 	}
 	o := &run.Options{Target: b, Plan: a.loadPlan(c.Nodes, a.Plan.Warmup, a.length(c)), Scratch: a.Dir, Configs: e.Configs()}
-	reserve, err := measure.Hold(a.reserve(c, e))
+	needs := a.need(c, e)
+	reserve, err := measure.Hold(needs.bytes)
 	if err != nil {
 		return nil, measure.Machine{}, err
 	}
-	lent := reserve.Lend(a.Plan.Warmup + a.length(c))
+	lent := reserve.Free
+	o.Loading = func() { lent = reserve.Lend(needs.long) }
 	defer func() { err = errors.Join(err, lent()) }()
 	var profile func()
 	o.Measuring = func() { profile = beside(func() { a.profiled(b, c, e, a.length(c)) }) }
@@ -250,32 +252,10 @@ func (a *Arena) load(ctx context.Context, c *Cell, e Entrant) (_ Values, _ measu
 	if r.Error != "" {
 		return nil, r.Machine, errors.New(r.Error)
 	}
-	a.noteWritten(c, e, r.SinceWire)
+	a.noteNeed(c, e, r)
 	values, err := report.Values(r)
 	a.settle(b)
 	return values, r.Machine, err
-}
-
-// firstReserve is what a run is given before it is known what it writes: it ends after a gigabyte of values.
-const firstReserve = 1 << 30
-
-// reserve is how many bytes of memory a run is given: what the last one of the cell wrote, on all its brokers, and half as much again for its beginning and for
-// sockets.
-func (a *Arena) reserve(c *Cell, e Entrant) int64 {
-	wrote, known := a.wrote[c.Name+" "+e.String()]
-	if !known {
-		if wrote = firstReserve; c.Load.Batch < firstReserve>>16 || c.Load.Codec != cell.Default().Codec {
-			wrote /= 8
-		}
-	}
-	return wrote * 3 / 2 * int64(max(1, c.Nodes))
-}
-
-func (a *Arena) noteWritten(c *Cell, e Entrant, bytes int64) {
-	if a.wrote == nil {
-		a.wrote = map[string]int64{}
-	}
-	a.wrote[c.Name+" "+e.String()] = bytes
 }
 
 // settleMax bounds the wait for the files of a deleted topic to leave the disk.

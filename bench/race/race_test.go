@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"odradek/bench/journal"
+	"odradek/bench/run"
 	"odradek/bench/target"
 )
 
@@ -334,8 +335,9 @@ func TestSettle(t *testing.T) {
 	}
 }
 
-// A run is given memory for what the last one of its cell and side wrote on all brokers; the first one for what it may write at most, where that is much.
-func TestReserve(t *testing.T) {
+// A run is given memory for what the last one of its cell and side wrote on all brokers, for as long as that took; the first one for what it may write at most,
+// where that is much.
+func TestNeed(t *testing.T) {
 	of := func(pattern string) *Cell {
 		t.Helper()
 		out, err := Pick(Cells(), nil, []string{pattern})
@@ -344,19 +346,28 @@ func TestReserve(t *testing.T) {
 		}
 		return out[0]
 	}
-	a := new(Arena)
-	for name, want := range map[string]int64{ // any order: each by itself
-		"produce/16Kx1KB": firstReserve * 3 / 2, "codec/1M/none": firstReserve * 3 / 2, "three/1Mx1KB": firstReserve * 3 / 2 * 3,
-		"codec/1M/lz4": firstReserve / 8 * 3 / 2, "codec/1K/none": firstReserve / 8 * 3 / 2, "unbatched/64": firstReserve / 8 * 3 / 2,
+	a := &Arena{Plan: Plan{Warmup: time.Second}}
+	const much, little = mostValues * 3 / 2 * 5 / 4, mostValues * 3 / 2 / 8 * 5 / 4
+	for name, want := range map[string]need{ // any order: each by itself
+		"produce/16Kx1KB": {much, 1500 * time.Millisecond}, "codec/1M/none": {much, 1500 * time.Millisecond}, "three/1Mx1KB": {much * 3, 1500 * time.Millisecond},
+		"codec/1M/lz4": {little, time.Second + codecLength}, "unbatched/64": {little, time.Second + rateLength},
 	} {
-		if got := a.reserve(of(name), Relaxed); got != want {
-			t.Errorf("%s: %d MB before anything is known, want %d", name, got>>20, want>>20)
+		if got := a.need(of(name), Relaxed); got != want {
+			t.Errorf("%s: %v before anything is known, want %v", name, got, want)
 		}
 	}
-	a.noteWritten(of("three/1Mx1KB"), Relaxed, 100)
-	a.noteWritten(of("codec/1K/none"), Relaxed, 1000)
-	if three, one, other := a.reserve(of("three/1Mx1KB"), Relaxed), a.reserve(of("codec/1K/none"), Relaxed), a.reserve(of("codec/1K/none"), KafkaDefault); three != 450 || one != 1500 ||
-		other != firstReserve/8*3/2 {
-		t.Errorf("after runs of 100 bytes on three brokers and 1000 on one: %d and %d; of a side that has not run: %d", three, one, other)
+	three, one := of("three/1Mx1KB"), of("codec/1K/none")
+	a.noteNeed(three, Relaxed, &run.Record{SinceRecords: 10, SinceWire: 8000, DiskOf: 20, Seconds: 0.5})
+	a.noteNeed(one, Relaxed, &run.Record{}) // failed: nothing is known
+	if got, want := a.need(three, Relaxed), (need{3 * 20_000, 1500 * time.Millisecond}); got != want {
+		t.Errorf("20 records, 800 bytes each, on three brokers: %v, want %v", got, want)
+	}
+	for _, c := range []*Cell{one, three} {
+		if got := a.need(c, KafkaDefault); got != (*Arena)(&Arena{Plan: a.Plan}).need(c, KafkaDefault) {
+			t.Errorf("a side of %s that has not run needs %v", c.Name, got)
+		}
+	}
+	if got := a.need(one, Relaxed); got.bytes != little {
+		t.Errorf("after a run that failed %v", got)
 	}
 }

@@ -27,6 +27,8 @@ type Options struct {
 	Scratch string
 	// Configs are those of each topic besides the cell's.
 	Configs map[string]string
+	// Loading, if not nil, is called when the load of a run begins. It must not wait.
+	Loading func()
 	// Measuring, if not nil, is called when the measured part of a run begins. It must not wait.
 	Measuring func()
 	// Done is told after each run; total counts those left at the begin.
@@ -125,6 +127,9 @@ func drive(o *Options, cfg load.Config, r *Record) error {
 	l, err := load.New(cfg)
 	if err != nil {
 		return err
+	}
+	if o.Loading != nil {
+		o.Loading()
 	}
 	start := measure.Now() + int64(lead)
 	var consumer *load.Consumer
